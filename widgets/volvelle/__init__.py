@@ -1,0 +1,51 @@
+"""See what a language model represents, and turn it, inside a notebook cell.
+
+Public names are resolved on first use: ``import volvelle`` loads neither torch nor umap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__version__ = "0.1.0"
+
+# public name -> the module that holds it
+_HOMES = {
+    # models
+    "load": "models.load",
+    "wrap": "models.load",
+    "Model": "models.model",
+    # directions and dictionaries
+    "Direction": "compute.directions",
+    "Dictionary": "compute.directions",
+    "SAE": "formats.sae",
+    "demo_sae": "formats.demo",
+    # verbs
+    "encode": "experiments.encode",
+    "Activations": "experiments.encode",
+    # views
+    "FeatureActivations": "views.feature_activations",
+    # housekeeping
+    "cache_dir": "cache",
+}
+
+__all__ = ["__version__", *_HOMES]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        from volvelle.compute.names import unknown
+
+        raise AttributeError(unknown("name in volvelle", name, _HOMES))
+    module: ModuleType = import_module(f"volvelle.{_HOMES[name]}")
+    value = getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

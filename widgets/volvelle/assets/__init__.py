@@ -1,0 +1,1 @@
+"""What ships inside: demo dictionaries, stimuli and tables, each with a card."""

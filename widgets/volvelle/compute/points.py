@@ -1,0 +1,88 @@
+"""Points: named places in a network where a state can be read or written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+LAYERED = ("resid_pre", "resid_post", "mlp_out", "z")
+
+# Foreign spellings of the same places (the TransformerLens and Hugging Face names).
+_TRANSFORMER_LENS = {
+    "hook_resid_pre": "resid_pre",
+    "hook_resid_post": "resid_post",
+    "mlp.hook_out": "mlp_out",
+    "hook_mlp_out": "mlp_out",
+    "attn.hook_z": "z",
+}
+_BLOCKS = r"(?:model\.|model\.model\.|transformer\.|gpt_neox\.|model\.decoder\.|backbone\.)?(?:layers|h)"
+_HUGGING_FACE = (
+    (re.compile(rf"{_BLOCKS}\.(\d+)(?:\.output)?"), "resid_post"),
+    (re.compile(rf"{_BLOCKS}\.(\d+)\.input"), "resid_pre"),
+    (re.compile(rf"{_BLOCKS}\.(\d+)\.mlp(?:\.output)?"), "mlp_out"),
+    (re.compile(rf"{_BLOCKS}\.(\d+)\.(?:self_attn\.o_proj|attn\.c_proj)\.input"), "z"),
+)
+
+
+@dataclass(frozen=True, order=True)
+class Point:
+    """A named place in a network.
+
+    Attributes
+    ----------
+    kind : str
+        ``"embed"``, ``"resid_pre"``, ``"resid_post"``, ``"mlp_out"`` or ``"z"`` (head outputs
+        before the attention's output projection).
+    layer : int
+        The block, counted from 0; -1 for ``"embed"``. ``resid_post.14`` is the residual stream
+        after block 14, which Hugging Face calls ``hidden_states[15]``.
+    """
+
+    kind: str
+    layer: int
+
+    def __str__(self) -> str:
+        return self.kind if self.kind == "embed" else f"{self.kind}.{self.layer}"
+
+    @classmethod
+    def parse(cls, text: object) -> Point:
+        """Read a point in any of the three spellings.
+
+        Parameters
+        ----------
+        text : str or Point
+            ``resid_post.14``, ``model.layers.14.output`` or ``blocks.14.hook_resid_post``.
+
+        Raises
+        ------
+        TypeError
+            For a bare integer: tools disagree by one about what layer 14 is.
+        ValueError
+            For a spelling that names no point.
+        """
+        if isinstance(text, Point):
+            return text
+        if not isinstance(text, str):
+            n = text if isinstance(text, int) else 14
+            raise TypeError(
+                f"point {text!r} does not say which place is meant; for the residual stream "
+                f"after block {n} (counting from 0) write 'resid_post.{n}', "
+                f"'model.layers.{n}.output' or 'blocks.{n}.hook_resid_post'"
+            )
+        if text in ("embed", "hook_embed", "model.embed_tokens.output", "model.embed_tokens"):
+            return cls("embed", -1)
+        if match := re.fullmatch(r"(\w+)\.(\d+)", text):
+            kind, layer = match.groups()
+            if kind in LAYERED:
+                return cls(kind, int(layer))
+        if match := re.fullmatch(r"blocks\.(\d+)\.([\w.]+)", text):
+            layer, hook = match.groups()
+            if hook in _TRANSFORMER_LENS:
+                return cls(_TRANSFORMER_LENS[hook], int(layer))
+        for pattern, kind in _HUGGING_FACE:
+            if match := pattern.fullmatch(text):
+                return cls(kind, int(match.group(1)))
+        raise ValueError(
+            f"unknown point {text!r}; points are embed, resid_pre.L, resid_post.L, mlp_out.L and "
+            "z.L with L counted from 0 (also 'model.layers.L.output', 'blocks.L.hook_resid_post')"
+        )

@@ -1,0 +1,1 @@
+"""The anywidgets: a result, controls and traits. One view, one file."""
