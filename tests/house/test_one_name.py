@@ -1,0 +1,65 @@
+"""One name everywhere: a view's class leads to its files, in every room that has one."""
+
+import json
+import re
+
+import pytest
+from house.tree import ROOT, views
+
+import volvelle
+
+VIEWS = views()
+PLACES = (
+    "js/src/widgets/{name}.ts",
+    "tests/views/test_{name}.py",
+    "tests/browser/test_{name}.py",
+)
+
+
+def snake(camel):
+    """FeatureActivations -> feature_activations, DualUMAP -> dual_umap."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", camel).lower()
+
+
+def code_of_notebooks():
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            if cell["cell_type"] == "code":
+                yield "".join(cell["source"])
+
+
+def test_there_is_a_view():
+    assert VIEWS
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_lives_in_the_module_of_its_name(view):
+    assert VIEWS[view].stem == snake(view)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_is_a_public_name(view):
+    assert view in volvelle.__all__
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_has_its_entry_and_its_tests(view):
+    missing = [
+        p for place in PLACES if not (ROOT / (p := place.format(name=snake(view)))).is_file()
+    ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_has_its_drawing(view):
+    assert list((ROOT / "js/src/views").glob(f"{snake(view)}.ts*"))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_appears_in_a_notebook(view):
+    assert any(re.search(rf"\b{view}\b", code) for code in code_of_notebooks())
+
+
+def test_every_entry_of_the_front_end_belongs_to_a_view():
+    entries = {path.stem for path in (ROOT / "js/src/widgets").glob("*.ts")}
+    assert entries == {snake(view) for view in VIEWS}
