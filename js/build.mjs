@@ -1,4 +1,5 @@
 // One self-contained ES module per view: src/widgets/<view>.ts -> ../widgets/volvelle/static/<view>.js
+// and the script of exported files: src/export/page.ts -> static/export_page.js
 import { readdirSync, statSync } from "node:fs";
 import { build, context } from "esbuild";
 
@@ -6,7 +7,10 @@ const watch = process.argv.includes("--watch");
 const entries = readdirSync("src/widgets").filter((file) => file.endsWith(".ts"));
 
 const options = {
-  entryPoints: entries.map((file) => `src/widgets/${file}`),
+  entryPoints: [
+    ...entries.map((file) => ({ in: `src/widgets/${file}`, out: file.replace(/\.ts$/, "") })),
+    { in: "src/export/page.ts", out: "export_page" },
+  ],
   outdir: "../widgets/volvelle/static",
   bundle: true,
   format: "esm",

@@ -1,1 +1,5 @@
-declare module "*.css" { const text: string; export default text; }
+// The build turns style sheets into strings (build.mjs).
+declare module "*.css" {
+  const text: string;
+  export default text;
+}

@@ -1,0 +1,17 @@
+// The script of an exported file (views/export.py): a model small enough to read, then the view.
+import { makeModel } from "./shim";
+
+function read(id: string): unknown {
+  return JSON.parse(document.getElementById(id)?.textContent ?? "null");
+}
+
+const model = makeModel(read("state") as Record<string, unknown>);
+const source = new Blob([read("bundle") as string], { type: "text/javascript" });
+const url = URL.createObjectURL(source);
+const { default: widget } = await import(url);
+URL.revokeObjectURL(url);
+const el = document.getElementById("view");
+const signal = new AbortController().signal;
+const definition = typeof widget === "function" ? await widget() : widget;
+await definition.initialize?.({ model, signal });
+await definition.render({ model, el, signal });

@@ -1,0 +1,284 @@
+"""What every view does: run work off the notebook's thread, report, stop, export."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+
+import anywidget
+from traitlets import Bool, Dict, Enum, Float, Int, Unicode, observe
+
+from volvelle.compute.names import unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pandas as pd
+
+P = ParamSpec("P")
+T = TypeVar("T")
+ViewT = TypeVar("ViewT", bound="View")
+
+log = logging.getLogger("volvelle")
+
+# Traits of ipywidgets and anywidget: neither ours to suggest, nor part of an export.
+HOST_TRAITS = frozenset(
+    {"layout", "tabbable", "tooltip", "comm", "keys", "log"}
+    | {"_dom_classes", "_esm", "_css", "_anywidget_id"}
+    | {f"_{what}_{part}" for what in ("model", "view") for part in ("name", "module")}
+    | {f"_{what}_{part}" for what in ("model", "view") for part in ("module_version", "count")}
+)
+
+
+class Stopped(Exception):  # noqa: N818  (a request, not an error)
+    """Raised inside running work when it is no longer wanted."""
+
+
+def reported(method: Callable[P, None]) -> Callable[P, None]:
+    """Let a failure of an observer land in the view's `error` trait and the log."""
+
+    @functools.wraps(method)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            method(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001  (the boundary: shown, logged, never lost)
+            view: Any = args[0]
+            view._fail(error)  # noqa: SLF001
+
+    return guarded
+
+
+class View(anywidget.AnyWidget):
+    """Base of the anywidgets.
+
+    A subclass sets ``_esm = bundle("<file name>")``, overrides `run`, `to_pandas` and
+    `_export_title`, starts work with `_start`, decorates its observers with `reported`, and
+    answers requests of the browser in methods ``_on_<kind>(request)``.
+
+    Parameters
+    ----------
+    **traits
+        Initial values. An unknown name raises `TypeError` naming the closest one.
+    """
+
+    status = Enum(["idle", "queued", "running", "failed"], "idle").tag(sync=True)
+    """What the view's work is doing now."""
+    error = Unicode("").tag(sync=True)
+    """The last failure in a sentence, empty when there is none. The last good result stays."""
+    progress = Float(0.0).tag(sync=True)
+    """Fraction of the running work that is done, 0...1."""
+    _stage = Unicode("").tag(sync=True)
+    """What the running work is at, in words: ``"window 3 of 12"``."""
+    _request = Dict().tag(sync=True)
+    """Intent of the browser: ``{"serial": 3, "kind": "stop", ...}``, serial counting up."""
+    _answered = Int(0).tag(sync=True)
+    """Serial of the last request that reached Python: tells the browser a kernel lives."""
+    _live = Bool(True).tag(sync=True)
+    """False in an exported file, where no kernel will ever answer."""
+
+    def __init__(self, **traits: Any) -> None:
+        known = [name for name in self.trait_names() if name not in HOST_TRAITS]
+        public = [name for name in known if not name.startswith("_")]
+        for name in traits:
+            if name not in known and name not in ("layout", "tooltip", "tabbable"):
+                raise TypeError(f"{type(self).__name__}(): {unknown('argument', name, public)}")
+        self._lock = threading.RLock()
+        self._newest = 0  # serial of the newest work; only that one may write results
+        self._job: Any = None
+        self._settled = threading.Event()
+        self._settled.set()
+        super().__init__(**traits)
+
+    # -- work -----------------------------------------------------------------------------
+
+    def _start(
+        self,
+        model: Any,
+        work: Callable[[Callable[[float, str], None]], T],
+        done: Callable[[T], None],
+    ) -> None:
+        """Run `work` on the model's worker thread; the newest start wins.
+
+        Parameters
+        ----------
+        model : volvelle.Model
+            Its ``submit`` queues the work.
+        work : callable
+            Takes ``report(fraction, text)``, returns a result. `report` raises `Stopped` when a
+            newer start or `stop` made the work stale, so call it between chunks.
+        done : callable
+            Takes the result and writes traits; runs on the worker's thread inside
+            ``hold_sync``, so that the browser sees all of them at once.
+        """
+        with self._lock:
+            self._newest += 1
+            serial = self._newest
+            self._settled.clear()
+            self.set_trait("status", "queued")
+            self.progress = 0.0
+
+        def report(fraction: float, text: str = "") -> None:
+            if serial != self._newest:
+                raise Stopped
+            with self.hold_sync():
+                self.progress = min(max(float(fraction), 0.0), 1.0)
+                self._stage = text
+
+        def task() -> None:
+            try:
+                if serial != self._newest:
+                    return
+                self.set_trait("status", "running")
+                result = work(report)
+                with self._lock:
+                    if serial == self._newest:
+                        with self.hold_sync():
+                            done(result)
+                            self.error = ""
+                            self._settle("idle")
+            except BaseException as error:
+                if serial == self._newest:
+                    self._end_badly(error)
+                if not isinstance(error, Exception):
+                    raise
+
+        self._job = model.submit(task, key=f"view-{id(self)}")
+
+    def _end_badly(self, error: BaseException) -> None:
+        """Settle after a failure, or quietly after a cancellation."""
+        if isinstance(error, Stopped) or "Cancel" in type(error).__name__:
+            self._settle("idle")
+        elif isinstance(error, Exception):
+            self._fail(error)
+        else:
+            self._settle("idle")
+
+    def _settle(self, status: str) -> None:
+        with self.hold_sync():
+            self.progress = 0.0
+            self._stage = ""
+            self.set_trait("status", status)
+        self._settled.set()
+
+    def _fail(self, error: Exception) -> None:
+        """Show a failure in the view and log it with its traceback."""
+        log.error("%s: %s", type(self).__name__, error, exc_info=error)
+        text = str(error) or type(error).__name__
+        with self.hold_sync():
+            self.error = text
+            self._settle("failed")
+
+    # -- what the user calls --------------------------------------------------------------
+
+    def run(self) -> Self:
+        """Do the view's work again with its present traits. Returns at once."""
+        raise NotImplementedError
+
+    def wait(self, timeout: float | None = None) -> Self:
+        """Wait until nothing of this view is queued or running.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; None waits as long as it takes.
+
+        Returns
+        -------
+        View
+            Itself. A failure is in `error`; waiting does not raise it.
+
+        Raises
+        ------
+        TimeoutError
+            When the work is not done in time; it goes on.
+        KeyboardInterrupt
+            When interrupted; the work is stopped.
+        """
+        try:
+            if not self._settled.wait(timeout):
+                raise TimeoutError(
+                    f"{type(self).__name__} is still {self.status} after {timeout:g} s; "
+                    "wait longer, or .stop() it"
+                )
+        except KeyboardInterrupt:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> Self:
+        """Drop queued and running work; the last result stays."""
+        with self._lock:
+            self._newest += 1
+            job, self._job = self._job, None
+            self._settle("idle")
+        if job is not None:
+            job.cancel()
+        return self
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return what the view shows as a data frame."""
+        raise NotImplementedError
+
+    def to_html(self, path: str | Path, title: str | None = None) -> Path:
+        """Write one self-contained HTML file that works offline and without a kernel.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            Where to; an existing file is replaced.
+        title : str, optional
+            Of the page. Default: what the view shows.
+
+        Returns
+        -------
+        pathlib.Path
+        """
+        from volvelle.views.export import write_html
+
+        return write_html(self, path, title or self._export_title())
+
+    def _export_title(self) -> str:
+        return type(self).__name__
+
+    def export_state(self) -> dict[str, Any]:
+        """Return the traits an exported file holds; override to let it hold more."""
+        return {key: value for key, value in self.get_state().items() if key not in HOST_TRAITS}
+
+    def __repr__(self) -> str:
+        return f"{self._export_title()} ({self.status})"
+
+    # -- what the browser asks ------------------------------------------------------------
+
+    @observe("_request")
+    def _answer(self, change: dict[str, Any]) -> None:
+        request = change["new"]
+        if not request:
+            return
+        self._answered = int(request.get("serial", 0))
+        kind = str(request.get("kind", ""))
+        handler = getattr(self, f"_on_{kind}", None)
+        if handler is None:
+            kinds = [name[4:] for name in dir(self) if name.startswith("_on_")]
+            self._fail(ValueError(unknown("request", kind, kinds)))
+            return
+        try:
+            handler(request)
+        except Exception as error:  # noqa: BLE001  (the boundary: shown, logged, never lost)
+            self._fail(error)
+
+    def _on_stop(self, request: dict[str, Any]) -> None:  # noqa: ARG002
+        self.stop()
+
+    def _on_run(self, request: dict[str, Any]) -> None:  # noqa: ARG002
+        self.run()
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Take traits from the browser; what Python refuses is shown, and put back there."""
+        try:
+            super().set_state(sync_data)
+        except Exception as error:  # noqa: BLE001  (the boundary: shown, logged, never lost)
+            self._fail(error)
+            self.send_state([key for key in sync_data if key in self.keys])
