@@ -99,7 +99,8 @@ def test_a_wheel_built_from_the_sdist_without_node_carries_the_bundles(wheel):
 
 
 def test_a_wheel_holds_the_package_and_nothing_of_js_or_tests(wheel):
-    tops = {name.partition("/")[0] for name in names(wheel)}
+    held = names(wheel)
+    tops = {name.partition("/")[0] for name in held}
     assert tops == {"volvelle", wheel.name.rsplit("-", 3)[0] + ".dist-info"}
     assert not any(
         "node_modules" in name or name.endswith((".ts", ".pyc")) for name in names(wheel)
