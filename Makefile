@@ -65,3 +65,12 @@ test-python: install browser
 
 bench: install ## print the figures of tests/bench, side by side with what they are measured against
 	$(BIN)/python tests/bench/run.py
+
+# A real NDIF deployment on loopback; its server side has an environment of its own.
+NDIF_VENV ?= .venv-ndif
+
+$(NDIF_VENV)/installed: tests/remote/requirements.txt constraints.txt
+	test -x $(NDIF_VENV)/bin/python || $(PYTHON) -m venv $(NDIF_VENV)
+	$(NDIF_VENV)/bin/python -m pip install --quiet --requirement tests/remote/requirements.txt
+	$(NDIF_VENV)/bin/python -m pip install --quiet --no-deps --ignore-requires-python ndif==0.1.2
+	touch $@
