@@ -11,8 +11,8 @@ from harness import REPETITIONS, Table
 MEASURE = "import time; t = time.process_time(); {}; print(time.process_time() - t)"
 CASES = {
     "import volvelle": "import volvelle",
-    "volvelle.FeatureActivations (anywidget, numpy)": "import volvelle; volvelle.FeatureActivations",
-    "volvelle.load (torch, transformers, nnsight)": "import volvelle; volvelle.load",
+    "a view (anywidget, numpy)": "import volvelle; volvelle.FeatureActivations",
+    "volvelle.load": "import volvelle; volvelle.load",
     "import torch, transformers, nnsight": "import torch, transformers, nnsight",
 }
 TARGET_MS = 300

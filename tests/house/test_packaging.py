@@ -24,11 +24,9 @@ pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git 
 ENTRIES = sorted(path.stem for path in (ROOT / "js/src/widgets").glob("*.ts"))
 BUNDLES = {f"volvelle/static/{name}.js" for name in ENTRIES}
 ESM = """
-import volvelle, volvelle.views.bundle as home
-from volvelle.views.base import View
-view = volvelle.FeatureActivations
+import volvelle
 print(volvelle.__file__)
-print(str(view._esm))
+print(volvelle.FeatureActivations._esm)
 """
 
 
