@@ -1,0 +1,148 @@
+"""Leave-one-out, split halves, bootstrap and nulls: fast forms equal the slow ones."""
+
+import numpy as np
+import pytest
+
+from volvelle.compute.circle_null import (
+    Null,
+    p_value,
+    pick,
+    random_scores,
+    shuffled_scores,
+)
+from volvelle.compute.circle_scores import (
+    bootstrap_angles,
+    gram,
+    gram_scores,
+    leave_one_out,
+    ridge_weights,
+    sample_gram,
+    split_half,
+    spread_of,
+)
+from volvelle.compute.circular import circular_correlation
+from volvelle.compute.planes import principal_components, rotation_to, unit_circle
+
+RNG = np.random.default_rng(0)
+ROWS = RNG.standard_normal((10, 30))
+ANGLES = RNG.uniform(0, 2 * np.pi, 10)
+
+
+def test_left_out_ridge_predictions_equal_ten_refits():
+    slow = []
+    for i in range(10):
+        keep = np.arange(10) != i
+        parts = principal_components(ROWS[keep])
+        scale = parts.scores[:, 0].std()
+        z = parts.scores[:, :7] / scale
+        targets = unit_circle(ANGLES[keep])
+        weights = np.linalg.solve(z.T @ z + np.eye(7), z.T @ (targets - targets.mean(0)))
+        slow.append((ROWS[i] - parts.mean) @ parts.rows[:7].T / scale @ weights)
+    assert np.allclose(leave_one_out(ROWS, ANGLES, "ridge"), slow)
+    assert np.allclose(np.diag(ridge_weights(gram(ROWS))), 0)
+
+
+def test_left_out_components_equal_ten_refits():
+    slow = []
+    for i in range(10):
+        keep = np.arange(10) != i
+        parts = principal_components(ROWS[keep])
+        turn = rotation_to(parts.scores[:, :2], unit_circle(ANGLES[keep]))
+        slow.append((ROWS[i] - parts.mean) @ parts.rows[:2].T @ turn)
+    assert np.allclose(leave_one_out(ROWS, ANGLES, "pca"), slow)
+
+
+@pytest.mark.parametrize("method", ["pca", "ridge"])
+def test_shuffling_labels_equals_fitting_shuffled_labels(method):
+    from volvelle.compute.circle_null import shuffles
+
+    fast = shuffled_scores(ROWS, ANGLES, method, n_null=5, seed=3)
+    for order, score in zip(shuffles(10, 5, 3), fast, strict=True):
+        target = ANGLES[order]
+        if method == "ridge":
+            xy = leave_one_out(ROWS, target, "ridge")
+            slow = circular_correlation(np.arctan2(xy[:, 1], xy[:, 0]), target)
+        else:
+            xy = principal_components(ROWS).scores[:, :2]
+            slow = abs(circular_correlation(np.arctan2(xy[:, 1], xy[:, 0]), target))
+        assert score == pytest.approx(slow)
+
+
+def test_gram_scores_are_component_scores_up_to_sign():
+    ours, theirs = gram_scores(gram(ROWS), 3), principal_components(ROWS).scores[:, :3]
+    assert np.allclose(np.abs(ours), np.abs(theirs))
+
+
+@pytest.mark.parametrize("d", [6, 60])
+def test_random_vectors_drawn_by_their_gram_score_like_random_vectors(d):
+    rng = np.random.default_rng(5)
+    drawn = []
+    for _ in range(800):
+        z = principal_components(rng.standard_normal((10, d))).scores
+        drawn.append(abs(circular_correlation(np.arctan2(z[:, 1], z[:, 0]), ANGLES)))
+    fast = random_scores(ANGLES, d, "pca", n_null=2000)
+    for q in (0.5, 0.9):
+        assert np.quantile(fast, q) == pytest.approx(np.quantile(drawn, q), abs=0.05)
+
+
+def test_the_same_seed_draws_the_same_null():
+    for method in ("pca", "ridge", "axes"):
+        one, same, other = (
+            random_scores(ANGLES, 30, method, n_null=60, seed=seed) for seed in (0, 0, 1)
+        )
+        assert len(one) == 60
+        assert (one == same).all()
+        assert (one != other).any()
+
+
+def test_p_is_never_zero_and_counts_ties_against_us():
+    assert p_value(0.5, np.array([0.1, 0.2, 0.3])) == 0.25
+    assert p_value(0.2, np.array([0.1, 0.2, 0.3])) == 0.75
+
+
+def test_picking_the_best_layer_is_paid_for():
+    rng = np.random.default_rng(0)
+    nulls = rng.uniform(0, 0.5, (30, 1000))
+    index, best = pick(np.r_[np.full(29, 0.1), 0.49], nulls)
+    assert index == 29
+    assert (best >= nulls[29]).all()
+    naive = Null(0.49, nulls[29], np.zeros(1000))
+    paid = Null(0.49, nulls[29], np.zeros(1000), best=best, n_tried=30)
+    assert naive.p < 0.05 < paid.p
+    assert "over 30 layers" in repr(paid)
+    assert naive.limit() == pytest.approx(0.475, abs=0.01)
+
+
+def samples(noise, *, n=8, m=12, d=25, seed=0, shared=3.0):
+    """Classes on a circle, sentences with an offset of their own, noise per sample."""
+    rng = np.random.default_rng(seed)
+    axes = np.linalg.qr(rng.standard_normal((d, 2)))[0].T
+    classes = 4 * unit_circle(2 * np.pi * np.arange(n) / n) @ axes
+    sentences = shared * rng.standard_normal((m, d))
+    return classes[:, None] + sentences + noise * rng.standard_normal((n, m, d))
+
+
+def test_split_halves_agree_when_samples_do():
+    assert split_half(samples(0.05), 20) > 0.99
+    assert abs(split_half(samples(50), 20)) < 0.3
+    assert split_half(sample_gram(samples(1.0)), 20) == pytest.approx(split_half(samples(1.0), 20))
+
+
+def test_what_sentences_share_cancels_only_where_they_are_the_same():
+    x = samples(0.5, shared=10.0)
+    assert split_half(x, 20, paired=True) > split_half(x, 20, paired=False) + 0.1
+
+
+def test_bootstrap_arcs_widen_with_noise_and_hold_the_angle():
+    widths = []
+    for noise in (0.1, 2.0):
+        x = samples(noise)
+        means = x.mean(1)
+        scores = principal_components(means).scores[:, :2]
+        angles = np.degrees(np.arctan2(scores[:, 1], scores[:, 0]))
+        draws = bootstrap_angles(sample_gram(x), scores, n_boot=100)
+        assert draws.shape == (100, 8)
+        spread = spread_of(angles, draws)
+        assert (spread > -1).all()
+        widths.append(spread.sum(1).mean())
+    assert widths[0] < 6 < widths[1]

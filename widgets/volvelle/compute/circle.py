@@ -1,0 +1,216 @@
+"""Circles: a plane through a dictionary, where its names lie in it, and whether that is chance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from volvelle.compute.circle_null import LEVEL, Null
+from volvelle.compute.directions import Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from volvelle.compute.directions import Dictionary
+    from volvelle.compute.points import Point
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """How the angles of a circle agree with its reference; NaN where there is none.
+
+    Attributes
+    ----------
+    correlation : float
+        Fisher-Lee circular correlation of the angles shown, absolute, in [0, 1]. For a
+        supervised fit this one is in-sample and means little.
+    leave_one_out : float
+        The same, signed, each name placed by a fit without it.
+    resultant : float
+        Mean resultant length after the best rotation and reflection, in [0, 1].
+    error : float
+        Median angular distance after it, in degrees.
+    order : float
+        Agreement of cyclic order, absolute, in [0, 1].
+    axes : tuple of float
+        Pearson r of the two plane coordinates with cos and sin of the reference.
+    axes_left_out : tuple of float
+        The same with each name placed by a fit without it.
+    n : int
+        Names that have a reference angle.
+    """
+
+    correlation: float = np.nan
+    leave_one_out: float = np.nan
+    resultant: float = np.nan
+    error: float = np.nan
+    order: float = np.nan
+    axes: tuple[float, float] = (np.nan, np.nan)
+    axes_left_out: tuple[float, float] = (np.nan, np.nan)
+    n: int = 0
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Circle:
+    """A plane through a dictionary, oriented, with its score and null.
+
+    Attributes
+    ----------
+    dictionary : Dictionary
+        What it was fitted to, one vector per name.
+    mean : array, shape (d_model,)
+        Origin of the plane.
+    plane : array, shape (2, d_model)
+        Orthonormal: the directions of 0 and of 90 degrees.
+    angles : array, shape (n,)
+        Degrees in [0, 360), anticlockwise.
+    radii : array, shape (n,)
+        Distance from the origin within the plane, in the unit of the vectors.
+    reference : array, shape (n,), or None
+        Degrees, NaN for names that have none.
+    score : float
+        Absolute circular correlation with the reference. Of a supervised fit (``"ridge"``) the
+        leave-one-out one, signed: a fit that has seen the answer scores on noise. NaN without
+        reference angles.
+    null : Null or None
+        Scores of shuffled labels and of random vectors.
+    explained : float
+        Share of the variance between names that lies in the plane, in [0, 1].
+    agreement : Agreement
+        Further statistics against the reference.
+    method, orientation : str
+        How the plane was fitted, and what fixed its rotation and reflection.
+    axis_names : tuple of str
+        What 0 and 90 degrees mean.
+    spread : array, shape (n, 2), or None
+        Degrees below and above each angle that hold 95 % of bootstrap draws.
+    details : dict
+        What made it (model, stimuli, seed); strings and numbers.
+    """
+
+    dictionary: Dictionary
+    mean: np.ndarray
+    plane: np.ndarray
+    angles: np.ndarray
+    radii: np.ndarray
+    reference: np.ndarray | None
+    score: float
+    null: Null | None
+    explained: float
+    agreement: Agreement
+    method: str
+    orientation: str
+    axis_names: tuple[str, str] = ("0 degrees", "90 degrees")
+    spread: np.ndarray | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One label per angle."""
+        return self.dictionary.names
+
+    @property
+    def point(self) -> Point:
+        """Where the vectors live."""
+        return self.dictionary.point
+
+    @property
+    def d_model(self) -> int:
+        """Width of the vectors."""
+        return self.dictionary.d_model
+
+    @property
+    def found(self) -> bool:
+        """Whether chance gives a score this good in fewer than 5 % of draws."""
+        return self.null is not None and self.null.p < LEVEL
+
+    def direction(self, degrees: float) -> Direction:
+        """Return the unit direction at an angle, which a `Steer` can take.
+
+        Parameters
+        ----------
+        degrees : float
+            Anticlockwise from the first axis; any real number.
+        """
+        turn = np.radians(float(degrees))
+        vector = np.cos(turn) * self.plane[0] + np.sin(turn) * self.plane[1]
+        return Direction(vector, f"{float(degrees) % 360:g}°", self.point)
+
+    def project(
+        self, x: Any, model: Any = None, positions: str = "mean", centre: Any = None
+    ) -> np.ndarray:
+        """Read states, or texts, in the plane.
+
+        Parameters
+        ----------
+        x : array or tensor (..., d_model), or str, or sequence of str
+            States at the circle's point; texts need `model`.
+        model : Model, optional
+            Runs the texts.
+        positions : str
+            For texts: ``"mean"``, ``"last"`` or ``"all"``.
+        centre : array (d_model,) or "own", optional
+            What counts as the origin. By default the mean of the circle's own vectors;
+            ``"own"`` takes the mean of `x`, which is fair when a set of other texts is compared
+            among itself.
+
+        Returns
+        -------
+        array, shape (..., 2)
+            Coordinates towards 0 and 90 degrees, in the unit of the vectors; see `read`.
+        """
+        states = self._states(x, model, positions)
+        if states.shape[-1] != self.d_model:
+            raise ValueError(
+                f"x holds {states.shape[-1]}-dimensional vectors, this circle reads "
+                f"{self.d_model} at {self.point}"
+            )
+        if isinstance(centre, str):
+            if centre != "own":
+                raise ValueError(f"centre {centre!r}: give 'own', a vector, or nothing")
+            centre = states.reshape(-1, self.d_model).mean(axis=0)
+        return (states - (self.mean if centre is None else centre)) @ self.plane.T
+
+    def read(self, x: Any, model: Any = None, positions: str = "mean") -> np.ndarray:
+        """Return the angles (degrees in [0, 360), shape (...)) of states or texts."""
+        xy = self.project(x, model, positions)
+        return np.degrees(np.arctan2(xy[..., 1], xy[..., 0])) % 360
+
+    def _states(self, x: Any, model: Any, positions: str) -> np.ndarray:
+        one = isinstance(x, str)
+        if one or (isinstance(x, list | tuple) and x and isinstance(x[0], str)):
+            if model is None:
+                raise TypeError("project() needs model= to read texts; states need none")
+            captured = model.capture([x] if one else list(x), [self.point], positions=positions)
+            states = np.asarray(captured[self.point], dtype=np.float64)
+            return states[0] if one else states
+        detach = getattr(x, "detach", None)  # a torch tensor, without importing torch
+        return np.asarray(x if detach is None else detach().float().cpu(), dtype=np.float64)
+
+    def nearest(self, degrees: float) -> str:
+        """Return the name that lies nearest to an angle."""
+        away = np.abs((self.angles - degrees + 180) % 360 - 180)
+        return self.names[int(away.argmin())]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __repr__(self) -> str:
+        return f"Circle({len(self)} names at {self.point}, {self.method}: {self.verdict})"
+
+    @property
+    def verdict(self) -> str:
+        """One sentence: the score, its null, and whether there is a circle."""
+        plane = f"in-plane variance {100 * self.explained:.0f} %"
+        if self.null is None:
+            return f"no reference angles, so nothing to test the order against; {plane}"
+        kind = "leave-one-out circular" if self.method == "ridge" else "circular"
+        over = f" over {self.null.n_tried} layers" if self.null.best is not None else ""
+        less = f" of the {self.agreement.n} names with a reference"
+        return (
+            f"{'' if self.found else 'no circle: '}{kind} correlation {self.score:.2f}"
+            f"{less if self.agreement.n < len(self) else ''}; 95 % of shuffles below "
+            f"{np.quantile(self.null.shuffled, 0.95):.2f}, p = {self.null.p:.2g}{over}; {plane}"
+        )

@@ -1,0 +1,176 @@
+"""What a circular correlation is worth: shuffled labels, random vectors, the choice of a layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from volvelle.compute.circle_scores import (
+    gram,
+    gram_scores,
+    left_out_correlation,
+    ridge_weights,
+)
+from volvelle.compute.circular import circular_correlation
+from volvelle.compute.planes import N_COMPONENTS, RIDGE, unit_circle
+
+LEVEL = 0.05
+# Gaussian matrices cost an eigendecomposition each; above this many classes, and for the
+# leave-one-out null, fewer of them are drawn and each is shuffled several times: their rows are
+# exchangeable, so a shuffle of one is a draw from the same null.
+_MOST_CLASSES_DRAWN_AFRESH = 40
+_FEWER = 25
+
+
+@dataclass(frozen=True, eq=False)
+class Null:
+    """A score beside what chance gives.
+
+    Attributes
+    ----------
+    score : float
+        As observed.
+    shuffled : array, shape (n_null,)
+        Scores with the reference shuffled among the names.
+    random : array, shape (n_null,)
+        Scores of Gaussian vectors of the same shape.
+    best : array, shape (n_null,), or None
+        Where the layer was picked by its score: the best score over all layers, per shuffle.
+    n_tried : int
+        How many layers it was picked from.
+    """
+
+    score: float
+    shuffled: np.ndarray
+    random: np.ndarray
+    best: np.ndarray | None = None
+    n_tried: int = 1
+
+    @property
+    def p(self) -> float:
+        """Share of chance at least as good, the largest over the nulls held."""
+        nulls = [self.shuffled, self.random] if self.best is None else [self.best, self.random]
+        return max(p_value(self.score, null) for null in nulls if len(null))
+
+    def limit(self, level: float = LEVEL) -> float:
+        """Return the score that chance reaches with probability `level` (per layer)."""
+        nulls = [null for null in (self.shuffled, self.random) if len(null)]
+        return max(float(np.quantile(null, 1 - level)) for null in nulls)
+
+    def __repr__(self) -> str:
+        over = f" over {self.n_tried} layers" if self.best is not None else ""
+        return (
+            f"Null(score {self.score:.2f}; 95 % of {len(self.shuffled)} shuffles below "
+            f"{np.quantile(self.shuffled, 0.95):.2f}, of random vectors below "
+            f"{np.quantile(self.random, 0.95):.2f}; p = {self.p:.2g}{over})"
+        )
+
+
+def p_value(observed: float, null: np.ndarray) -> float:
+    """Return ``(1 + #{null >= observed}) / (N + 1)``, never zero."""
+    # scores of the same arrangement differ by rounding: a tie counts against the observation
+    return float((1 + (null >= observed - 1e-12).sum()) / (len(null) + 1))
+
+
+def shuffles(n: int, n_null: int, seed: int) -> np.ndarray:
+    """Return permutations (n_null, n), the same for every layer of one seed."""
+    rng = np.random.default_rng(seed)
+    return rng.permuted(np.tile(np.arange(n), (n_null, 1)), axis=1)
+
+
+def shuffled_scores(
+    vectors: np.ndarray,
+    reference: np.ndarray,
+    method: str,
+    *,
+    n_null: int = 1000,
+    seed: int = 0,
+    plane: np.ndarray | None = None,
+) -> np.ndarray:
+    """Score a fit against shuffled labels.
+
+    A plane of components does not know the labels: a shuffle leaves it as it is.
+
+    Parameters
+    ----------
+    vectors : array, shape (..., n, d_model)
+        Leading axes are layers, all shuffled alike.
+    reference : array, shape (n,)
+        Radians.
+    method : str
+        ``"pca"``, ``"ridge"`` (leave-one-out) or ``"axes"``.
+    plane : array, shape (n, 2), optional
+        Coordinates in a plane that is not fitted to these rows.
+
+    Returns
+    -------
+    array, shape (..., n_null)
+    """
+    shuffled = reference[shuffles(len(reference), n_null, seed)]
+    if method == "ridge":
+        weights = ridge_weights(gram(vectors))[..., None, :, :]
+        return left_out_correlation(weights @ unit_circle(shuffled), shuffled)
+    scores = gram_scores(gram(vectors)) if plane is None else plane
+    angles = np.arctan2(scores[..., 1], scores[..., 0])
+    return np.abs(circular_correlation(angles[..., None, :], shuffled))
+
+
+def random_scores(
+    reference: np.ndarray,
+    d_model: int,
+    method: str,
+    *,
+    n_null: int = 1000,
+    seed: int = 0,
+    n_components: int = N_COMPONENTS,
+    ridge: float = RIDGE,
+) -> np.ndarray:
+    """Score Gaussian vectors of the same shape, shape (n_null,).
+
+    In a plane that was not fitted to them (``"axes"``) their angles are uniform.
+    """
+    n = len(reference)
+    rng = np.random.default_rng([seed, 1])
+    if method == "axes":
+        drawn = rng.uniform(-np.pi, np.pi, size=(n_null, n))
+        return np.abs(circular_correlation(drawn, reference))
+    few = method == "ridge" or n > _MOST_CLASSES_DRAWN_AFRESH
+    times = -(-n_null // _FEWER) if few else 1
+    grams = _gaussian_grams(-(-n_null // times), n, d_model, rng)
+    shuffled = reference[rng.permuted(np.tile(np.arange(n), (times, 1)), axis=1)]
+    if method == "ridge":
+        weights = ridge_weights(grams, n_components, ridge)[:, None]
+        scores = left_out_correlation(weights @ unit_circle(shuffled), shuffled)
+    else:
+        drawn = gram_scores(grams)
+        angles = np.arctan2(drawn[..., 1], drawn[..., 0])
+        scores = np.abs(circular_correlation(angles[:, None], shuffled))
+    return scores.ravel()[:n_null]
+
+
+def _gaussian_grams(n_draws: int, n: int, d_model: int, rng: np.random.Generator) -> np.ndarray:
+    """Return centred Gram matrices of Gaussian (n, d_model), by Bartlett's decomposition."""
+    if d_model < n:
+        return gram(rng.standard_normal((n_draws, n, d_model)))
+    lower = np.tril(rng.standard_normal((n_draws, n, n)), -1)
+    i = np.arange(n)
+    lower[:, i, i] = np.sqrt(rng.chisquare(d_model - i, size=(n_draws, n)))
+    centred = lower - lower.mean(axis=1, keepdims=True)
+    return centred @ centred.swapaxes(1, 2)
+
+
+def pick(scores: np.ndarray, nulls: np.ndarray) -> tuple[int, np.ndarray]:
+    """Pick the layer of the best score, with the null that pays for the choice.
+
+    Parameters
+    ----------
+    scores : array, shape (n_layers,)
+    nulls : array, shape (n_layers, n_null)
+        The same shuffle in the same column for every layer.
+
+    Returns
+    -------
+    The layer's index, and the best score over the layers per shuffle, shape (n_null,).
+    """
+    return int(scores.argmax()), nulls.max(axis=0)
