@@ -22,6 +22,11 @@ _HOMES = {
     # directions and dictionaries
     "Direction": "compute.directions",
     "Dictionary": "compute.directions",
+    "Feature": "compute.directions",
+    "Steer": "compute.steers",
+    "HeadScale": "compute.steers",
+    "Where": "compute.where",
+    "When": "compute.where",
     "SAE": "formats.sae",
     "demo_sae": "formats.demo",
     # verbs

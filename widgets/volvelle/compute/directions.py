@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -134,3 +134,35 @@ class Dictionary:
     def __repr__(self) -> str:
         source = f", source={self.source!r}" if self.source else ""
         return f"Dictionary({len(self)} directions, {self.point}, d_model={self.d_model}{source})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Feature(Direction):
+    """A feature of a sparse autoencoder: its decoder row, and the way back to its encoder.
+
+    Parameters
+    ----------
+    vector, name, point, a_max
+        As for `Direction`; the vector is the decoder row, not normalised.
+    sae : SAE
+        Where it comes from: clamping, conditions and shuffled placebos need it.
+    index : int
+        Its number there.
+    """
+
+    sae: Any = None
+    index: int = -1
+
+    def __init__(
+        self,
+        vector: object,
+        name: str,
+        point: str | Point,
+        a_max: float | None = None,
+        *,
+        sae: object,
+        index: int,
+    ) -> None:
+        super().__init__(vector, name, point, a_max)
+        object.__setattr__(self, "sae", sae)
+        object.__setattr__(self, "index", int(index))

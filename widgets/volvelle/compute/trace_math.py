@@ -6,7 +6,7 @@ neither numpy nor any other room, takes tensors and plain values, and keeps grad
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -177,3 +177,181 @@ def decode(
     if scale is not None:
         x = x * scale
     return x if shift is None else x + shift
+
+
+# -- steering --------------------------------------------------------------------------------
+#
+# Every method is h' = h + s * (method(h) - h); the functions below return method(h) - h, so
+# that s = 0 is off whatever the method. A *site* is one point of one batch:
+# {"point": str, "ops": [op, ...], "conditions": [condition, ...]}; an *op* is one method over
+# all rows, with a strength per row (0 where a row has none of it) and masks of its tokens:
+#
+#   "method"     add, rescale, cap, swap, clamp or heads
+#   "strength"   (B,) s
+#   "prompt"     (B, T) bool, T tokens of the left-padded prompt
+#   "generated"  (B, n) bool, touched whatever token comes there
+#   "include"    (B, K) token ids touched where "kept" (B, n) is True, or None
+#   "exclude"    (B, K) token ids never touched, or None; padded with -1 like "include"
+#   "when"       key of a condition, or None
+#   and the method's own tensors. What is read ("unit" (B, d), a component along it) and what is
+#   written ("vector" (B, d)) are kept apart: a placebo reads the same and writes elsewhere.
+
+
+def along(h: torch.Tensor, unit: torch.Tensor) -> torch.Tensor:
+    """Return the component of each state (B, T, d) along its row's unit vector (B, d)."""
+    return torch.bmm(h, unit.unsqueeze(-1))
+
+
+def add(h: torch.Tensor, op: Mapping[str, Any]) -> torch.Tensor:
+    """H + v, ``vector`` (B, d) in multiples of its unit; neutral only at strength 0."""
+    return op["vector"].unsqueeze(1).expand_as(h)
+
+
+def rescale(h: torch.Tensor, op: Mapping[str, Any]) -> torch.Tensor:
+    """H + (c - 1)(h.u)u, c = ``factor`` (B,); neutral c = 1, and c = 0 ablates."""
+    amount = (op["factor"] - 1).view(-1, 1, 1) * along(h, op["unit"])
+    return amount * op["vector"].unsqueeze(1)
+
+
+def cap(h: torch.Tensor, op: Mapping[str, Any]) -> torch.Tensor:
+    """Clip the component into [``low``, ``high``] (B,); neutral -inf, inf."""
+    component = along(h, op["unit"])
+    low, high = op["low"].view(-1, 1, 1), op["high"].view(-1, 1, 1)
+    inside = torch.minimum(torch.maximum(component, low), high)
+    return (inside - component) * op["vector"].unsqueeze(1)
+
+
+def swap(h: torch.Tensor, op: Mapping[str, Any]) -> torch.Tensor:
+    """H + (h.u)(t - u), ``vector`` = t - u: what pointed along u points along t; neutral t = u."""
+    return along(h, op["unit"]) * op["vector"].unsqueeze(1)
+
+
+def clamp(h: torch.Tensor, op: Mapping[str, Any]) -> torch.Tensor:
+    """decode(z') - decode(z), z' = z with features at ``level`` (B, K): the SAE's error cancels.
+
+    ``decoder`` (B, K, d) holds the features' rows. Neutral level: the activation itself.
+    """
+    reader = op["reader"]
+    change = torch.bmm(op["level"].unsqueeze(1) - read(h, reader), op["decoder"])
+    scale = normalise(h, reader["options"]["normalize"])[1]
+    return change if scale is None else change * scale
+
+
+def heads(h: torch.Tensor, op: Mapping[str, Any]) -> torch.Tensor:
+    """Multiply whole heads by ``gain`` (B, H), h (B, T, H * d_head); neutral 1."""
+    gain = op["gain"]
+    split = h.reshape(h.shape[0], h.shape[1], gain.shape[1], -1)
+    return (split * (gain - 1)[:, None, :, None]).view(h.shape)
+
+
+METHODS = {"add": add, "rescale": rescale, "cap": cap, "swap": swap, "clamp": clamp, "heads": heads}
+
+
+def read(h: torch.Tensor, reader: Mapping[str, Any]) -> torch.Tensor:
+    """Return what a reader sees at each state, shape (..., K).
+
+    Parameters
+    ----------
+    h : torch.Tensor, shape (..., d_model), float32
+    reader : mapping
+        ``kind`` ``"projection"``: h.u for ``units`` (K, d_model). ``kind`` ``"sae"``: feature
+        activations, with ``weights`` and ``options`` of `encode`; then the columns
+        ``features`` (K,), or all where that is None.
+    """
+    if reader["kind"] == "projection":
+        return h @ reader["units"].T
+    codes = encode(h, reader["weights"], **reader["options"])
+    return codes if reader["features"] is None else codes[..., reader["features"]]
+
+
+def listed(ids: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
+    """Say which of each row's token ids (B, T) stand in that row's table (B, K)."""
+    return (ids.unsqueeze(-1) == table.unsqueeze(1)).any(-1)
+
+
+def touched(
+    op: Mapping[str, Any], step: int, last: torch.Tensor, alive: torch.Tensor
+) -> torch.Tensor:
+    """Return the mask of one forward pass, before strength and condition.
+
+    Parameters
+    ----------
+    op : mapping
+    step : int
+        0 is the prompt; pass i > 0 reads generated token i - 1.
+    last : torch.Tensor, shape (B,)
+        The tokens read in this pass (unused at step 0).
+    alive : torch.Tensor of bool, shape (B,)
+        False for rows that have ended: what they still read is padding.
+
+    Returns
+    -------
+    torch.Tensor of bool, shape (B, T) at step 0, else (B, 1)
+    """
+    if step == 0:
+        return op["prompt"]
+    mask = op["generated"][:, step - 1 : step]
+    ids = last.view(-1, 1)
+    if op["include"] is not None:
+        mask = mask | (listed(ids, op["include"]) & op["kept"][:, step - 1 : step])
+    if op["exclude"] is not None:
+        mask = mask & ~listed(ids, op["exclude"])
+    return mask & alive.view(-1, 1)
+
+
+def meet(h: torch.Tensor, site: Mapping[str, Any], fired: dict[int, torch.Tensor]) -> None:
+    """Note in `fired` which states of a site meet its conditions, by key, (B, T) bool each."""
+    for condition in site["conditions"]:
+        seen = read(h.to(torch.float32), condition["reader"])
+        fired[condition["key"]] = (seen > condition["above"]).any(-1)
+
+
+def steer(
+    h: torch.Tensor,
+    site: Mapping[str, Any],
+    step: int,
+    now: tuple[torch.Tensor, torch.Tensor],
+    fired: dict[int, torch.Tensor],
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """Return what to add to the states of one site in one forward pass, and where.
+
+    Ops act one after the other, each on what the one before left, in float32.
+
+    Parameters
+    ----------
+    h : torch.Tensor, shape (B, T, d) at step 0, else (B, 1, d)
+    site : mapping
+    step : int
+        As in `touched`.
+    now : (last, alive)
+        As in `touched`.
+    fired : dict
+        What `meet` noted in this pass.
+
+    Returns
+    -------
+    delta : torch.Tensor, like `h`
+        Exactly zero where no op is on.
+    masks : list of torch.Tensor, each (B, T) bool
+        Per op, the tokens it touched: inside the asked-for mask, its condition met,
+        strength not 0.
+    """
+    masks: list[torch.Tensor] = []
+    state = h.to(torch.float32)
+    delta = torch.zeros_like(state)
+    for op in site["ops"]:
+        strength = op["strength"].unsqueeze(1)
+        mask = touched(op, step, *now) & (strength != 0)
+        if op["when"] is not None:
+            mask = mask & fired[op["when"]]
+        change = METHODS[op["method"]](state + delta, op) * strength.unsqueeze(-1)
+        # where, not *: a state of inf in padding must not become NaN through inf * 0
+        delta = delta + torch.where(mask.unsqueeze(-1), change, 0.0)
+        masks.append(mask)
+    return delta.to(h.dtype), masks
+
+
+def lengths(h: torch.Tensor, delta: torch.Tensor) -> torch.Tensor:
+    """Return |delta| and |h| of each state, shape (2, B, T), float32."""
+    both = torch.stack([delta, h]).to(torch.float32)
+    return torch.linalg.vector_norm(both, dim=-1)

@@ -1,0 +1,307 @@
+"""Where a steer acts: on which tokens of the prompt, on which generated ones, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from volvelle.compute.names import unknown
+
+if TYPE_CHECKING:
+    from volvelle.compute.directions import Direction
+
+INCLUDES = ("positions", "window", "tokens")
+EXCLUDES = ("exclude_positions", "exclude_window", "exclude_tokens")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """One phase's choice of tokens, in one form whatever the spelling.
+
+    Attributes
+    ----------
+    everything : bool
+        Start from all tokens.
+    positions, exclude_positions : tuple of int
+        Token indices; negative ones count from the prompt's end.
+    window, exclude_window : (int, int or None) or None
+        Half-open range of token indices; stop None is open.
+    tokens, exclude_tokens : tuple of int or str
+        Token ids, or the strings of single tokens (the model's tokenizer resolves them).
+    """
+
+    everything: bool = False
+    positions: tuple[int, ...] = ()
+    window: tuple[int, int | None] | None = None
+    tokens: tuple[int | str, ...] = ()
+    exclude_positions: tuple[int, ...] = ()
+    exclude_window: tuple[int, int | None] | None = None
+    exclude_tokens: tuple[int | str, ...] = ()
+
+    @classmethod
+    def parse(cls, given: object, phase: str) -> Selection:
+        """Read one phase of a `Where`, in any of its spellings.
+
+        Parameters
+        ----------
+        given : "all", "none", None, int, list of int, (start, stop), slice, dict or Selection
+            What the user wrote; `Where` documents the meaning.
+        phase : str
+            ``"prompt"`` or ``"generated"``, for messages.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For anything else, with the spellings that exist.
+        """
+        if isinstance(given, Selection):
+            return given
+        if given is None or (isinstance(given, str) and given in ("all", "none")):
+            return cls(everything=given == "all")
+        if isinstance(given, (tuple, slice)):
+            return cls(window=_window(given, phase))
+        if isinstance(given, Mapping):
+            return cls._of_mapping(given, phase)
+        if isinstance(given, (int, list, range, np.ndarray)) and not isinstance(given, bool):
+            return cls(positions=_positions(given, phase))
+        raise TypeError(
+            f"{phase}={given!r} names no tokens; write 'all', 'none', a position, a list of "
+            "positions, a window (start, stop), or a dict with any of "
+            + ", ".join((*INCLUDES, *EXCLUDES))
+        )
+
+    @classmethod
+    def _of_mapping(cls, given: Mapping[str, Any], phase: str) -> Selection:
+        known = (*INCLUDES, *EXCLUDES)
+        for name in given:
+            if name not in known:
+                raise ValueError(unknown(f"key of {phase}", name, known))
+        read: dict[str, Any] = {}
+        for name, value in given.items():
+            if name.endswith("window"):
+                read[name] = None if value is None else _window(value, phase)
+            elif name.endswith("positions"):
+                read[name] = _positions(value, phase)
+            else:
+                listed = [value] if isinstance(value, (int, str)) else list(value)
+                read[name] = tuple(v if isinstance(v, str) else int(v) for v in listed)
+        # excludes alone take away from everything
+        return cls(everything=not any(given.get(name) is not None for name in INCLUDES), **read)
+
+    def spelled(self) -> str | dict[str, Any]:
+        """Return the spelling JSON can hold: ``"all"``, ``"none"`` or a dict."""
+        parts = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in vars(self).items()
+            if name != "everything" and value not in ((), None)
+        }
+        if parts:
+            return parts
+        return "all" if self.everything else "none"
+
+    def places(self, n: int, negative: bool) -> np.ndarray:
+        """Return the mask over n tokens before any token id or rule is looked at, bool (n,)."""
+        mask = np.full(n, self.everything)
+        mask[self._indices(self.positions, n, negative)] = True
+        if self.window is not None:
+            mask[_slice(self.window)] = True
+        return mask
+
+    def kept(self, n: int, negative: bool) -> np.ndarray:
+        """Return the mask of what the excluded places leave, bool (n,)."""
+        mask = np.ones(n, dtype=bool)
+        mask[self._indices(self.exclude_positions, n, negative)] = False
+        if self.exclude_window is not None:
+            mask[_slice(self.exclude_window)] = False
+        return mask
+
+    @staticmethod
+    def _indices(positions: tuple[int, ...], n: int, negative: bool) -> list[int]:
+        if not negative and any(p < 0 for p in positions):
+            raise ValueError(
+                f"generated position {min(positions)} counts from an end nobody knows yet; "
+                "generated tokens are 0, 1, 2, ... from the first new one"
+            )
+        if negative and (outside := [p for p in positions if not -n <= p < n]):
+            raise IndexError(
+                f"position {outside[0]} is outside the prompt's 0...{n - 1} (-1...-{n})"
+            )
+        return [p for p in positions if -n <= p < n]
+
+
+def _positions(given: object, phase: str) -> tuple[int, ...]:
+    listed = [given] if isinstance(given, int) else given
+    if not isinstance(listed, Iterable):
+        raise TypeError(f"positions of {phase} are integers, not {given!r}")
+    return tuple(int(p) for p in listed)
+
+
+def _window(given: object, phase: str) -> tuple[int, int | None]:
+    if isinstance(given, slice):
+        if given.step not in (None, 1):
+            raise ValueError(f"the window of {phase} has step {given.step}; windows are unbroken")
+        given = (given.start or 0, given.stop)
+    pair = tuple(given) if isinstance(given, (tuple, list)) else ()
+    if len(pair) != 2 or not isinstance(pair[0], int) or not isinstance(pair[1], int | None):
+        raise ValueError(
+            f"the window of {phase} is (start, stop) with stop None for open, not {given!r}; "
+            "single positions go in a list"
+        )
+    return pair[0], pair[1]
+
+
+def _slice(window: tuple[int, int | None]) -> slice:
+    return slice(window[0], window[1])
+
+
+@dataclass(frozen=True)
+class When:
+    """Act only where a feature is active.
+
+    Parameters
+    ----------
+    feature : Direction
+        A feature of an SAE (its activation is compared), or any direction (its projection
+        h.u is). Read at its own point, in the same forward pass, before that point is steered;
+        the point must not come after the steer's.
+    above : float
+        Threshold in activation units (or of h.u), exclusive.
+    """
+
+    feature: Direction
+    above: float = 0.0
+
+
+@dataclass(frozen=True)
+class Where:
+    """Which tokens a steer touches.
+
+    Parameters
+    ----------
+    prompt, generated : "all", "none", int, list of int, (start, stop), slice or dict
+        ``"all"``; one position or a list of positions; a half-open window (stop None is open);
+        or a dict with any of ``positions``, ``window``, ``tokens`` (ids or strings of single
+        tokens), whose union is taken, and ``exclude_positions``, ``exclude_window``,
+        ``exclude_tokens``, which always win. Negative prompt positions count from its end;
+        generated tokens are counted from 0, the first new one. A generated token is touched
+        when the model reads it, so the last one never is.
+    special : bool
+        Also touch special tokens (beginning and end of text, chat marks).
+    first : bool
+        Also touch position 0, a row's first real token, special or not. Its state is some
+        hundred times longer than any other in most models and serves as a rest place of
+        attention; nothing else admits it.
+    when : When, optional
+        Touch only tokens where a feature is active.
+    """
+
+    prompt: object = "all"
+    generated: object = "all"
+    special: bool = False
+    first: bool = False
+    when: When | None = None
+
+    def __post_init__(self) -> None:
+        for phase in ("prompt", "generated"):
+            object.__setattr__(self, phase, Selection.parse(getattr(self, phase), phase).spelled())
+        if self.when is not None and not isinstance(self.when, When):
+            raise TypeError(
+                f"when={self.when!r} is no condition; write vv.When(feature, above=3.0)"
+            )
+        if self.prompt == "none" and self.generated == "none":
+            raise ValueError(
+                "prompt='none' and generated='none' steer nothing; leave one of them 'all'"
+            )
+
+    def phase(self, name: str) -> Selection:
+        """Return the parsed choice of one phase, ``"prompt"`` or ``"generated"``."""
+        return Selection.parse(getattr(self, name), name)
+
+    def prompt_mask(
+        self, ids: np.ndarray, special: np.ndarray, token_ids: dict[str, int] | None = None
+    ) -> np.ndarray:
+        """Return which tokens of one prompt are touched, before any `when`.
+
+        Parameters
+        ----------
+        ids : int array, shape (n,)
+            The prompt without padding: index 0 is its first real token.
+        special : bool array, shape (n,)
+            True at special tokens.
+        token_ids : dict, optional
+            Ids of the strings among ``tokens``.
+
+        Returns
+        -------
+        bool array, shape (n,)
+
+        Raises
+        ------
+        ValueError
+            When a prompt selection other than ``"none"`` leaves no token.
+        """
+        chosen = self.phase("prompt")
+        n = len(ids)
+        mask = chosen.places(n, negative=True)
+        mask |= np.isin(ids, _ids(chosen.tokens, token_ids))
+        mask &= chosen.kept(n, negative=True)
+        mask &= ~np.isin(ids, _ids(chosen.exclude_tokens, token_ids))
+        asked = mask.copy()
+        later = np.arange(n) > 0
+        mask &= np.where(later, self.special | ~np.asarray(special, dtype=bool), self.first)
+        # A prompt of one token has nothing left once position 0 is out: that is no mistake of
+        # the user's as long as the generated tokens are steered.
+        if not mask.any() and self.prompt not in ("none", "all"):
+            why = "it names no token of this prompt"
+            if asked.any():
+                why = (
+                    "all of it is position 0 (admit it with first=True)"
+                    if not asked[1:].any()
+                    else "all of it is special tokens (admit them with special=True)"
+                )
+            raise ValueError(f"prompt={self.prompt!r} selects nothing: {why}")
+        return mask
+
+    def generated_mask(self, n: int) -> np.ndarray:
+        """Return which of n generated places are touched whatever token stands there, bool (n,)."""
+        chosen = self.phase("generated")
+        return chosen.places(n, negative=False) & chosen.kept(n, negative=False)
+
+    def generated_tokens(
+        self,
+        n: int,
+        special_ids: Iterable[int],
+        token_ids: dict[str, int] | None = None,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return what decides about generated tokens once they are known.
+
+        Returns
+        -------
+        include : int array
+            Ids touched wherever they come, but at excluded places.
+        exclude : int array
+            Ids never touched; special ones among them unless `special`.
+        kept : bool array, shape (n,)
+            Places the excludes leave.
+        """
+        chosen = self.phase("generated")
+        include = _ids(chosen.tokens, token_ids)
+        exclude = _ids(chosen.exclude_tokens, token_ids)
+        if not self.special:
+            exclude = np.union1d(exclude, np.fromiter(special_ids, dtype=np.int64))
+        return include, exclude, chosen.kept(n, negative=False)
+
+    @property
+    def strings(self) -> tuple[str, ...]:
+        """The strings among the token selections, for the tokenizer to resolve."""
+        parts = [self.phase("prompt"), self.phase("generated")]
+        every = [t for part in parts for t in (*part.tokens, *part.exclude_tokens)]
+        return tuple(dict.fromkeys(t for t in every if isinstance(t, str)))
+
+
+def _ids(tokens: tuple[int | str, ...], token_ids: dict[str, int] | None) -> np.ndarray:
+    known = token_ids or {}
+    return np.array([known[t] if isinstance(t, str) else t for t in tokens], dtype=np.int64)
