@@ -1,0 +1,152 @@
+"""SAEs from folders, repositories and tensors. Every format has its own file and a line here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import volvelle.compute.sae as compute
+from volvelle.compute.names import known_keywords
+from volvelle.formats import hub, sae_lens
+from volvelle.formats.pickles import refuse_pickle
+from volvelle.formats.sae_tensors import canonical, guess_architecture
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from volvelle.compute.points import Point
+
+# Asked in this order; a format is a module with recognises(folder), read(folder, options), FILES.
+FORMATS = (sae_lens,)
+
+
+class SAE(compute.SAE):
+    """A sparse autoencoder that knows its files: `volvelle.compute.sae.SAE` with `load`."""
+
+    @classmethod
+    @known_keywords
+    def load(
+        cls,
+        source: str | Path | Mapping[str, Any],
+        *,
+        point: str | Point | None = None,
+        name: str | None = None,
+        architecture: str | None = None,
+        k: int | None = None,
+        norm_scaling_factor: float | None = None,
+        subfolder: str | None = None,
+        revision: str | None = None,
+    ) -> Self:
+        """Load an SAE. Nothing that could run code is opened.
+
+        Parameters
+        ----------
+        source : str, Path or mapping of str to array
+            A folder as sae-lens writes it; a repository ``"org/name"`` or
+            ``"org/name/sub/folder"`` on the hub; or the tensors ``W_enc``, ``W_dec``, ``b_dec``
+            and what the architecture needs, in either orientation.
+        point : str or Point
+            The place it was trained at, where the source does not say, or says wrong.
+        name : str
+            What a reader calls it; the folder's name otherwise.
+        architecture : str
+            ``standard``, ``topk``, ``abstopk``, ``jumprelu``, ``gated``. For tensors guessed
+            from their names and `k`.
+        k : int
+            Features alive at a token, for the top-k kinds.
+        norm_scaling_factor : float
+            For ``expected_average_only_in``: what inputs are multiplied by.
+        subfolder, revision : str
+            Within a repository.
+
+        Returns
+        -------
+        SAE
+
+        Raises
+        ------
+        FileNotFoundError
+            Where there is no such folder.
+        ValueError
+            For missing or misshapen tensors, NaN, a pickle file, an unknown architecture.
+        """
+        options = {
+            "point": point,
+            "name": name,
+            "architecture": architecture,
+            "k": k,
+            "norm_scaling_factor": norm_scaling_factor,
+        }
+        if not isinstance(source, (str, Path)):
+            return cls(**_from_tensors(source, options))
+        folder = _folder(source, subfolder, revision)
+        for reader in FORMATS:
+            if reader.recognises(folder):
+                return cls(**reader.read(folder, options))
+        raise ValueError(_unrecognised(folder))
+
+
+def _from_tensors(tensors: Mapping[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+    """Return constructor arguments for named tensors."""
+    if not hasattr(tensors, "keys"):
+        raise TypeError(
+            f"source is a {type(tensors).__name__}, expected a folder, a repository 'org/name' "
+            "or a dict of tensors"
+        )
+    if options["point"] is None:
+        raise ValueError(
+            "tensors do not say where in the model they belong; "
+            "write SAE.load(tensors, point='resid_post.14')"
+        )
+    k = options["k"]
+    architecture = options["architecture"] or guess_architecture(tensors, k)
+    name = options["name"] or "sae"
+    weights = canonical(tensors, architecture, k, name)
+    return {
+        "weights": compute.folded(weights, input_scale=options["norm_scaling_factor"]),
+        "architecture": architecture,
+        "point": options["point"],
+        "name": name,
+        "k": k,
+    }
+
+
+def _folder(source: str | Path, subfolder: str | None, revision: str | None) -> Path:
+    """Return the local folder of a source, fetched where it is a repository."""
+    path = Path(source).expanduser()
+    if path.is_file():
+        refuse_pickle(path)
+        return path.parent
+    if path.is_dir():
+        return path / subfolder if subfolder else path
+    if isinstance(source, str) and hub.is_repository(source):
+        files = tuple(name for reader in FORMATS for name in reader.FILES)
+        return hub.fetch(source, files, subfolder=subfolder, revision=revision)
+    raise FileNotFoundError(
+        f"there is no folder {str(source)!r} here, and it is no repository 'org/name'"
+    )
+
+
+def _unrecognised(folder: Path) -> str:
+    """Return why a folder is no SAE that is read, and what would be."""
+    if not folder.is_dir():
+        return f"there is no folder {str(folder)!r}"
+    inside = sorted(path.name for path in folder.iterdir())
+    for path in sorted(folder.iterdir()):
+        refuse_pickle(path)
+    below = sorted(
+        str(path.parent.relative_to(folder))
+        for path in folder.rglob(sae_lens.CONFIG)
+        if path.parent != folder
+    )
+    if below:
+        more = "" if len(below) <= 12 else f" and {len(below) - 12} more"
+        return (
+            f"{folder.name} holds several SAEs; name one with subfolder=: "
+            f"{', '.join(below[:12])}{more}"
+        )
+    formats = "; ".join(f"{', '.join(reader.FILES[:2])} (sae-lens)" for reader in FORMATS)
+    return (
+        f"{folder.name} holds no SAE that volvelle reads: it has "
+        f"{', '.join(inside[:12]) or 'no files'}; read are {formats}"
+    )

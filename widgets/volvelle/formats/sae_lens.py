@@ -1,0 +1,198 @@
+"""The sae-lens folder: cfg.json and sae_weights.safetensors, current and before 6.0.
+
+Source: sae-lens 6.54; sae-lens itself is not needed.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from volvelle.compute.names import unknown
+from volvelle.compute.points import Point
+from volvelle.compute.sae import NORMALIZATIONS, folded
+from volvelle.formats.sae_tensors import canonical
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
+LABELS, SPARSITY = "labels.json", "sparsity.safetensors"
+
+# Files a reader of this format asks a repository for.
+FILES = (CONFIG, WEIGHTS, LABELS, SPARSITY)
+
+# before 6.0 -> now
+_RENAMED = {"hook_point": "hook_name", "hook_point_head_index": "hook_head_index"}
+_SCALED_ONCE = "expected_average_only_in"
+
+
+def recognises(folder: Path) -> bool:
+    """Return whether a folder is one of this format."""
+    return (folder / CONFIG).is_file() and (folder / WEIGHTS).is_file()
+
+
+def read(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
+    """Read a folder into the arguments of `volvelle.compute.sae.SAE`.
+
+    Parameters
+    ----------
+    folder : Path
+    options : dict
+        What the caller said (None where nothing): ``architecture``, ``k``, ``point``,
+        ``name``, ``norm_scaling_factor``. It wins over the file.
+
+    Raises
+    ------
+    ValueError
+        For a configuration or tensors that make no SAE, naming file and field.
+    """
+    from safetensors.numpy import load_file
+
+    cfg = _modern(_json(folder / CONFIG))
+    said = {key: value for key, value in options.items() if value is not None}
+    source = f"{folder.name}/{WEIGHTS}"
+    architecture = said.get("architecture", cfg["architecture"])
+    k = said.get("k", cfg.get("k"))
+    tensors = _load(load_file, folder / WEIGHTS)
+    weights = canonical(tensors, architecture, k, source)
+    _check_sizes(cfg, weights, folder)
+    normalize, input_scale = _normalization(cfg, tensors, said, source)
+    weights = folded(
+        weights,
+        by_decoder_norm=bool(cfg.get("rescale_acts_by_decoder_norm")) and "topk" in architecture,
+        input_scale=input_scale,
+    )
+    return {
+        "weights": weights,
+        "architecture": architecture,
+        "point": said["point"] if "point" in said else _point(cfg["metadata"], folder),
+        "name": said.get("name", folder.name),
+        "k": None if k is None else int(k),
+        "normalize": normalize,
+        "subtract_b_dec": bool(cfg.get("apply_b_dec_to_input", True)),
+        "metadata": cfg["metadata"],
+        **_about_features(folder, weights["W_dec"].shape[0]),
+    }
+
+
+def _modern(cfg: dict[str, Any]) -> dict[str, Any]:
+    """Return a configuration in the layout of 6.0, with the defaults filled in."""
+    flat = {_RENAMED.get(key, key): value for key, value in cfg.items()}
+    if flat.get("activation_fn_str") and not flat.get("activation_fn"):
+        flat["activation_fn"] = flat["activation_fn_str"]
+    kwargs = flat.get("activation_fn_kwargs") or {}
+    if "architecture" not in flat or (
+        flat["architecture"] == "standard" and flat.get("activation_fn") == "topk"
+    ):
+        flat["architecture"] = "topk" if flat.get("activation_fn") == "topk" else "standard"
+    if "k" not in flat and "k" in kwargs:
+        flat["k"] = kwargs["k"]
+    if isinstance(flat.get("normalize_activations"), bool):
+        flat["normalize_activations"] = _SCALED_ONCE if flat["normalize_activations"] else "none"
+    metadata = flat.get("metadata")
+    if not isinstance(metadata, dict):
+        keep = ("model_name", "hook_name", "hook_head_index", "hf_hook_name", "prepend_bos")
+        more = ("context_size", "dataset_path", "neuronpedia_id", "model_from_pretrained_kwargs")
+        metadata = {key: flat[key] for key in (*keep, *more) if key in flat}
+    flat["metadata"] = {"prepend_bos": True, **metadata}
+    return flat
+
+
+def _check_sizes(cfg: dict[str, Any], weights: dict[str, Any], folder: Path) -> None:
+    """Refuse a configuration that belongs to other weights."""
+    n_features, d_model = weights["W_dec"].shape
+    for key, has in (("d_in", d_model), ("d_sae", n_features)):
+        if cfg.get(key) not in (None, has):
+            raise ValueError(
+                f"{folder.name}/{CONFIG} says {key}={cfg[key]}, {WEIGHTS} has {has}; "
+                "they belong to different SAEs"
+            )
+
+
+def _normalization(
+    cfg: dict[str, Any], tensors: dict[str, Any], said: dict[str, Any], source: str
+) -> tuple[str, float | None]:
+    """Return what is done to every input, and the scale that is folded in once."""
+    how = cfg.get("normalize_activations") or "none"
+    if how in NORMALIZATIONS:
+        return how, None
+    if how != _SCALED_ONCE:
+        exist = (*NORMALIZATIONS, _SCALED_ONCE)
+        raise ValueError(f"{source}: {unknown('normalize_activations', how, exist)}")
+    places = (
+        said.get("norm_scaling_factor"),
+        cfg.get("norm_scaling_factor"),
+        cfg["metadata"].get("norm_scaling_factor"),
+        tensors.get("norm_scaling_factor"),
+    )
+    scale = next((float(np.asarray(p).item()) for p in places if p is not None), None)
+    if scale is None or not np.isfinite(scale) or scale <= 0:
+        raise ValueError(
+            f"{source} was trained on inputs times a constant ({_SCALED_ONCE}) which its files "
+            "do not hold; write SAE.load(..., norm_scaling_factor=sqrt(d) / mean input norm)"
+        )
+    return "none", scale
+
+
+def _point(metadata: dict[str, Any], folder: Path) -> Point:
+    """Return the place an SAE was trained at, from whichever name of it is understood."""
+    names = [metadata.get("hf_hook_name"), metadata.get("hook_name")]
+    names = [name for name in names if isinstance(name, str)]
+    for name in names:
+        try:
+            return Point.parse(name)
+        except ValueError:
+            continue
+    says = " and ".join(map(repr, names)) or "nothing"
+    raise ValueError(
+        f"{folder.name}/{CONFIG} gives {says} as its place in the model, which volvelle does not "
+        "know; say it yourself: SAE.load(..., point='resid_post.14')"
+    )
+
+
+def _about_features(folder: Path, n_features: int) -> dict[str, Any]:
+    """Read what stands beside the weights: labels.json (ours) or sparsity.safetensors."""
+    if (folder / LABELS).is_file():
+        rows = _json(folder / LABELS).get("features", [])
+        if len(rows) != n_features:
+            raise ValueError(
+                f"{folder.name}/{LABELS} has {len(rows)} features, the SAE has {n_features}"
+            )
+        return {
+            "label_tokens": tuple(tuple(row.get("tokens", ())) for row in rows),
+            "densities": np.array([row.get("density", np.nan) for row in rows], np.float32),
+            "a_max": np.array([row.get("max", np.nan) for row in rows], np.float32),
+        }
+    if (folder / SPARSITY).is_file():
+        from safetensors.numpy import load_file
+
+        logs = _load(load_file, folder / SPARSITY).get("sparsity")
+        if logs is not None and logs.size == n_features:
+            return {"densities": np.power(10.0, logs.reshape(-1), dtype=np.float32)}
+    return {}
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path.parent.name}/{path.name} is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError(  # noqa: TRY004  (a file's fault, not an argument's)
+            f"{path.parent.name}/{path.name} holds a {type(found).__name__}, expected an object"
+        )
+    return found
+
+
+def _load(load_file: Any, path: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path.parent.name}/{path.name} is no whole safetensors file ({error}); fetch it again"
+        ) from error
