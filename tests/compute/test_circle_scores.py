@@ -16,11 +16,10 @@ from volvelle.compute.circle_scores import (
     gram_scores,
     leave_one_out,
     ridge_weights,
-    sample_gram,
     split_half,
     spread_of,
 )
-from volvelle.compute.circular import circular_correlation
+from volvelle.compute.circular import circular_correlation, wrap
 from volvelle.compute.planes import principal_components, rotation_to, unit_circle
 
 RNG = np.random.default_rng(0)
@@ -122,25 +121,43 @@ def samples(noise, *, n=8, m=12, d=25, seed=0, shared=3.0):
     return classes[:, None] + sentences + noise * rng.standard_normal((n, m, d))
 
 
+OWNER = np.repeat(np.arange(8), 12)
+
+
+def flat(x):
+    return gram(x.reshape(-1, x.shape[-1]))
+
+
 def test_split_halves_agree_when_samples_do():
-    assert split_half(samples(0.05), 20) > 0.99
-    assert abs(split_half(samples(50), 20)) < 0.3
-    assert split_half(sample_gram(samples(1.0)), 20) == pytest.approx(split_half(samples(1.0), 20))
+    assert split_half(flat(samples(0.05)), OWNER, 20) > 0.99
+    assert abs(split_half(flat(samples(50)), OWNER, 20)) < 0.3
 
 
 def test_what_sentences_share_cancels_only_where_they_are_the_same():
-    x = samples(0.5, shared=10.0)
-    assert split_half(x, 20, paired=True) > split_half(x, 20, paired=False) + 0.1
+    inner = flat(samples(0.5, shared=10.0))
+    assert split_half(inner, OWNER, 20) > split_half(inner, OWNER, 20, paired=False) + 0.1
+
+
+def test_classes_may_have_different_numbers_of_samples():
+    x = samples(0.3, shared=0.0)
+    keep = np.ones(len(OWNER), dtype=bool)
+    keep[[3, 4, 5, 40]] = False
+    inner = gram(x.reshape(-1, 25)[keep])
+    means = np.stack([x.reshape(-1, 25)[keep & (c == OWNER)].mean(0) for c in range(8)])
+    scores = principal_components(means).scores[:, :2]
+    draws = bootstrap_angles(inner, OWNER[keep], scores, 50, paired=False)
+    off = wrap(draws - np.arctan2(scores[:, 1], scores[:, 0]))
+    assert np.abs(off).mean() < 0.2
+    assert split_half(inner, OWNER[keep], 20, paired=False) > 0.95
 
 
 def test_bootstrap_arcs_widen_with_noise_and_hold_the_angle():
     widths = []
     for noise in (0.1, 2.0):
         x = samples(noise)
-        means = x.mean(1)
-        scores = principal_components(means).scores[:, :2]
+        scores = principal_components(x.mean(1)).scores[:, :2]
         angles = np.degrees(np.arctan2(scores[:, 1], scores[:, 0]))
-        draws = bootstrap_angles(sample_gram(x), scores, n_boot=100)
+        draws = bootstrap_angles(flat(x), OWNER, scores, n_boot=100)
         assert draws.shape == (100, 8)
         spread = spread_of(angles, draws)
         assert (spread > -1).all()

@@ -114,19 +114,35 @@ def left_out_correlation(predicted: np.ndarray, reference: np.ndarray) -> np.nda
     return circular_correlation(angles, reference)
 
 
+def _class_weights(owner: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return (..., n_classes, N): how much each sample counts in its class, rows summing to 1."""
+    n = int(owner.max()) + 1
+    weights = (owner == np.arange(n)[:, None]) * counts[..., None, :]
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def _means_gram(inner: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the centred Gram (..., n, n) of class means under weights a and b (..., n, N)."""
+    g = a @ inner @ np.swapaxes(b, -1, -2)
+    g = g - g.mean(-2, keepdims=True)
+    return g - g.mean(-1, keepdims=True)
+
+
 def split_half(
-    samples: np.ndarray, n_splits: int = 100, seed: int = 0, *, paired: bool = True
+    inner: np.ndarray, owner: np.ndarray, n_splits: int = 100, seed: int = 0, *, paired: bool = True
 ) -> float:
     """Return how alike class vectors from one half of the samples are to those of the other.
 
     Parameters
     ----------
-    samples : array, shape (n_classes, n_samples, d_model) or Gram, see `sample_gram`
-        At least two samples per class.
+    inner : array, shape (N, N)
+        From `gram` of the samples.
+    owner : int array, shape (N,)
+        Class of each sample, from 0; at least two samples per class.
     n_splits : int
         Random halves, averaged.
     paired : bool
-        Whether sample j is the same sentence for every class (templates): halves are then
+        Whether sample j of every class is the same sentence (templates): halves are then
         halves of the sentences.
 
     Returns
@@ -134,41 +150,35 @@ def split_half(
     float
         Mean cosine of the class vectors (grand mean out) of both halves, in [-1, 1].
     """
-    inner = samples if samples.ndim == 4 else sample_gram(samples)
-    n, m = inner.shape[:2]
     rng = np.random.default_rng(seed)
+    place = _place_in_class(owner)
+    sizes = np.bincount(owner)
     cosines = []
     for _ in range(n_splits):
-        chosen = np.zeros((n, m))
-        order = rng.permuted(np.tile(np.arange(m), (n, 1)), axis=1)
-        order = np.tile(order[:1], (n, 1)) if paired else order
-        np.put_along_axis(chosen, order[:, : m // 2], 1.0, axis=1)
-        first, second = chosen / chosen.sum(1, keepdims=True), 1 - chosen
-        second /= second.sum(1, keepdims=True)
-        across = _means_gram(inner, first, second)
-        own = np.diag(_means_gram(inner, first, first)) * np.diag(
-            _means_gram(inner, second, second)
+        orders = [rng.permutation(size) for size in sizes]
+        if paired:
+            orders = [orders[0]] * len(sizes)
+        first = np.array(
+            [orders[c][j] < sizes[c] // 2 for c, j in zip(owner, place, strict=True)], dtype=float
         )
-        cosines.append((np.diag(across) / np.sqrt(np.clip(own, 1e-300, None))).mean())
+        one, other = _class_weights(owner, first), _class_weights(owner, 1 - first)
+        across = np.diag(_means_gram(inner, one, other))
+        own = np.diag(_means_gram(inner, one, one)) * np.diag(_means_gram(inner, other, other))
+        cosines.append((across / np.sqrt(np.clip(own, 1e-300, None))).mean())
     return float(np.mean(cosines))
 
 
-def sample_gram(samples: np.ndarray) -> np.ndarray:
-    """Return inner products (n, m, n, m) of samples (n, m, d_model), their mean removed."""
-    x = np.asarray(samples, dtype=np.float64)
-    x = (x - x.mean(axis=(0, 1))).reshape(-1, x.shape[-1])
-    n, m = samples.shape[:2]
-    return (x @ x.T).reshape(n, m, n, m)
-
-
-def _means_gram(inner: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the centred Gram (n, n) of class means under sample weights a and b (n, m)."""
-    g = np.einsum("im,imjk,jk->ij", a, inner, b, optimize=True)
-    return g - g.mean(0, keepdims=True) - g.mean(1, keepdims=True) + g.mean()
+def _place_in_class(owner: np.ndarray) -> np.ndarray:
+    """Return which sample of its class each sample is, from 0."""
+    place = np.zeros(len(owner), dtype=int)
+    for c in np.unique(owner):
+        place[owner == c] = np.arange((owner == c).sum())
+    return place
 
 
 def bootstrap_angles(
     inner: np.ndarray,
+    owner: np.ndarray,
     coordinates: np.ndarray,
     n_boot: int = 200,
     seed: int = 0,
@@ -181,25 +191,33 @@ def bootstrap_angles(
 
     Parameters
     ----------
-    inner : array, shape (n, m, n, m)
-        From `sample_gram`.
-    coordinates : array, shape (n, 2)
+    inner : array, shape (N, N)
+        From `gram` of the samples.
+    owner : int array, shape (N,)
+        Class of each sample, from 0.
+    coordinates : array, shape (n_classes, 2)
         Of the classes in the fitted plane.
     paired : bool
-        Whether sample j is the same sentence for every class; sentences are then drawn, not
+        Whether sample j of every class is the same sentence; sentences are then drawn, not
         samples, since what they share cancels.
 
     Returns
     -------
-    array, shape (n_boot, n)
+    array, shape (n_boot, n_classes)
         Radians.
     """
-    n, m = inner.shape[:2]
     rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(m, np.full(m, 1 / m), size=(n_boot, 1 if paired else n)) / m
-    drawn = np.broadcast_to(drawn, (n_boot, n, m))
-    grams = np.stack([_means_gram(inner, w, w) for w in drawn])
-    scores = gram_scores(grams)
+    place = _place_in_class(owner)
+    sizes = np.bincount(owner)
+    counts = np.zeros((n_boot, len(owner)))
+    if paired:
+        m = int(sizes[0])
+        counts = rng.multinomial(m, np.full(m, 1 / m), size=n_boot)[:, place].astype(float)
+    else:
+        for c, m in enumerate(sizes):
+            counts[:, owner == c] = rng.multinomial(m, np.full(m, 1 / m), size=n_boot)
+    weights = _class_weights(owner, counts)
+    scores = gram_scores(_means_gram(inner, weights, weights))
     turned = scores @ rotation_to(scores, np.broadcast_to(coordinates, scores.shape))
     return np.arctan2(turned[..., 1], turned[..., 0])
 

@@ -1,0 +1,1 @@
+"""Emotion stimuli, situations and Russell's angles, with their card."""
