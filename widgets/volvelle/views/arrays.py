@@ -43,8 +43,9 @@ class Array(TraitType[np.ndarray, Any]):
 
     Parameters
     ----------
-    dtype : str
-        One of `DTYPES`. What is assigned is cast to it.
+    dtype : str or tuple of str
+        One of `DTYPES`; what is assigned is cast to it. Of several unsigned kinds, the first
+        that holds the largest value: ``("u2", "u4")`` sends indices in as few bytes as they need.
     shape : tuple of (int or None)
         Expected shape, None for any length. The default value has length 0 there.
 
@@ -56,10 +57,17 @@ class Array(TraitType[np.ndarray, Any]):
     info_text = "a numpy array"
     allow_none = False
 
-    def __init__(self, dtype: str, shape: tuple[int | None, ...] = (None,), **kwargs: Any) -> None:
-        if dtype not in DTYPES:
-            raise ValueError(f"dtype {dtype!r} does not travel; use one of {', '.join(DTYPES)}")
-        self.dtype, self.shape = np.dtype(dtype), shape
+    def __init__(
+        self,
+        dtype: str | tuple[str, ...],
+        shape: tuple[int | None, ...] = (None,),
+        **kwargs: Any,
+    ) -> None:
+        self.dtypes: list[str] = [dtype] if isinstance(dtype, str) else list(dtype)
+        for each in self.dtypes:
+            if each not in DTYPES:
+                raise ValueError(f"dtype {each!r} does not travel; use one of {', '.join(DTYPES)}")
+        self.shape = shape
         super().__init__(**kwargs)
         self.tag(
             sync=True,
@@ -69,12 +77,20 @@ class Array(TraitType[np.ndarray, Any]):
 
     def make_dynamic_default(self) -> np.ndarray:
         """Return a fresh empty array: the default of each instance."""
-        return np.zeros([0 if length is None else length for length in self.shape], self.dtype)
+        return np.zeros([0 if length is None else length for length in self.shape], self.dtypes[0])
+
+    def _narrowest(self, array: np.ndarray) -> np.ndarray:
+        largest = array.max(initial=0)
+        fitting = (each for each in self.dtypes if largest <= np.iinfo(each).max)
+        return array.astype(next(fitting, self.dtypes[-1]))
 
     def validate(self, obj: Any, value: Any) -> np.ndarray:  # noqa: ARG002  (traitlets' signature)
         """Cast to the trait's dtype and check the shape."""
         try:
-            array = np.asarray(value, dtype=self.dtype)
+            if len(self.dtypes) > 1:
+                array = self._narrowest(np.asarray(value))
+            else:
+                array = np.asarray(value, dtype=self.dtypes[0])
         except (TypeError, ValueError) as error:
             raise TraitError(f"trait {self.name!r} cannot be read as numbers: {error}") from error
         fits = array.ndim == len(self.shape) and all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import threading
@@ -13,7 +14,7 @@ from traitlets import Bool, Dict, Enum, Float, Int, Unicode, observe
 from volvelle.compute.names import unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import pandas as pd
@@ -42,11 +43,9 @@ def reported(method: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(method)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
+        view: Any = args[0]
+        with view._reporting():  # noqa: SLF001
             method(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001  (the boundary: shown, logged, never lost)
-            view: Any = args[0]
-            view._fail(error)  # noqa: SLF001
 
     return guarded
 
@@ -90,6 +89,7 @@ class View(anywidget.AnyWidget):
         self._job: Any = None
         self._settled = threading.Event()
         self._settled.set()
+        self._work_failed = False  # else the error is a callback's, and goes when one succeeds
         super().__init__(**traits)
 
     # -- work -----------------------------------------------------------------------------
@@ -137,7 +137,7 @@ class View(anywidget.AnyWidget):
                     if serial == self._newest:
                         with self.hold_sync():
                             done(result)
-                            self.error = ""
+                            self._forgive()
                             self._settle("idle")
             except BaseException as error:
                 if serial == self._newest:
@@ -152,6 +152,7 @@ class View(anywidget.AnyWidget):
         if isinstance(error, Stopped) or "Cancel" in type(error).__name__:
             self._settle("idle")
         elif isinstance(error, Exception):
+            self._work_failed = True
             self._fail(error)
         else:
             self._settle("idle")
@@ -169,7 +170,24 @@ class View(anywidget.AnyWidget):
         text = str(error) or type(error).__name__
         with self.hold_sync():
             self.error = text
-            self._settle("failed")
+            if self._work_failed or self.status not in ("queued", "running"):
+                self._settle("failed")
+
+    def _forgive(self) -> None:
+        self._work_failed = False
+        self.error = ""
+
+    @contextlib.contextmanager
+    def _reporting(self) -> Iterator[None]:
+        """Show a failure inside; on success, take back what an earlier callback complained of."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  (the boundary: shown, logged, never lost)
+            self._fail(error)
+            return
+        if self.status == "failed" and not self._work_failed:
+            self._forgive()
+            self._settle("idle")
 
     # -- what the user calls --------------------------------------------------------------
 
@@ -264,10 +282,11 @@ class View(anywidget.AnyWidget):
             kinds = [name[4:] for name in dir(self) if name.startswith("_on_")]
             self._fail(ValueError(unknown("request", kind, kinds)))
             return
-        try:
+        with self._reporting():
             handler(request)
-        except Exception as error:  # noqa: BLE001  (the boundary: shown, logged, never lost)
-            self._fail(error)
+
+    def _on_ping(self, request: dict[str, Any]) -> None:
+        """Answer only: the browser asks whether a kernel took what it sent."""
 
     def _on_stop(self, request: dict[str, Any]) -> None:  # noqa: ARG002
         self.stop()

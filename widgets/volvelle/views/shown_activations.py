@@ -1,0 +1,222 @@
+"""What FeatureActivations holds between two encodes, whatever it was made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from volvelle.views.activations_wire import LEFT_OUT, PIECE, SPECIAL, WINDOW, FeatureStats
+from volvelle.views.activations_wire import feature_stats as stats_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pandas as pd
+
+    from volvelle.experiments.encode import Activations
+
+# Token indices travel as two bytes, and a page of more chips than this helps nobody.
+MAX_TOKENS = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """Tokens and a sparse matrix of what fires on them.
+
+    Attributes
+    ----------
+    strings : list of str
+        Each token as a reader sees it.
+    ids : int array, shape (n_tokens,)
+    flags : uint8 array, shape (n_tokens,)
+        Bits of `activations_wire`: starts a window, left out, piece of a character, special.
+    text_starts : int array
+        First token of each text.
+    codes : csr_array, shape (n_tokens, n_features)
+    label : callable
+        Feature index to its label, empty where it has none.
+    facts : dict
+        What the title says: model, point, dictionary, l0, fve, ...
+    """
+
+    strings: list[str]
+    ids: np.ndarray
+    flags: np.ndarray
+    text_starts: np.ndarray
+    codes: Any
+    label: Callable[[int], str]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens of all texts together."""
+        return len(self.strings)
+
+    @property
+    def n_features(self) -> int:
+        """Features of the dictionary."""
+        return int(self.codes.shape[1])
+
+    @cached_property
+    def columns(self) -> Any:
+        """The same codes as a csc_array: one feature is one slice."""
+        return self.codes.tocsc()
+
+    @cached_property
+    def counted(self) -> np.ndarray:
+        """Tokens that statistics count: those not left out."""
+        return np.flatnonzero((self.flags & LEFT_OUT) == 0)
+
+    @cached_property
+    def text_stats(self) -> FeatureStats:
+        """Statistics over the whole text."""
+        return stats_of(self.codes, self.counted)
+
+    def stats(self, tokens: Sequence[int]) -> FeatureStats:
+        """Return statistics over the given tokens; over the whole text when there are none."""
+        return stats_of(self.codes, np.asarray(tokens)) if len(tokens) else self.text_stats
+
+    def text_of(self) -> np.ndarray:
+        """Return the text each token belongs to, shape (n_tokens,)."""
+        return np.searchsorted(self.text_starts, np.arange(self.n_tokens), side="right") - 1
+
+
+def _too_long(n_tokens: int) -> None:
+    if n_tokens > MAX_TOKENS:
+        raise ValueError(
+            f"the text has {n_tokens:,} tokens, this view draws up to {MAX_TOKENS:,}; show a part "
+            "of it, and use vv.encode(model, text, sae) for numbers over all of it"
+        )
+
+
+def from_activations(acts: Activations, model: Any) -> Shown:
+    """Return what an encode gives to show."""
+    texts = acts.tokens
+    strings = [string for tokens in texts for string in tokens.strings]
+    _too_long(len(strings))
+    starts = _starts([len(tokens.ids) for tokens in texts])
+    left_out = np.asarray(acts.left_out, dtype=bool)
+    flags = np.zeros(len(strings), dtype=np.uint8)
+    flags[left_out] |= LEFT_OUT
+    flags[_joined([np.asarray(tokens.special, dtype=bool) for tokens in texts])] |= SPECIAL
+    flags[_joined([_pieces(tokens.glyph) for tokens in texts])] |= PIECE
+    # a text's own beginning is no border
+    flags[np.setdiff1d(np.asarray(acts.windows, dtype=int), starts)] |= WINDOW
+    labels = acts.sae.labels
+    facts = {
+        "model": model.name,
+        "point": str(acts.sae.point),
+        "dictionary": acts.sae.name,
+        "n_features": acts.sae.n_features,
+        "l0": float(acts.codes.nnz / max(int((~left_out).sum()), 1)),
+        "fve": getattr(acts, "fve", None),
+        "editable": True,
+    }
+    return Shown(
+        strings,
+        _joined([np.asarray(tokens.ids) for tokens in texts]).astype(np.int64),
+        flags,
+        starts,
+        sparse.csr_array(acts.codes),
+        (lambda i: labels[i]) if labels else (lambda _i: ""),
+        facts,
+    )
+
+
+def _starts(lengths: Sequence[int]) -> np.ndarray:
+    return np.cumsum([0, *lengths])[:-1].astype(np.int64)
+
+
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=bool)
+
+
+def _pieces(glyph: np.ndarray) -> np.ndarray:
+    """Return which tokens go on with the character of the one before, shape (n_tokens,)."""
+    return np.diff(glyph, prepend=-1) == 0
+
+
+def from_values(
+    tokens: Sequence[str] | Sequence[Sequence[str]], values: Any, names: Sequence[str] | None
+) -> Shown:
+    """Return hand-made values to show.
+
+    Parameters
+    ----------
+    tokens : sequence of str, or of such sequences
+        One text, or several.
+    values : array, shape (n_tokens,) or (n_tokens, n_names)
+        Signed or not; rows over the tokens of all texts, one after the other.
+    names : sequence of str, optional
+        One per column. Default ``"value 0"``, ``"value 1"``, ...
+    """
+    nested = bool(len(tokens)) and not isinstance(tokens[0], str)
+    texts = [list(text) for text in tokens] if nested else [list(tokens)]
+    strings = [str(string) for text in texts for string in text]
+    _too_long(len(strings))
+    if hasattr(values, "detach"):  # a torch tensor, without importing torch
+        values = values.detach().float().cpu().numpy()
+    table = np.asarray(values, dtype=np.float32)
+    table = table[:, None] if table.ndim == 1 else table
+    if table.ndim != 2 or len(table) != len(strings):
+        raise ValueError(
+            f"values has shape {np.shape(values)}, expected ({len(strings)},) or "
+            f"({len(strings)}, n_names): one row per token"
+        )
+    if not np.isfinite(table).all():
+        row = int(np.flatnonzero(~np.isfinite(table).all(axis=1))[0])
+        raise ValueError(f"values holds NaN or infinity (first at token {row}); write 0 there")
+    labels = [f"value {i}" for i in range(table.shape[1])] if names is None else list(names)
+    if len(labels) != table.shape[1]:
+        raise ValueError(f"names has {len(labels)} entries, values has {table.shape[1]} columns")
+    return Shown(
+        strings,
+        np.arange(len(strings)),
+        np.zeros(len(strings), dtype=np.uint8),
+        _starts([len(text) for text in texts]),
+        sparse.csr_array(table),
+        lambda i: str(labels[i]),
+        {"n_features": len(labels), "editable": False, "hand_made": True},
+    )
+
+
+def token_frame(shown: Shown, tokens: Sequence[int], features: Sequence[int]) -> pd.DataFrame:
+    """Return one row per token, with a column per given feature."""
+    import pandas as pd
+
+    index = np.arange(shown.n_tokens)
+    frame = pd.DataFrame(
+        {
+            "text": shown.text_of(),
+            "token": index,
+            "string": shown.strings,
+            "id": shown.ids,
+            "selected": np.isin(index, tokens),
+            "left_out": (shown.flags & LEFT_OUT) != 0,
+            "window": (shown.flags & WINDOW) != 0,
+        }
+    )
+    hand_made = shown.facts.get("hand_made")
+    for feature in features:
+        name = shown.label(feature) if hand_made else f"feature {feature}"
+        frame[name] = shown.columns[:, [feature]].toarray()[:, 0]
+    return frame
+
+
+def feature_frame(shown: Shown, features: np.ndarray, stats: Any) -> pd.DataFrame:
+    """Return one row per given feature; `stats` has shape (n_features, 3)."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            "feature": features.astype(np.int64),
+            "label": [shown.label(int(feature)) for feature in features],
+            "max": stats[:, 0],
+            "mean": stats[:, 1],
+            "density": stats[:, 2],
+        }
+    )
