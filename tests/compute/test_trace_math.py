@@ -32,11 +32,20 @@ def op(method, strength=1.0, **own):
     }
 
 
-def steered(h, *ops, step=0, last=None, alive=None):
-    last = torch.zeros(B, dtype=torch.int64) if last is None else last
-    alive = torch.ones(B, dtype=torch.bool) if alive is None else alive
-    delta, masks = tm.steer(h, {"ops": ops, "conditions": ()}, step, (last, alive), {})
-    return h + delta, masks
+def now(step=0, ids=None, ended=None):
+    return {
+        "step": step,
+        "ids": torch.zeros(B, 1, dtype=torch.int64) if ids is None else torch.tensor(ids)[:, None],
+        "ended": torch.tensor(ended or [False] * B),
+        "fired": {},
+        "notes": [],
+    }
+
+
+def steered(h, *ops, here=None):
+    here = here or now()
+    out = tm.steer(h, {"ops": ops, "conditions": ()}, here)
+    return out, here["notes"][-1][0]
 
 
 CASES = {
@@ -194,8 +203,9 @@ def test_infinite_states_in_padding_do_not_leak(h):
     h[0, 0] = math.inf
     one = op("rescale", **CASES["rescale"]())
     one["prompt"][0, 0] = False
-    delta, _ = tm.steer(h, {"ops": [one], "conditions": ()}, 0, (None, None), {})
-    assert torch.isfinite(delta).all()
+    out, _ = steered(h, one)
+    assert torch.isfinite(out[:, 1:]).all()
+    assert torch.equal(out[0, 0], h[0, 0])
 
 
 def test_a_generated_token_is_touched_by_place_by_id_and_never_after_the_end(h):
@@ -206,13 +216,11 @@ def test_a_generated_token_is_touched_by_place_by_id_and_never_after_the_end(h):
     one["exclude"] = torch.tensor([[2, 3]] * B)
     h = h[:, :1]
 
-    def at(step, last, alive=(True, True, True)):
-        return steered(h, one, step=step, last=torch.tensor(last), alive=torch.tensor(alive))[1][0][
-            :, 0
-        ].tolist()
+    def at(step, ids, ended=None):
+        return steered(h, one, here=now(step, ids, ended))[1][0][:, 0].tolist()
 
     assert at(1, [7, 5, 7]) == [True, False, False]
-    assert at(1, [7, 7, 7], (True, False, True)) == [True, False, False]
+    assert at(1, [7, 7, 7], [False, True, False]) == [True, False, False]
     one["kept"][:, 1] = False
     assert at(2, [7, 7, 7]) == [False, False, False]
     one["generated"][:] = True
@@ -225,16 +233,23 @@ def test_a_condition_is_met_where_its_feature_exceeds_the_threshold(h):
     tm.meet(h, {"conditions": [{"key": 5, "reader": reader, "above": 0.3}]}, fired)
     assert torch.equal(fired[5], h @ units()[0] > 0.3)
     one = op("add", vector=units(), when=5)
-    delta, masks = tm.steer(h, {"ops": [one], "conditions": ()}, 0, (None, None), fired)
+    here = {**now(), "fired": fired}
+    out, masks = steered(h, one, here=here)
     assert torch.equal(masks[0], fired[5])
-    assert torch.equal((delta != 0).any(-1), fired[5])
+    assert torch.equal((out != h).any(-1), fired[5])
 
 
 def test_half_precision_states_come_back_in_their_dtype(h):
-    delta, _ = tm.steer(
-        h.bfloat16(), {"ops": [op("add", vector=units())], "conditions": ()}, 0, (None, None), {}
-    )
-    assert delta.dtype == torch.bfloat16
+    out, _ = steered(h.bfloat16(), op("add", vector=units()))
+    assert out.dtype == torch.bfloat16
+
+
+def test_the_change_and_the_state_are_measured(h):
+    here = now()
+    steered(h, op("add", 3.0, vector=units()), here=here)
+    change, state = here["notes"][0][1]
+    torch.testing.assert_close(change, torch.full((B, T), 3.0))
+    torch.testing.assert_close(state, h.norm(dim=-1))
 
 
 def test_lengths_are_of_the_change_and_of_the_state(h):

@@ -269,34 +269,29 @@ def listed(ids: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
     return (ids.unsqueeze(-1) == table.unsqueeze(1)).any(-1)
 
 
-def touched(
-    op: Mapping[str, Any], step: int, last: torch.Tensor, alive: torch.Tensor
-) -> torch.Tensor:
+def touched(op: Mapping[str, Any], here: Mapping[str, Any]) -> torch.Tensor:
     """Return the mask of one forward pass, before strength and condition.
 
     Parameters
     ----------
     op : mapping
-    step : int
-        0 is the prompt; pass i > 0 reads generated token i - 1.
-    last : torch.Tensor, shape (B,)
-        The tokens read in this pass (unused at step 0).
-    alive : torch.Tensor of bool, shape (B,)
-        False for rows that have ended: what they still read is padding.
+    here : mapping
+        ``step``: 0 is the prompt, pass i > 0 reads generated token i - 1. ``ids`` (B, 1) what
+        is read (looked at from step 1 on). ``ended`` (B,): rows that read nothing but padding.
 
     Returns
     -------
     torch.Tensor of bool, shape (B, T) at step 0, else (B, 1)
     """
+    step = here["step"]
     if step == 0:
         return op["prompt"]
     mask = op["generated"][:, step - 1 : step]
-    ids = last.view(-1, 1)
     if op["include"] is not None:
-        mask = mask | (listed(ids, op["include"]) & op["kept"][:, step - 1 : step])
+        mask = mask | (listed(here["ids"], op["include"]) & op["kept"][:, step - 1 : step])
     if op["exclude"] is not None:
-        mask = mask & ~listed(ids, op["exclude"])
-    return mask & alive.view(-1, 1)
+        mask = mask & ~listed(here["ids"], op["exclude"])
+    return mask & ~here["ended"].view(-1, 1)
 
 
 def meet(h: torch.Tensor, site: Mapping[str, Any], fired: dict[int, torch.Tensor]) -> None:
@@ -306,14 +301,8 @@ def meet(h: torch.Tensor, site: Mapping[str, Any], fired: dict[int, torch.Tensor
         fired[condition["key"]] = (seen > condition["above"]).any(-1)
 
 
-def steer(
-    h: torch.Tensor,
-    site: Mapping[str, Any],
-    step: int,
-    now: tuple[torch.Tensor, torch.Tensor],
-    fired: dict[int, torch.Tensor],
-) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """Return what to add to the states of one site in one forward pass, and where.
+def steer(h: torch.Tensor, site: Mapping[str, Any], here: dict[str, Any]) -> torch.Tensor:
+    """Return the steered states of one site in one forward pass.
 
     Ops act one after the other, each on what the one before left, in float32.
 
@@ -321,37 +310,51 @@ def steer(
     ----------
     h : torch.Tensor, shape (B, T, d) at step 0, else (B, 1, d)
     site : mapping
-    step : int
-        As in `touched`.
-    now : (last, alive)
-        As in `touched`.
-    fired : dict
-        What `meet` noted in this pass.
+    here : dict
+        As in `touched`; also ``fired``, a dict that lives for one pass and holds the conditions
+        met, and ``notes``, a list to which this site adds ``(masks, lengths)``: per op the
+        tokens it touched (inside the asked-for mask, condition met, strength not 0), (B, T)
+        bool each, and `lengths` of change and state. Without ``notes`` nothing is noted.
 
     Returns
     -------
-    delta : torch.Tensor, like `h`
-        Exactly zero where no op is on.
-    masks : list of torch.Tensor, each (B, T) bool
-        Per op, the tokens it touched: inside the asked-for mask, its condition met,
-        strength not 0.
+    torch.Tensor, like `h`
+        Bit for bit `h` where no op is on.
     """
+    meet(h, site, here["fired"])
     masks: list[torch.Tensor] = []
     state = h.to(torch.float32)
-    delta = torch.zeros_like(state)
+    delta = None
     for op in site["ops"]:
-        strength = op["strength"].unsqueeze(1)
-        mask = touched(op, step, *now) & (strength != 0)
+        mask = touched(op, here) & (op["strength"] != 0).unsqueeze(1)
         if op["when"] is not None:
-            mask = mask & fired[op["when"]]
-        change = METHODS[op["method"]](state + delta, op) * strength.unsqueeze(-1)
+            mask = mask & here["fired"][op["when"]]
+        before = state if delta is None else state + delta
+        change = METHODS[op["method"]](before, op) * op["strength"].view(-1, 1, 1)
         # where, not *: a state of inf in padding must not become NaN through inf * 0
-        delta = delta + torch.where(mask.unsqueeze(-1), change, 0.0)
+        change = torch.where(mask.unsqueeze(-1), change, 0.0)
+        delta = change if delta is None else delta + change
         masks.append(mask)
-    return delta.to(h.dtype), masks
+    if delta is None:
+        return h
+    if here.get("notes") is not None:
+        here["notes"].append((masks, lengths(state, delta)))
+    return (state + delta).to(h.dtype)
 
 
 def lengths(h: torch.Tensor, delta: torch.Tensor) -> torch.Tensor:
     """Return |delta| and |h| of each state, shape (2, B, T), float32."""
-    both = torch.stack([delta, h]).to(torch.float32)
-    return torch.linalg.vector_norm(both, dim=-1)
+    return torch.stack(
+        [torch.linalg.vector_norm(delta, dim=-1), torch.linalg.vector_norm(h, dim=-1)]
+    )
+
+
+def moved(payload: Any, device: Any) -> Any:
+    """Return lists, tuples and dicts of tensors with the tensors on another device."""
+    if isinstance(payload, torch.Tensor):
+        return payload.to(device)
+    if isinstance(payload, dict):
+        return {key: moved(value, device) for key, value in payload.items()}
+    if isinstance(payload, (list, tuple)):
+        return type(payload)(moved(value, device) for value in payload)
+    return payload
