@@ -27,6 +27,7 @@ _HOMES = {
     "HeadScale": "compute.steers",
     "Where": "compute.where",
     "When": "compute.where",
+    "ControlVector": "formats.control_vector",
     "SAE": "formats.sae",
     "demo_sae": "formats.demo",
     # verbs

