@@ -1,0 +1,74 @@
+"""Directions from contrasted pairs of states."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from volvelle.compute.names import unknown
+
+METHODS = ("mean_diff", "pca_diff", "pca_center")
+
+
+def pair_direction(
+    positive: np.ndarray, negative: np.ndarray, method: str = "mean_diff"
+) -> np.ndarray:
+    """Return the direction from negative to positive states.
+
+    Parameters
+    ----------
+    positive, negative : array, shape (n, d_model)
+        States of contrasted texts. For the two PCA methods row i of one belongs to row i of
+        the other; ``mean_diff`` takes any numbers of either.
+    method : {"mean_diff", "pca_diff", "pca_center"}
+        ``mean_diff``: mean of the positive minus mean of the negative states, its length kept.
+        ``pca_diff``: first principal component of the differences. ``pca_center``: first
+        principal component of both sets, each pair's midpoint taken off.
+
+    Returns
+    -------
+    array, shape (d_model,), float32
+        Of length one for the PCA methods.
+
+    Raises
+    ------
+    ValueError
+        For unpaired or too few rows, or where there is no difference at all.
+
+    Notes
+    -----
+    *Source*: repeng 0.4, ``read_representations``. As there, principal components are those of
+    the *centred* rows, so that ``pca_diff`` of differences that all agree sees only what is
+    left around their mean; its sign is the one under which more pairs project larger on the
+    positive side (ours on ties: the larger mean).
+    """
+    if method not in METHODS:
+        raise ValueError(unknown("method", method, METHODS))
+    a, b = np.asarray(positive, dtype=np.float64), np.asarray(negative, dtype=np.float64)
+    if method == "mean_diff":
+        direction = a.mean(axis=0) - b.mean(axis=0)
+        if not np.linalg.norm(direction) > 0:
+            raise ValueError("positive and negative states have the same mean: nothing differs")
+        return direction.astype(np.float32)
+    if len(a) != len(b):
+        raise ValueError(f"{method} pairs texts: {len(a)} positive and {len(b)} negative came")
+    if len(a) < 2:
+        raise ValueError(f"{method} needs at least two pairs, {len(a)} came; take 'mean_diff'")
+    if method == "pca_diff":
+        rows = a - b
+    else:
+        middle = (a + b) / 2
+        rows = np.concatenate([a - middle, b - middle])
+    component = first_component(rows)
+    up = np.sign(a @ component - b @ component).sum()
+    if up < 0 or (up == 0 and (a - b).mean(axis=0) @ component < 0):
+        component = -component
+    return component.astype(np.float32)
+
+
+def first_component(rows: np.ndarray) -> np.ndarray:
+    """Return the unit vector along which rows (n, d) vary most around their mean."""
+    centred = rows - rows.mean(axis=0)
+    _, singular, basis = np.linalg.svd(centred, full_matrices=False)
+    if not singular[0] > 1e-9 * max(np.linalg.norm(rows), 1e-300):
+        raise ValueError("all pairs differ by the same vector: take method 'mean_diff'")
+    return basis[0]
