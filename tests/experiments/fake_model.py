@@ -1,0 +1,61 @@
+"""A model of a few lines, for what experiments do around one."""
+
+import numpy as np
+
+from volvelle.models.capture import Capture, find_outliers
+from volvelle.models.tokens import Tokens
+from volvelle.models.worker import Worker
+
+
+class FakeModel:
+    """States are a fixed random vector per word, plus what the word before adds.
+
+    Position 0 of whatever it is given is enormous, as in real models.
+    """
+
+    name = "fake"
+
+    def __init__(self, d_model=24, context=16, seed=0):
+        self.d_model, self.context = d_model, context
+        self._words = np.random.default_rng(seed).normal(size=(1009, d_model)).astype(np.float32)
+        self._worker = Worker("fake")
+        self.seen = []
+
+    @property
+    def job(self):
+        return self._worker.job
+
+    def submit(self, work, *, key=None, on_progress=None):
+        return self._worker.submit(work, key=key, on_progress=on_progress)
+
+    def tokens(self, text):
+        words = text.split(" ") if text else []
+        strings = tuple(word if i == 0 else f" {word}" for i, word in enumerate(words))
+        stops = np.cumsum([len(s) for s in strings], dtype=np.int64)
+        starts = stops - np.array([len(s) for s in strings], dtype=np.int64)
+        ids = np.array([sum(map(ord, word)) % 1009 for word in words], dtype=np.int64)
+        return Tokens(
+            ids=ids,
+            strings=strings,
+            offsets=np.stack([starts, stops], axis=1) if words else np.zeros((0, 2), np.int64),
+            special=np.zeros(len(words), bool),
+            glyph=np.arange(len(words)),
+            text=text,
+        )
+
+    def capture(self, texts, points, positions="all"):
+        pieces = [self.tokens(t) if isinstance(t, str) else t for t in texts]
+        self.seen.append([len(p) for p in pieces])
+        assert max(map(len, pieces)) <= self.context
+        width = max(map(len, pieces))
+        states = np.zeros((len(pieces), width, self.d_model), np.float32)
+        mask = np.zeros((len(pieces), width), bool)
+        for row, piece in enumerate(pieces):
+            x = self._words[piece.ids]
+            x = x + 0.1 * np.concatenate([x[:1] * 0, x[:-1]])
+            x[:1] *= 200
+            states[row, : len(x)] = x
+            mask[row, : len(x)] = True
+        found = find_outliers(np.linalg.norm(states, axis=2), mask)
+        here = {points[0]: states}
+        return Capture(here, mask, found, tuple(pieces), positions, {points[0]: found})

@@ -1,0 +1,313 @@
+"""`vv.encode`: texts through a model and an SAE."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from volvelle.compute.names import known_keywords
+from volvelle.experiments.activations import Activations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from volvelle.compute.points import Point
+    from volvelle.compute.sae import SAE
+    from volvelle.models.tokens import Tokens
+
+log = logging.getLogger("volvelle")
+
+__all__ = ["Activations", "encode", "plan_windows"]
+
+# States held at once, padding included: 4096 tokens of width 576 are 9 MB.
+TOKENS_AT_ONCE = 4096
+
+# Points as wide as the residual stream; z may differ.
+_AS_WIDE_AS_MODEL = ("embed", "resid_pre", "resid_post", "mlp_out")
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of one text that the model runs at once.
+
+    Attributes
+    ----------
+    text : int
+        Which text.
+    start, stop : int
+        Tokens given to the model, half open.
+    first : int
+        The first token whose state is taken from this window; those before it are context.
+    """
+
+    text: int
+    start: int
+    stop: int
+    first: int
+
+
+def plan_windows(n_tokens: int, window: int, overlap: int, text: int = 0) -> list[Window]:
+    """Cut a text into overlapping windows.
+
+    Parameters
+    ----------
+    n_tokens : int
+        Length of the text.
+    window : int
+        Most tokens of a window, at least 2.
+    overlap : int
+        Tokens a later window sees again before its first own one: 1 ... window - 1, so that
+        the first token of a window, whose state is not like any other's, is never used.
+    text : int
+        Which text, kept in the windows.
+
+    Returns
+    -------
+    list of Window
+        Every token belongs to exactly one; none for an empty text.
+    """
+    windows: list[Window] = []
+    first = 0
+    while first < n_tokens:
+        start = max(first - overlap, 0)
+        stop = min(start + window, n_tokens)
+        windows.append(Window(text, start, stop, first))
+        first = stop
+    return windows
+
+
+@known_keywords
+def encode(
+    model: Any,
+    text: str | Sequence[str],
+    sae: SAE,
+    *,
+    window: int | None = None,
+    overlap: int | None = None,
+    progress: Callable[[float, str], None] | None = None,
+) -> Activations:
+    """Run texts through a model and encode what it holds at the SAE's point.
+
+    Parameters
+    ----------
+    model : Model
+        From `vv.load` or `vv.wrap`.
+    text : str or sequence of str
+        A text longer than `window` tokens runs in overlapping windows.
+    sae : SAE
+        Read at ``sae.point``.
+    window : int, optional
+        Most tokens the model sees at once; ``model.context`` by default, which is its most.
+    overlap : int, optional
+        Tokens a later window sees again as context; a quarter of the window by default.
+    progress : callable(fraction, text), optional
+        Called between pieces of the work, on the model's worker thread.
+
+    Returns
+    -------
+    Activations
+        Sparse. Position 0 of each text is left out (its rows are empty).
+
+    Raises
+    ------
+    TypeError
+        For a text that is no str.
+    ValueError
+        Where the SAE reads vectors of another width than the model has.
+
+    Warns
+    -----
+    UserWarning
+        Where the SAE does not seem to belong to the model (`Activations.note`).
+    """
+    texts = _texts(text)
+    check_width(sae, getattr(model, "d_model", None), sae.point, model.name)
+    size = _window(window, model.context)
+    again = _overlap(overlap, size)
+
+    def work() -> Activations:
+        return _encode(model, texts, sae, window=size, overlap=again)
+
+    activations = model.submit(work, on_progress=progress).result()
+    if activations.note:
+        warnings.warn(activations.note, stacklevel=3)
+    return activations
+
+
+def check_width(sae: SAE, width: int | None, point: Point, model_name: str) -> None:
+    """Raise ValueError where an SAE reads other vectors than a model has at a point."""
+    if width is None or (point.kind not in _AS_WIDE_AS_MODEL and width != sae.d_model):
+        return
+    if sae.d_model != width:
+        raise ValueError(
+            f"this SAE reads {sae.d_model}-dimensional vectors, {point} of {model_name} has {width}"
+        )
+
+
+def _encode(
+    model: Any,
+    texts: list[str],
+    sae: SAE,
+    *,
+    window: int,
+    overlap: int,
+) -> Activations:
+    report = _reporter(model)
+    tokens = tuple(model.tokens(text) for text in texts)
+    windows = [
+        piece
+        for number, own in enumerate(tokens)
+        for piece in plan_windows(len(own), window, overlap, number)
+    ]
+    starts = np.cumsum([0, *map(len, tokens)])
+    n_tokens = int(starts[-1])
+    left_out = np.zeros(n_tokens, dtype=bool)
+    left_out[starts[:-1][np.diff(starts) > 0]] = True
+    outliers = np.zeros(n_tokens, dtype=bool)
+    kth = np.full(n_tokens, np.inf, dtype=np.float32) if sae.is_top_k else None
+    found: dict[Window, sp.csr_array] = {}
+    fit = Fit(sae.d_model)
+    done = 0
+    for batch in _batches(windows):
+        report(done / max(n_tokens, 1), f"{done} of {n_tokens} tokens")
+        states, extreme = _states(model, [tokens[w.text][w.start : w.stop] for w in batch], sae)
+        for piece, x, far in zip(batch, states, extreme, strict=True):
+            # position 0 of a text is nobody's context: it is skipped, not encoded
+            skip = max(piece.first - piece.start, 1 if piece.first == 0 else 0)
+            rows = slice(starts[piece.text] + piece.start + skip, starts[piece.text] + piece.stop)
+            own = x[skip:]
+            codes, cut = sae.encode_sparse(own, return_kth=True)
+            found[piece] = codes
+            outliers[rows] = far[skip:]
+            if kth is not None and cut is not None:
+                kth[rows] = cut
+            usable = ~far[skip:]
+            fit.add(own[usable], sae.decode(codes, own)[usable])
+            done += piece.stop - piece.first
+    report(1.0, f"{n_tokens} tokens")
+    return Activations(
+        codes=_assembled([found[w] for w in windows], left_out, sae.n_features),
+        tokens=tokens,
+        windows=tuple(
+            np.array([w.first for w in windows if w.text == n], dtype=np.int64)
+            for n in range(len(tokens))
+        ),
+        left_out=left_out,
+        outliers=outliers,
+        kth=kth,
+        fve=fit.fve,
+        model=model.name,
+        sae_name=sae.name,
+        point=str(sae.point),
+        labels=None if sae.labels is None else tuple(sae.labels),
+        k=sae.k if sae.is_top_k else None,
+        signed=sae.signed,
+        sae=sae,
+    )
+
+
+class Fit:
+    """Running sums for the fraction of variance explained, over any number of blocks.
+
+    Parameters
+    ----------
+    d_model : int
+    """
+
+    def __init__(self, d_model: int) -> None:
+        self._n = 0
+        self._sum = np.zeros(d_model)
+        self._squares = 0.0
+        self._errors = 0.0
+
+    def add(self, x: np.ndarray, decoded: np.ndarray) -> None:
+        """Add a block of states and what the SAE makes of them, each (n_tokens, d_model)."""
+        self._n += len(x)
+        self._sum += x.sum(0, dtype=np.float64)
+        self._squares += float(np.einsum("ij,ij->", x, x, dtype=np.float64))
+        error = x - decoded
+        self._errors += float(np.einsum("ij,ij->", error, error, dtype=np.float64))
+
+    @property
+    def fve(self) -> float:
+        """1 - squared error / squared distance from the mean; NaN under two tokens."""
+        if self._n < 2:
+            return float("nan")
+        total = self._squares - float(self._sum @ self._sum) / self._n
+        return 1.0 - self._errors / total if total > 0 else float("nan")
+
+
+def _states(
+    model: Any, pieces: list[Tokens], sae: SAE
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return the states of each piece, (n_tokens, d_model), and which are outliers."""
+    capture = model.capture(pieces, [sae.point])
+    states = capture[sae.point]
+    check_width(sae, states.shape[-1], sae.point, model.name)
+    lengths = [len(piece) for piece in pieces]
+    return (
+        [states[i, :n] for i, n in enumerate(lengths)],
+        [capture.outliers[i, :n] for i, n in enumerate(lengths)],
+    )
+
+
+def _batches(windows: Sequence[Window]) -> Iterator[list[Window]]:
+    """Group windows of like length; what is held, padding included, stays bounded."""
+    batch: list[Window] = []
+    for piece in sorted(windows, key=lambda w: (w.stop - w.start, w.text, w.start)):
+        if batch and (len(batch) + 1) * (piece.stop - piece.start) > TOKENS_AT_ONCE:
+            yield batch
+            batch = []
+        batch.append(piece)
+    if batch:
+        yield batch
+
+
+def _assembled(
+    blocks: Sequence[sp.csr_array], left_out: np.ndarray, n_features: int
+) -> sp.csr_array:
+    """Return the rows of all blocks in order, with empty ones where tokens are left out."""
+    counts = np.zeros(len(left_out), dtype=np.int64)
+    parts = [np.diff(block.indptr) for block in blocks]
+    counts[~left_out] = np.concatenate(parts) if parts else 0
+    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    data = [block.data for block in blocks] or [np.zeros(0, np.float32)]
+    index = [block.indices for block in blocks] or [np.zeros(0, np.int32)]
+    return sp.csr_array(
+        (np.concatenate(data), np.concatenate(index), starts), shape=(len(left_out), n_features)
+    )
+
+
+def _texts(text: str | Sequence[str]) -> list[str]:
+    texts = [text] if isinstance(text, str) else list(text)
+    for each in texts:
+        if not isinstance(each, str):
+            raise TypeError(f"text holds a {type(each).__name__}, expected str: {each!r:.60}")
+    return texts
+
+
+def _window(window: int | None, context: int) -> int:
+    if window is None:
+        return context
+    if not 2 <= window <= context:
+        raise ValueError(f"window {window} is outside 2...{context}, the model's context")
+    return int(window)
+
+
+def _overlap(overlap: int | None, window: int) -> int:
+    if overlap is None:
+        return max(1, window // 4)
+    if not 1 <= overlap < window:
+        raise ValueError(f"overlap {overlap} is outside 1...{window - 1}, for windows of {window}")
+    return int(overlap)
+
+
+def _reporter(model: Any) -> Callable[[float, str], None]:
+    """Return what reports progress of the running job and stops it where it was cancelled."""
+    job = getattr(model, "job", None)
+    return job.report if job is not None else (lambda fraction, text: None)  # noqa: ARG005
