@@ -25,8 +25,14 @@ class FakeModel:
     def job(self):
         return self._worker.job
 
-    def submit(self, work, *, key=None, on_progress=None):
-        return self._worker.submit(work, key=key, on_progress=on_progress)
+    def call(self, work):
+        return self._worker.call(work)
+
+    def report(self, progress, fraction, text=""):
+        if self.job is not None:
+            self.job.check()
+        if progress is not None:
+            progress(fraction, text)
 
     def tokens(self, text):
         words = text.split(" ") if text else []
@@ -43,7 +49,7 @@ class FakeModel:
             text=text,
         )
 
-    def capture(self, texts, points, positions="all"):
+    def capture(self, texts, points, positions="all", *, reuse=False):
         pieces = [self.tokens(t) if isinstance(t, str) else t for t in texts]
         self.seen.append([len(p) for p in pieces])
         assert max(map(len, pieces)) <= self.context

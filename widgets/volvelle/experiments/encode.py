@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from volvelle.compute.points import Point
     from volvelle.compute.sae import SAE
     from volvelle.models.tokens import Tokens
-
-log = logging.getLogger("volvelle")
 
 __all__ = ["Activations", "encode", "plan_windows"]
 
@@ -89,6 +86,7 @@ def encode(
     *,
     window: int | None = None,
     overlap: int | None = None,
+    reuse: bool = False,
     progress: Callable[[float, str], None] | None = None,
 ) -> Activations:
     """Run texts through a model and encode what it holds at the SAE's point.
@@ -105,6 +103,9 @@ def encode(
         Most tokens the model sees at once; ``model.context`` by default, which is its most.
     overlap : int, optional
         Tokens a later window sees again as context; a quarter of the window by default.
+    reuse : bool
+        Compute only what changed since an earlier text encoded with ``reuse=True``, for texts
+        that are being edited. Exact to float rounding.
     progress : callable(fraction, text), optional
         Called between pieces of the work, on the model's worker thread.
 
@@ -130,10 +131,12 @@ def encode(
     size = _window(window, model.context)
     again = _overlap(overlap, size)
 
-    def work() -> Activations:
-        return _encode(model, texts, sae, window=size, overlap=again)
+    def report(fraction: float, said: str) -> None:
+        model.report(progress, fraction, said)
 
-    activations = model.submit(work, on_progress=progress).result()
+    activations = model.call(
+        lambda: _encode(model, texts, sae, report, plan=(size, again), reuse=reuse)
+    )
     if activations.note:
         warnings.warn(activations.note, stacklevel=3)
     return activations
@@ -153,16 +156,16 @@ def _encode(
     model: Any,
     texts: list[str],
     sae: SAE,
+    report: Callable[[float, str], None],
     *,
-    window: int,
-    overlap: int,
+    plan: tuple[int, int],
+    reuse: bool,
 ) -> Activations:
-    report = _reporter(model)
     tokens = tuple(model.tokens(text) for text in texts)
     windows = [
         piece
         for number, own in enumerate(tokens)
-        for piece in plan_windows(len(own), window, overlap, number)
+        for piece in plan_windows(len(own), *plan, number)
     ]
     starts = np.cumsum([0, *map(len, tokens)])
     n_tokens = int(starts[-1])
@@ -175,7 +178,9 @@ def _encode(
     done = 0
     for batch in _batches(windows):
         report(done / max(n_tokens, 1), f"{done} of {n_tokens} tokens")
-        states, extreme = _states(model, [tokens[w.text][w.start : w.stop] for w in batch], sae)
+        states, extreme = _states(
+            model, [tokens[w.text][w.start : w.stop] for w in batch], sae, reuse=reuse
+        )
         for piece, x, far in zip(batch, states, extreme, strict=True):
             # position 0 of a text is nobody's context: it is skipped, not encoded
             skip = max(piece.first - piece.start, 1 if piece.first == 0 else 0)
@@ -243,10 +248,10 @@ class Fit:
 
 
 def _states(
-    model: Any, pieces: list[Tokens], sae: SAE
+    model: Any, pieces: list[Tokens], sae: SAE, *, reuse: bool
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Return the states of each piece, (n_tokens, d_model), and which are outliers."""
-    capture = model.capture(pieces, [sae.point])
+    capture = model.capture(pieces, [sae.point], reuse=reuse)
     states = capture[sae.point]
     check_width(sae, states.shape[-1], sae.point, model.name)
     lengths = [len(piece) for piece in pieces]
@@ -305,9 +310,3 @@ def _overlap(overlap: int | None, window: int) -> int:
     if not 1 <= overlap < window:
         raise ValueError(f"overlap {overlap} is outside 1...{window - 1}, for windows of {window}")
     return int(overlap)
-
-
-def _reporter(model: Any) -> Callable[[float, str], None]:
-    """Return what reports progress of the running job and stops it where it was cancelled."""
-    job = getattr(model, "job", None)
-    return job.report if job is not None else (lambda fraction, text: None)  # noqa: ARG005
