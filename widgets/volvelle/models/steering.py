@@ -1,4 +1,4 @@
-"""Steers laid out for a batch: static tensors a trace can use without asking anything."""
+"""From steers to what a trace applies, and back to what it applied."""
 
 from __future__ import annotations
 
@@ -6,352 +6,159 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
+from volvelle.compute.points import Point
 from volvelle.compute.steers import HeadScale, Steer
+from volvelle.models.steer_tensors import lay_out
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from volvelle.compute.directions import Direction
-    from volvelle.compute.points import Point
-    from volvelle.compute.steer_parts import Part
-    from volvelle.compute.where import When, Where
-    from volvelle.models.layout import Layout, Site
+    from volvelle.models.model import Model
+    from volvelle.models.steer_tensors import Plan
 
-    AnySteer = Steer | HeadScale
+AnySteer = Steer | HeadScale
 
 
-@dataclass(frozen=True)
-class Surroundings:
-    """What laying out needs to know of a model.
+@dataclass(frozen=True, eq=False)
+class Applied:
+    """What steering did to one row.
 
     Attributes
     ----------
-    layout : Layout
-        Where points lie.
-    norm : callable(Point) -> float
-        Median residual norm of a point; called only for what is measured in it.
-    token_id : callable(str) -> int
-        Id of the single token a string is; raises for others.
-    special : sequence of int
-        Ids of special tokens.
-    n_heads : int
-    d_head : int
-        Width of one head at ``z``.
-    name : str
-        For messages.
+    masks : array, bool, shape (n_steers, n_tokens)
+        Where each steer acted: inside the asked-for selection, its condition met, strength not
+        0. Prompt first, then the generated tokens; the last of these is never read, so never
+        steered.
+    sizes : dict of point -> array, float32, shape (2, n_tokens)
+        |delta| and |h| (before steering) at every token; NaN at the last generated one.
     """
 
-    layout: Layout
-    norm: Callable[[Point], float]
-    token_id: Callable[[str], int]
-    special: Sequence[int]
-    n_heads: int
-    d_head: int
-    name: str = "the model"
-
-
-@dataclass
-class Plan:
-    """Steers of a batch, laid out.
-
-    Attributes
-    ----------
-    sites : list of (path, io, payload)
-        In the order of the forward pass; payloads as `trace_math.steer` takes them.
-    owners : list of list of int array (B,)
-        Per site, per op: which of a row's steers the op belongs to, -1 for none.
-    points : list of str
-        A name for each site.
-    """
-
-    sites: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
-    owners: list[list[np.ndarray]] = field(default_factory=list)
-    points: list[str] = field(default_factory=list)
+    masks: np.ndarray
+    sizes: dict[str, np.ndarray] = field(repr=False)
 
     @property
-    def steered(self) -> list[str]:
-        """Points where something is written, in the order notes come."""
-        return [
-            p for p, (_, _, payload) in zip(self.points, self.sites, strict=True) if payload["ops"]
-        ]
+    def ratio(self) -> dict[str, np.ndarray]:
+        """|delta| / |h| per point and token."""
+        return {point: size[0] / size[1] for point, size in self.sizes.items()}
 
 
-def lay_out(
-    rows: Sequence[Sequence[AnySteer]],
-    prompts: Sequence[tuple[np.ndarray, np.ndarray]],
-    model: Surroundings,
-    *,
-    n: int = 0,
-    padded: str = "left",
-) -> Plan:
-    """Lay out each row's steers for one batch.
+class Steered:
+    """The steers of some rows: laid out for the rows that run together, noted afterwards.
 
     Parameters
     ----------
+    model : Model
     rows : sequence of sequence of Steer or HeadScale
-        One entry per row; a row may have none.
-    prompts : sequence of (ids, special)
-        Each row's prompt without padding, (n_tokens,) each.
-    model : Surroundings
+        The steers of each row.
+    prompts : sequence of int array
+        Each row's token ids. Rows with one prompt may share one array.
     n : int
         Tokens to generate.
-    padded : {"left", "right"}
-        On which side the batch's prompts are padded.
+    noting : bool
+        Whether to measure what is applied.
+    """
 
-    Returns
-    -------
-    Plan
+    def __init__(
+        self,
+        model: Model,
+        rows: Sequence[Sequence[AnySteer]],
+        prompts: Sequence[Any],
+        n: int = 0,
+        *,
+        noting: bool = False,
+    ) -> None:
+        self.model = model
+        self.rows = [list(row) for row in rows]
+        self.n = n
+        self.noting = noting
+        self.applied: dict[int, Applied] = {}
+        self._plans: dict[tuple[int, ...], Plan] = {}
+        special = np.asarray(model.special_ids, dtype=np.int64)
+        # keyed by the object: a sweep shares one prompt
+        seen: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._prompts = []
+        for prompt in prompts:
+            if id(prompt) not in seen:
+                ids = np.asarray(prompt, dtype=np.int64)
+                seen[id(prompt)] = (ids, np.isin(ids, special))
+            self._prompts.append(seen[id(prompt)])
+
+    def __call__(self, members: Sequence[int]) -> list[tuple[Point, dict[str, Any]]]:
+        """Return ``(point, payload)`` pairs for the rows that run together."""
+        plan = lay_out(
+            [self.rows[n] for n in members],
+            [self._prompts[n] for n in members],
+            self.model,
+            n=self.n,
+        )
+        self._plans[tuple(members)] = plan
+        return [
+            (Point.parse(point), payload)
+            for point, (_, _, payload) in zip(plan.points, plan.sites, strict=True)
+        ]
+
+    def note(self, members: Sequence[int], notes: Sequence[Sequence[Any]]) -> None:
+        """Keep what a trace noted.
+
+        Parameters
+        ----------
+        members : sequence of int
+            The rows that ran together.
+        notes : sequence over passes of sequence over steered sites
+            ``(masks, lengths)`` as `trace_math.steer` notes them.
+        """
+        plan = self._plans.pop(tuple(members))
+        steered = [
+            (point, owners)
+            for point, owners in zip(plan.points, plan.owners, strict=True)
+            if owners
+        ]
+        width = max(len(self._prompts[n][0]) for n in members)
+        for b, n in enumerate(members):
+            ids = self._prompts[n][0]
+            start = width - len(ids)
+            # the token after the last pass is never read
+            length = len(ids) + len(notes) if self.n else len(ids)
+            masks = np.zeros((len(self.rows[n]), length), dtype=bool)
+            sizes: dict[str, np.ndarray] = {}
+            for s, (point, owners) in enumerate(steered):
+                size = np.full((2, length), np.nan, dtype=np.float32)
+                for step, sites in enumerate(notes):
+                    found, lengths = sites[s]
+                    place = slice(0, len(ids)) if step == 0 else len(ids) + step - 1
+                    row = slice(start, None) if step == 0 else 0
+                    size[:, place] = lengths[:, b, row]
+                    for mask, owner in zip(found, owners, strict=True):
+                        if owner[b] >= 0:
+                            masks[owner[b], place] |= mask[b, row]
+                sizes[point] = size
+            self.applied[n] = Applied(masks, sizes)
+
+
+def steers_of_rows(steers: Any, n_rows: int) -> list[list[AnySteer]]:
+    """Return each row's steers.
+
+    Parameters
+    ----------
+    steers : Steer or HeadScale, a sequence of them, or a sequence of sequences
+        One; several, for every row; or one sequence per row.
+    n_rows : int
 
     Raises
     ------
     ValueError
-        For steers that do not fit the model, conditions read after the place they decide about,
-        and selections that are empty.
-
-    Notes
-    -----
-    Rows share an op where their steers have the same method at the same site and the same
-    number in the row, so that a sweep of strengths and placebos is one op.
+        Where there are not as many sequences as rows.
     """
-    builder = _Builder(rows, prompts, model, n, padded)
-    for row, steers in enumerate(rows):
-        slots: dict[tuple[str, str], int] = {}
-        for owner, steer in enumerate(steers):
-            if not isinstance(steer, (Steer, HeadScale)):
-                raise TypeError(
-                    f"steers holds {steer!r}; write vv.Steer(direction, strength) or "
-                    "vv.HeadScale(layer, head, factor)"
-                )
-            for part in steer.parts():
-                builder.place(row, owner, part, slots)
-    return builder.plan()
-
-
-class _Builder:
-    """Collects parts by site and slot, then makes tensors of them."""
-
-    def __init__(
-        self,
-        rows: Sequence[Sequence[AnySteer]],
-        prompts: Sequence[tuple[np.ndarray, np.ndarray]],
-        model: Surroundings,
-        n: int,
-        padded: str,
-    ) -> None:
-        self.n_rows = len(rows)
-        self.prompts = prompts
-        self.model = model
-        self.n = n
-        self.padded = padded
-        self.width = max((len(ids) for ids, _ in prompts), default=0)
-        self.sites: dict[tuple[str, str], Site] = {}
-        self.names: dict[tuple[str, str], str] = {}
-        # site -> op key -> row -> (owner, part)
-        self.ops: dict[tuple[str, str], dict[tuple, dict[int, tuple[int, Part]]]] = {}
-        self.conditions: dict[tuple, tuple[int, tuple[str, str], When]] = {}
-        self.masks: dict[tuple, np.ndarray] = {}
-
-    def place(self, row: int, owner: int, part: Part, slots: dict[tuple[str, str], int]) -> None:
-        site = self._site(part.point)
-        self._check_width(part)
-        here = (site.path, site.io)
-        slot = slots[here] = slots.get(here, -1) + 1
-        when = None if part.where.when is None else self._condition(part.where.when, site)
-        own: tuple = ()
-        if part.method == "clamp":
-            own = (id(part.settings["sae"]), part.settings["features"])
-        key = (slot, part.method, when, own)
-        self.ops.setdefault(here, {}).setdefault(key, {})[row] = (owner, part)
-
-    def _site(self, point: Point) -> Site:
-        site = self.model.layout.site(self.model.layout.point(point))
-        here = (site.path, site.io)
-        self.sites[here] = site
-        self.names.setdefault(here, str(point))
-        self.ops.setdefault(here, {})
-        return site
-
-    def _check_width(self, part: Part) -> None:
-        model = self.model
-        width = model.n_heads * model.d_head if part.point.kind == "z" else model.layout.d_model
-        if part.method == "heads":
-            if part.settings["head"] >= model.n_heads:
-                head, last = part.settings["head"], model.n_heads - 1
-                raise ValueError(f"head {head} is outside {model.name}'s 0...{last}")
-        elif part.writes.shape[-1] != width:
-            raise ValueError(
-                f"direction {part.name!r} is {part.writes.shape[-1]}-dimensional, "
-                f"{part.point} of {model.name} has {width}"
-            )
-
-    def _condition(self, when: When, steered: Site) -> int:
-        site = self._site(when.feature.point)
-        if site.order > steered.order:
-            raise ValueError(
-                f"the condition reads {when.feature.point}, which comes after the steered place "
-                f"{self.names[steered.path, steered.io]}; choose a feature of an earlier point"
-            )
-        key = (id(when.feature), when.above)
-        if key not in self.conditions:
-            self.conditions[key] = (len(self.conditions), (site.path, site.io), when)
-        return self.conditions[key][0]
-
-    def plan(self) -> Plan:
-        plan = Plan()
-        for here in sorted(self.sites, key=lambda h: self.sites[h].order):
-            ops, owners = [], []
-            for key in sorted(self.ops[here], key=lambda k: k[0]):
-                members = self.ops[here][key]
-                ops.append(self._op(key, members))
-                owner = np.full(self.n_rows, -1)
-                owner[list(members)] = [o for o, _ in members.values()]
-                owners.append(owner)
-            conditions = [
-                {"key": number, "reader": reader(when.feature), "above": float(when.above)}
-                for number, place, when in self.conditions.values()
-                if place == here
-            ]
-            plan.sites.append((*here, {"ops": ops, "conditions": conditions}))
-            plan.owners.append(owners)
-            plan.points.append(self.names[here])
-        return plan
-
-    # -- one op ------------------------------------------------------------------------------
-
-    def _op(self, key: tuple, members: dict[int, tuple[int, Part]]) -> dict[str, Any]:
-        _, method, when, _ = key
-        parts = {row: part for row, (_, part) in members.items()}
-        strength = np.zeros(self.n_rows, dtype=np.float32)
-        strength[list(parts)] = [part.strength for part in parts.values()]
-        op = {"method": method, "when": when, "strength": torch.from_numpy(strength)}
-        return {**op, **self._masks(parts), **self._tensors(method, parts)}
-
-    def _tensors(self, method: str, parts: dict[int, Part]) -> dict[str, Any]:
-        first = next(iter(parts.values()))
-        if method == "heads":
-            gain = np.ones((self.n_rows, self.model.n_heads), dtype=np.float32)
-            for row, part in parts.items():
-                gain[row, part.settings["head"]] = part.settings["factor"]
-            return {"gain": torch.from_numpy(gain)}
-        if method == "clamp":
-            sae, features = first.settings["sae"], first.settings["features"]
-            return {
-                "reader": _sae_reader(sae, features),
-                "level": self._stack({r: p.settings["level"] for r, p in parts.items()}),
-                "decoder": self._stack({r: p.writes for r, p in parts.items()}),
-            }
-        scales = {row: self._scale(part) for row, part in parts.items()}
-        tensors = {"vector": self._stack({r: p.writes * scales[r] for r, p in parts.items()})}
-        if method != "add":
-            tensors["unit"] = self._stack({r: np.asarray(p.reads) for r, p in parts.items()})
-        bound = {
-            row: self.model.norm(part.point) if part.unit == "norm" and method == "cap" else 1.0
-            for row, part in parts.items()
-        }
-        for name in ("factor", "low", "high"):
-            if name in first.settings:
-                tensors[name] = self._stack(
-                    {r: np.float32(p.settings[name] * bound[r]) for r, p in parts.items()}
-                )
-        return tensors
-
-    def _scale(self, part: Part) -> float:
-        needs = part.method == "add" and part.unit == "norm"
-        return part.scale(self.model.norm(part.point) if needs else 1.0)
-
-    def _stack(self, values: dict[int, Any]) -> torch.Tensor:
-        """Rows without a value get zeros: their strength is 0."""
-        shape = np.shape(next(iter(values.values())))
-        stacked = np.zeros((self.n_rows, *shape), dtype=np.float32)
-        for row, value in values.items():
-            stacked[row] = value
-        return torch.from_numpy(stacked)
-
-    # -- masks -------------------------------------------------------------------------------
-
-    def _masks(self, parts: dict[int, Part]) -> dict[str, Any]:
-        prompt = np.zeros((self.n_rows, self.width), dtype=bool)
-        generated = np.zeros((self.n_rows, self.n), dtype=bool)
-        kept = np.zeros((self.n_rows, self.n), dtype=bool)
-        include: dict[int, np.ndarray] = {}
-        exclude: dict[int, np.ndarray] = {}
-        for row, part in parts.items():
-            where = part.where
-            mask = self._prompt_mask(where, row)
-            start = self.width - len(mask) if self.padded == "left" else 0
-            prompt[row, start : start + len(mask)] = mask
-            strings = {s: self.model.token_id(s) for s in where.strings}
-            generated[row] = where.generated_mask(self.n)
-            found = where.generated_tokens(self.n, self.model.special, strings)
-            include[row], exclude[row], kept[row] = found
-            _check_not_empty(where, mask, generated[row], include[row], self.n)
-        return {
-            "prompt": torch.from_numpy(prompt),
-            "generated": torch.from_numpy(generated),
-            "kept": torch.from_numpy(kept),
-            "include": self._table(include),
-            "exclude": self._table(exclude),
-        }
-
-    def _prompt_mask(self, where: Where, row: int) -> np.ndarray:
-        ids, special = self.prompts[row]
-        key = (id(where), id(ids))
-        if key not in self.masks:
-            strings = {s: self.model.token_id(s) for s in where.strings}
-            self.masks[key] = where.prompt_mask(ids, special, strings)
-        return self.masks[key]
-
-    def _table(self, ids: dict[int, np.ndarray]) -> torch.Tensor | None:
-        longest = max((len(found) for found in ids.values()), default=0)
-        if not longest:
-            return None
-        table = np.full((self.n_rows, longest), -1, dtype=np.int64)
-        for row, found in ids.items():
-            table[row, : len(found)] = found
-        return torch.from_numpy(table)
-
-
-def _check_not_empty(
-    where: Where, mask: np.ndarray, generated: np.ndarray, include: np.ndarray, n: int
-) -> None:
-    later = generated.any() or len(include)
-    if where.generated not in ("none", "all") and n and not later:
-        raise ValueError(f"generated={where.generated!r} names none of the {n} tokens to come")
-    if where.generated == "none" and not mask.any():
+    if isinstance(steers, (Steer, HeadScale)):
+        return [[steers]] * n_rows
+    listed = list(steers)
+    if not any(isinstance(entry, (list, tuple)) for entry in listed):
+        return [listed] * n_rows
+    rows = [[entry] if isinstance(entry, (Steer, HeadScale)) else list(entry) for entry in listed]
+    if len(rows) != n_rows:
         raise ValueError(
-            f"prompt={where.prompt!r} leaves no token of this prompt to steer once position 0 and "
-            "special tokens are out; admit them with first=True, special=True"
+            f"steers has {len(rows)} rows, there are {n_rows} prompts; give one list of steers per "
+            "prompt, or one flat list for all"
         )
-
-
-def reader(feature: Direction) -> dict[str, Any]:
-    """Return what `trace_math.read` needs to see a feature's activation, or a projection."""
-    sae = getattr(feature, "sae", None)
-    if sae is None:
-        unit = torch.from_numpy(np.ascontiguousarray(feature.unit, dtype=np.float32))
-        return {"kind": "projection", "units": unit[None]}
-    return _sae_reader(sae, (feature.index,))  # type: ignore[attr-defined]
-
-
-def _sae_reader(sae: Any, features: tuple[int, ...]) -> dict[str, Any]:
-    """Return the encoder of some features; the top-k kinds need every column."""
-    index = torch.tensor(features)
-    weights = {name: sae.weights[name] for name in sae.weights if name != "W_dec"}
-    if not sae.is_top_k:
-        columns = {"W_enc", "b_enc", "threshold", "b_gate", "b_mag", "r_mag"}
-        weights = {
-            name: value[..., index] if name in columns else value for name, value in weights.items()
-        }
-    return {
-        "kind": "sae",
-        "weights": weights,
-        "options": {
-            "architecture": sae.architecture,
-            "k": sae.k,
-            "normalize": sae.normalize,
-            "subtract_b_dec": sae.subtract_b_dec,
-        },
-        "features": index if sae.is_top_k else None,
-    }
+    return rows

@@ -1,0 +1,52 @@
+"""What a trace needs to read features, and how an architecture counts its heads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from volvelle.compute.directions import Direction
+    from volvelle.models.model import Model
+
+
+def heads_of(model: Model) -> tuple[int, int]:
+    """Return the number of attention heads and the width of one at ``z``."""
+    config = model.nnsight._module.config.get_text_config()  # noqa: SLF001 - nnsight's name
+    names = ("num_attention_heads", "n_head", "num_heads")
+    n = next((int(getattr(config, name)) for name in names if getattr(config, name, None)), 1)
+    d_head = getattr(config, "head_dim", None) or model.d_model // n
+    return n, int(d_head)
+
+
+def reader(feature: Direction) -> dict[str, Any]:
+    """Return what `trace_math.read` needs to see a feature's activation, or a projection."""
+    sae = getattr(feature, "sae", None)
+    if sae is None:
+        unit = torch.from_numpy(np.ascontiguousarray(feature.unit, dtype=np.float32))
+        return {"kind": "projection", "units": unit[None]}
+    return sae_reader(sae, (feature.index,))  # type: ignore[attr-defined]
+
+
+def sae_reader(sae: Any, features: tuple[int, ...]) -> dict[str, Any]:
+    """Return the encoder of some features; the top-k kinds need every column."""
+    index = torch.tensor(features)
+    weights = {name: sae.weights[name] for name in sae.weights if name != "W_dec"}
+    if not sae.is_top_k:
+        columns = {"W_enc", "b_enc", "threshold", "b_gate", "b_mag", "r_mag"}
+        weights = {
+            name: value[..., index] if name in columns else value for name, value in weights.items()
+        }
+    return {
+        "kind": "sae",
+        "weights": weights,
+        "options": {
+            "architecture": sae.architecture,
+            "k": sae.k,
+            "normalize": sae.normalize,
+            "subtract_b_dec": sae.subtract_b_dec,
+        },
+        "features": index if sae.is_top_k else None,
+    }

@@ -1,0 +1,291 @@
+"""Steers laid out for a batch: static tensors a trace can use without asking anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from volvelle.compute.steers import HeadScale, Steer
+from volvelle.models.steer_readers import heads_of, reader, sae_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from volvelle.compute.points import Point
+    from volvelle.compute.steer_parts import Part
+    from volvelle.compute.where import When, Where
+    from volvelle.models.layout import Site
+    from volvelle.models.model import Model
+
+    AnySteer = Steer | HeadScale
+
+
+@dataclass
+class Plan:
+    """Steers of a batch, laid out.
+
+    Attributes
+    ----------
+    sites : list of (path, io, payload)
+        In the order of the forward pass; payloads as `trace_math.steer` takes them.
+    owners : list of list of int array (B,)
+        Per site, per op: which of a row's steers the op belongs to, -1 for none.
+    points : list of str
+        A name for each site.
+    """
+
+    sites: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    owners: list[list[np.ndarray]] = field(default_factory=list)
+    points: list[str] = field(default_factory=list)
+
+
+def lay_out(
+    rows: Sequence[Sequence[AnySteer]],
+    prompts: Sequence[tuple[np.ndarray, np.ndarray]],
+    model: Model,
+    *,
+    n: int = 0,
+    padded: str = "left",
+) -> Plan:
+    """Lay out each row's steers for one batch.
+
+    Parameters
+    ----------
+    rows : sequence of sequence of Steer or HeadScale
+        One entry per row; a row may have none.
+    prompts : sequence of (ids, special)
+        Each row's prompt without padding, (n_tokens,) each.
+    model : Model
+    n : int
+        Tokens to generate.
+    padded : {"left", "right"}
+        On which side the batch's prompts are padded.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    ValueError
+        For steers that do not fit the model, conditions read after the place they decide about,
+        and selections that are empty.
+
+    Notes
+    -----
+    Rows share an op where their steers have the same method at the same site and the same
+    number in the row, so that a sweep of strengths and placebos is one op.
+    """
+    builder = _Builder(rows, prompts, model, n, padded)
+    for row, steers in enumerate(rows):
+        slots: dict[tuple[str, str], int] = {}
+        for owner, steer in enumerate(steers):
+            if not isinstance(steer, (Steer, HeadScale)):
+                raise TypeError(
+                    f"steers holds {steer!r}; write vv.Steer(direction, strength) or "
+                    "vv.HeadScale(layer, head, factor)"
+                )
+            for part in steer.parts():
+                builder.place(row, owner, part, slots)
+    return builder.plan()
+
+
+class _Builder:
+    """Collects parts by site and slot, then makes tensors of them."""
+
+    def __init__(
+        self,
+        rows: Sequence[Sequence[AnySteer]],
+        prompts: Sequence[tuple[np.ndarray, np.ndarray]],
+        model: Model,
+        n: int,
+        padded: str,
+    ) -> None:
+        self.n_rows = len(rows)
+        self.prompts = prompts
+        self.model = model
+        self.n = n
+        self.padded = padded
+        self.width = max((len(ids) for ids, _ in prompts), default=0)
+        self.sites: dict[tuple[str, str], Site] = {}
+        self.names: dict[tuple[str, str], str] = {}
+        # site -> op key -> row -> (owner, part)
+        self.ops: dict[tuple[str, str], dict[tuple, dict[int, tuple[int, Part]]]] = {}
+        self.n_heads, self.d_head = heads_of(model)
+        self.conditions: dict[tuple, tuple[int, tuple[str, str], When]] = {}
+        self.masks: dict[tuple, np.ndarray] = {}
+
+    def place(self, row: int, owner: int, part: Part, slots: dict[tuple[str, str], int]) -> None:
+        site = self._site(part.point)
+        self._check_width(part)
+        here = (site.path, site.io)
+        slot = slots[here] = slots.get(here, -1) + 1
+        when = None if part.where.when is None else self._condition(part.where.when, site)
+        own: tuple = ()
+        if part.method == "clamp":
+            own = (id(part.settings["sae"]), part.settings["features"])
+        key = (slot, part.method, when, own)
+        self.ops.setdefault(here, {}).setdefault(key, {})[row] = (owner, part)
+
+    def _site(self, point: Point) -> Site:
+        site = self.model.layout.site(self.model.layout.point(point))
+        here = (site.path, site.io)
+        self.sites[here] = site
+        self.names.setdefault(here, str(point))
+        self.ops.setdefault(here, {})
+        return site
+
+    def _check_width(self, part: Part) -> None:
+        model = self.model
+        width = self.n_heads * self.d_head if part.point.kind == "z" else model.layout.d_model
+        if part.method == "heads":
+            if part.settings["head"] >= self.n_heads:
+                head, last = part.settings["head"], self.n_heads - 1
+                raise ValueError(f"head {head} is outside {model.name}'s 0...{last}")
+        elif part.writes.shape[-1] != width:
+            raise ValueError(
+                f"direction {part.name!r} is {part.writes.shape[-1]}-dimensional, "
+                f"{part.point} of {model.name} has {width}"
+            )
+
+    def _condition(self, when: When, steered: Site) -> int:
+        site = self._site(when.feature.point)
+        if site.order > steered.order:
+            raise ValueError(
+                f"the condition reads {when.feature.point}, which comes after the steered place "
+                f"{self.names[steered.path, steered.io]}; choose a feature of an earlier point"
+            )
+        key = (id(when.feature), when.above)
+        if key not in self.conditions:
+            self.conditions[key] = (len(self.conditions), (site.path, site.io), when)
+        return self.conditions[key][0]
+
+    def plan(self) -> Plan:
+        plan = Plan()
+        for here in sorted(self.sites, key=lambda h: self.sites[h].order):
+            ops, owners = [], []
+            for key in sorted(self.ops[here], key=lambda k: k[0]):
+                members = self.ops[here][key]
+                ops.append(self._op(key, members))
+                owner = np.full(self.n_rows, -1)
+                owner[list(members)] = [o for o, _ in members.values()]
+                owners.append(owner)
+            conditions = [
+                {"key": number, "reader": reader(when.feature), "above": float(when.above)}
+                for number, place, when in self.conditions.values()
+                if place == here
+            ]
+            plan.sites.append((*here, {"ops": ops, "conditions": conditions}))
+            plan.owners.append(owners)
+            plan.points.append(self.names[here])
+        return plan
+
+    # -- one op ------------------------------------------------------------------------------
+
+    def _op(self, key: tuple, members: dict[int, tuple[int, Part]]) -> dict[str, Any]:
+        _, method, when, _ = key
+        parts = {row: part for row, (_, part) in members.items()}
+        strength = np.zeros(self.n_rows, dtype=np.float32)
+        strength[list(parts)] = [part.strength for part in parts.values()]
+        op = {"method": method, "when": when, "strength": torch.from_numpy(strength)}
+        return {**op, **self._masks(parts), **self._tensors(method, parts)}
+
+    def _tensors(self, method: str, parts: dict[int, Part]) -> dict[str, Any]:
+        first = next(iter(parts.values()))
+        if method == "heads":
+            gain = np.ones((self.n_rows, self.n_heads), dtype=np.float32)
+            for row, part in parts.items():
+                gain[row, part.settings["head"]] = part.settings["factor"]
+            return {"gain": torch.from_numpy(gain)}
+        if method == "clamp":
+            sae, features = first.settings["sae"], first.settings["features"]
+            return {
+                "reader": sae_reader(sae, features),
+                "level": self._stack({r: p.settings["level"] for r, p in parts.items()}),
+                "decoder": self._stack({r: p.writes for r, p in parts.items()}),
+            }
+        scales = {row: self._scale(part) for row, part in parts.items()}
+        tensors = {"vector": self._stack({r: p.writes * scales[r] for r, p in parts.items()})}
+        if method != "add":
+            tensors["unit"] = self._stack({r: np.asarray(p.reads) for r, p in parts.items()})
+        bound = {
+            row: self.model.norm(part.point) if part.unit == "norm" and method == "cap" else 1.0
+            for row, part in parts.items()
+        }
+        for name in ("factor", "low", "high"):
+            if name in first.settings:
+                tensors[name] = self._stack(
+                    {r: np.float32(p.settings[name] * bound[r]) for r, p in parts.items()}
+                )
+        return tensors
+
+    def _scale(self, part: Part) -> float:
+        needs = part.method == "add" and part.unit == "norm"
+        return part.scale(self.model.norm(part.point) if needs else 1.0)
+
+    def _stack(self, values: dict[int, Any]) -> torch.Tensor:
+        """Rows without a value get zeros: their strength is 0."""
+        shape = np.shape(next(iter(values.values())))
+        stacked = np.zeros((self.n_rows, *shape), dtype=np.float32)
+        for row, value in values.items():
+            stacked[row] = value
+        return torch.from_numpy(stacked)
+
+    # -- masks -------------------------------------------------------------------------------
+
+    def _masks(self, parts: dict[int, Part]) -> dict[str, Any]:
+        prompt = np.zeros((self.n_rows, self.width), dtype=bool)
+        generated = np.zeros((self.n_rows, self.n), dtype=bool)
+        kept = np.zeros((self.n_rows, self.n), dtype=bool)
+        include: dict[int, np.ndarray] = {}
+        exclude: dict[int, np.ndarray] = {}
+        for row, part in parts.items():
+            where = part.where
+            mask = self._prompt_mask(where, row)
+            start = self.width - len(mask) if self.padded == "left" else 0
+            prompt[row, start : start + len(mask)] = mask
+            strings = {s: self.model.token_id(s) for s in where.strings}
+            generated[row] = where.generated_mask(self.n)
+            found = where.generated_tokens(self.n, self.model.special_ids, strings)
+            include[row], exclude[row], kept[row] = found
+            _check_not_empty(where, mask, generated[row], include[row], self.n)
+        return {
+            "prompt": torch.from_numpy(prompt),
+            "generated": torch.from_numpy(generated),
+            "kept": torch.from_numpy(kept),
+            "include": self._table(include),
+            "exclude": self._table(exclude),
+        }
+
+    def _prompt_mask(self, where: Where, row: int) -> np.ndarray:
+        ids, special = self.prompts[row]
+        key = (id(where), id(ids))
+        if key not in self.masks:
+            strings = {s: self.model.token_id(s) for s in where.strings}
+            self.masks[key] = where.prompt_mask(ids, special, strings)
+        return self.masks[key]
+
+    def _table(self, ids: dict[int, np.ndarray]) -> torch.Tensor | None:
+        longest = max((len(found) for found in ids.values()), default=0)
+        if not longest:
+            return None
+        table = np.full((self.n_rows, longest), -1, dtype=np.int64)
+        for row, found in ids.items():
+            table[row, : len(found)] = found
+        return torch.from_numpy(table)
+
+
+def _check_not_empty(
+    where: Where, mask: np.ndarray, generated: np.ndarray, include: np.ndarray, n: int
+) -> None:
+    later = generated.any() or len(include)
+    if where.generated not in ("none", "all") and n and not later:
+        raise ValueError(f"generated={where.generated!r} names none of the {n} tokens to come")
+    if where.generated == "none" and not mask.any():
+        raise ValueError(
+            f"prompt={where.prompt!r} leaves no token of this prompt to steer once position 0 and "
+            "special tokens are out; admit them with first=True, special=True"
+        )
