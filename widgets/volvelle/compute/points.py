@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-LAYERED = ("resid_pre", "resid_post", "mlp_out", "z")
+LAYERED = ("resid_pre", "resid_post", "mlp_out", "mlp_out_post", "z")
 
-# Foreign spellings of the same places (the TransformerLens and Hugging Face names).
+# Foreign spellings of the same places (the TransformerLens and Hugging Face names). The two mlp
+# hooks differ in sandwich-norm models (Gemma-2/3, OLMo-2): hook_mlp_out is after the norm that
+# follows the mlp. Taking one for the other gives a wrong tensor without an error.
 _TRANSFORMER_LENS = {
     "hook_resid_pre": "resid_pre",
     "hook_resid_post": "resid_post",
     "mlp.hook_out": "mlp_out",
-    "hook_mlp_out": "mlp_out",
+    "hook_mlp_out": "mlp_out_post",
     "attn.hook_z": "z",
 }
 _BLOCKS = (
@@ -22,6 +24,7 @@ _HUGGING_FACE = (
     (re.compile(rf"{_BLOCKS}\.(\d+)(?:\.output)?"), "resid_post"),
     (re.compile(rf"{_BLOCKS}\.(\d+)\.input"), "resid_pre"),
     (re.compile(rf"{_BLOCKS}\.(\d+)\.mlp(?:\.output)?"), "mlp_out"),
+    (re.compile(rf"{_BLOCKS}\.(\d+)\.post_feedforward_layernorm(?:\.output)?"), "mlp_out_post"),
     (re.compile(rf"{_BLOCKS}\.(\d+)\.(?:self_attn\.o_proj|attn\.c_proj)\.input"), "z"),
 )
 
@@ -33,8 +36,9 @@ class Point:
     Attributes
     ----------
     kind : str
-        ``"embed"``, ``"resid_pre"``, ``"resid_post"``, ``"mlp_out"`` or ``"z"`` (head outputs
-        before the attention's output projection).
+        ``"embed"``, ``"resid_pre"``, ``"resid_post"``, ``"mlp_out"`` (what the mlp computes),
+        ``"mlp_out_post"`` (what it adds to the stream: the same, but for models that norm it
+        first) or ``"z"`` (head outputs before the attention's output projection).
     layer : int
         The block, counted from 0; -1 for ``"embed"``. ``resid_post.14`` is the residual stream
         after block 14, which Hugging Face calls ``hidden_states[15]``.
@@ -85,6 +89,6 @@ class Point:
             if match := pattern.fullmatch(text):
                 return cls(kind, int(match.group(1)))
         raise ValueError(
-            f"unknown point {text!r}; points are embed, resid_pre.L, resid_post.L, mlp_out.L and "
-            "z.L with L counted from 0 (also 'model.layers.L.output', 'blocks.L.hook_resid_post')"
+            f"unknown point {text!r}; points are embed, resid_pre.L, resid_post.L, mlp_out.L, "
+            "mlp_out_post.L and z.L with L counted from 0 (also 'model.layers.L.output', 'blocks.L.hook_resid_post')"
         )

@@ -1,1 +1,1 @@
-"""The only room that knows nnsight: load, wrap, capture, generate; here or on NDIF."""
+"""The only room that knows nnsight: load, wrap, capture, generate, here or on a server."""

@@ -1,0 +1,193 @@
+"""Making a `Model`: from a name, a folder, the hub, or what the user already loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from volvelle.compute.names import closest, known_keywords, unknown
+from volvelle.models import smollm2
+from volvelle.models.layout import read_layout
+from volvelle.models.model import Model
+
+if TYPE_CHECKING:
+    import os
+
+    import torch
+
+# Demo models by name.
+NAMED = {"smollm2": smollm2}
+
+
+@known_keywords
+def load(
+    name: str | os.PathLike[str],
+    remote: bool | str = False,
+    dtype: torch.dtype | str | None = None,
+    device: torch.device | str | None = None,
+    revision: str | None = None,
+) -> Model:
+    """Load a causal language model.
+
+    Parameters
+    ----------
+    name : str or path
+        ``"smollm2"`` (the demo model, from an installed package, no network), a local folder
+        of transformers, or a repository of the hub such as ``"org/name"``.
+    remote : bool or str
+        True runs it on NDIF, an address such as ``"http://localhost:18001"`` on another
+        server; only the structure is loaded here.
+    dtype : torch.dtype or str, optional
+        Default: float32 on the CPU, where half precision is slow, else the checkpoint's own.
+    device : torch.device or str, optional
+        Default: the GPU where there is one (CUDA), else the CPU; ``"auto"`` spreads the
+        weights over what there is (needs accelerate).
+    revision : str, optional
+        Of a repository of the hub.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ModuleNotFoundError
+        For the demo model without its package, with the line that installs it.
+    OSError
+        For a name that is neither a folder nor can be had from the hub.
+    """
+    wanted = str(name)
+    if wanted in NAMED:
+        return _load_named(wanted, remote, dtype, device)
+    source = Path(wanted).expanduser()
+    if source.is_dir():
+        return _load(str(source), source.resolve().name, remote, dtype, device, revision)
+    if "/" not in wanted and closest(wanted, NAMED):
+        raise ValueError(unknown("model", wanted, NAMED))
+    return _load(wanted, wanted, remote, dtype, device, revision)
+
+
+def _load_named(name: str, remote: bool | str, dtype: Any, device: Any) -> Model:
+    demo = NAMED[name]
+    source = demo.folder()
+    try:
+        return _load(str(source), name, remote, dtype, device, None)
+    except Exception as error:  # any error of a reader means: not what we wrote
+        smollm2.log.warning("%s does not load (%s) and is made again", source, error)
+        return _load(str(demo.rebuild()), name, remote, dtype, device, None)
+
+
+def _load(
+    source: str,
+    name: str,
+    remote: bool | str,
+    dtype: Any,
+    device: Any,
+    revision: str | None,
+) -> Model:
+    import torch
+    from nnsight import TransformersModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    if isinstance(dtype, str) and dtype != "auto":
+        dtype = getattr(torch, dtype)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
+        if remote:
+            # the task is part of a deployment's identity; the tokenizer is always passed:
+            # transformers 5.23 cannot guess it for a model without weights
+            lm = TransformersModel(
+                source,
+                task="text-generation",
+                tokenizer=tokenizer,
+                revision=revision or "main",
+            )
+            return Model(lm, read_layout(lm._module, name), remote=remote)  # noqa: SLF001
+        if device is None:
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        if dtype is None:
+            dtype = torch.float32 if str(device) == "cpu" else "auto"
+        spread = {"device_map": "auto"} if str(device) == "auto" else {}
+        with smollm2.quiet():
+            module = AutoModelForCausalLM.from_pretrained(
+                source, revision=revision, dtype=dtype, **spread
+            )
+    except OSError as error:
+        raise OSError(
+            f"cannot load {source!r}: no folder of that name holds a model, and the hub did not "
+            f"give one ({error}). Demo models: {', '.join(NAMED)}"
+        ) from error
+    module = module.eval().requires_grad_(requires_grad=False)
+    if not spread:
+        module = module.to(device)
+    return wrap(module, tokenizer, name=name)
+
+
+@known_keywords
+def wrap(
+    model: Any,
+    tokenizer: Any = None,
+    remote: bool | str = False,
+    name: str | None = None,
+) -> Model:
+    """Make a `Model` of one that is already loaded.
+
+    Parameters
+    ----------
+    model : nnsight TransformersModel or LanguageModel, or transformers causal language model
+        Used as it is, on its device and in its dtype.
+    tokenizer : transformers tokenizer, optional
+        Default: nnsight's, or the one saved beside the model.
+    remote : bool or str
+        As in `load`.
+    name : str, optional
+        Default: what the model was loaded from.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    TypeError
+        For what is no language model.
+    ValueError
+        Where no tokenizer is found.
+    """
+    import torch
+    from nnsight import TransformersModel
+
+    lm = model if isinstance(model, TransformersModel) else None
+    module = model
+    if not isinstance(model, torch.nn.Module):
+        module = getattr(model, "_module", None)
+    if not isinstance(module, torch.nn.Module) or not hasattr(module, "config"):
+        raise TypeError(
+            f"model is {type(model).__name__}, expected an nnsight TransformersModel or "
+            "LanguageModel, or a causal language model of transformers"
+        )
+    if tokenizer is None and lm is not None:
+        tokenizer = lm.tokenizer
+    source = str(getattr(module.config, "_name_or_path", "") or "")
+    if tokenizer is None:
+        tokenizer = _saved_tokenizer(source, type(module).__name__)
+    if lm is None:
+        module.eval()
+        lm = TransformersModel(module, tokenizer=tokenizer, task="text-generation")
+    elif lm.tokenizer is None or tokenizer is not lm.tokenizer:
+        lm.tokenizer = tokenizer
+    if not remote and not lm.dispatched:
+        lm.dispatch()
+    shown = name or Path(source).name or type(module).__name__
+    return Model(lm, read_layout(lm._module, shown), remote=remote)  # noqa: SLF001 - nnsight's name
+
+
+def _saved_tokenizer(source: str, kind: str) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(source)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"no tokenizer lies beside this {kind} ({source or 'of no source'!r}); pass tokenizer="
+        ) from error

@@ -1,0 +1,395 @@
+"""A language model one can look into and turn, here or on a server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from volvelle.compute.names import known_keywords
+from volvelle.models import predicting, reading, writing
+from volvelle.models.prefix import Prefixes
+from volvelle.models.running import Runner
+from volvelle.models.tokens import Tokens, tokenize, tokens_of_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from volvelle.compute.points import Point
+    from volvelle.models.capture import Capture
+    from volvelle.models.layout import Layout
+    from volvelle.models.predicting import Unembedding
+    from volvelle.models.worker import Job, Worker
+    from volvelle.models.writing import Generation
+
+T = TypeVar("T")
+
+# Positions of models that state none (alibi).
+DEFAULT_CONTEXT = 2048
+
+
+class Model:
+    """A language model under nnsight. Made by `volvelle.load` and `volvelle.wrap`.
+
+    Attributes
+    ----------
+    name : str
+    n_layers, d_model : int
+    context : int
+        Tokens it reads at once.
+    tokenizer : transformers tokenizer
+    remote : bool or str
+        False here; True on NDIF; the address of another server.
+    nnsight : TransformersModel
+        The wrapped model, for traces of one's own. Trace it on `worker` (``model.call``) while
+        views of it are open: nnsight cannot trace one model from two threads.
+    layout : Layout
+        Where the named points lie.
+    """
+
+    def __init__(self, lm: Any, layout: Layout, *, remote: bool | str = False) -> None:
+        self.nnsight = lm
+        self.layout = layout
+        self.name = layout.name
+        self.remote = remote
+        self.tokenizer = lm.tokenizer
+        self.prefixes = Prefixes()
+        self.run = Runner(lm, layout, remote)
+        # taken from the class: nnsight puts its own forward on the instance
+        self._forward = type(lm._module).forward  # noqa: SLF001 - nnsight's name
+        self._norms: dict[Point, float] = {}
+
+    @property
+    def n_layers(self) -> int:
+        """Number of blocks."""
+        return self.layout.n_layers
+
+    @property
+    def d_model(self) -> int:
+        """Width of the residual stream."""
+        return self.layout.d_model
+
+    @property
+    def context(self) -> int:
+        """Tokens the model reads at once."""
+        config = self.nnsight._module.config.get_text_config()  # noqa: SLF001 - nnsight's name
+        for key in ("max_position_embeddings", "n_positions", "n_ctx", "seq_length"):
+            if getattr(config, key, None):
+                return int(getattr(config, key))
+        return DEFAULT_CONTEXT
+
+    @property
+    def pad_id(self) -> int:
+        """Token that fills short rows."""
+        for wanted in (self.tokenizer.pad_token_id, *self.eos_ids):
+            if wanted is not None:
+                return int(wanted)
+        return 0
+
+    @property
+    def eos_ids(self) -> list[int]:
+        """Tokens that end a text."""
+        config = getattr(self.nnsight._module, "generation_config", None)  # noqa: SLF001 - as above
+        given = getattr(config, "eos_token_id", None)
+        ids = list(given) if isinstance(given, (list, tuple)) else [given]
+        return sorted({int(i) for i in (*ids, self.tokenizer.eos_token_id) if i is not None})
+
+    @property
+    def vocabulary(self) -> int:
+        """Number of tokens the model can write."""
+        return int(self.nnsight._module.get_output_embeddings().weight.shape[0])  # noqa: SLF001
+
+    @property
+    def last_logits_only(self) -> bool:
+        """Whether the forward pass can be asked for the last token's logits alone."""
+        import inspect
+
+        return "logits_to_keep" in inspect.signature(self._forward).parameters
+
+    @property
+    def special_ids(self) -> list[int]:
+        """Tokens the tokenizer calls special."""
+        return sorted(int(i) for i in self.tokenizer.all_special_ids)
+
+    # -- work ------------------------------------------------------------------
+
+    @property
+    def worker(self) -> Worker:
+        """The one thread that runs this model."""
+        return self.run.worker
+
+    def submit(
+        self,
+        work: Callable[[], Any],
+        *,
+        key: object = None,
+        on_progress: Callable[[float, str], None] | None = None,
+    ) -> Job:
+        """Queue work that uses this model, and return its job at once. See `Worker.submit`."""
+        return self.worker.submit(work, key=key, on_progress=on_progress)
+
+    def call(self, work: Callable[[], T]) -> T:
+        """Run work on the model's thread and wait for it; inline when already there."""
+        return self.worker.call(work)
+
+    def report(
+        self,
+        progress: Callable[[float, str], None] | None,
+        fraction: float,
+        text: str = "",
+    ) -> None:
+        """Tell how far a verb is, and leave it where its job was cancelled.
+
+        Parameters
+        ----------
+        progress : callable(fraction, text) or None
+            The verb's own; a submitted job passes ``progress=model.progress`` to the verb whose
+            progress is to be shown.
+        fraction : float
+            0...1.
+        text : str
+        """
+        job = self.worker.job
+        if job is not None:
+            job.check()
+        if progress is not None:
+            progress(fraction, text)
+
+    def progress(self, fraction: float, text: str = "") -> None:
+        """Report to the running job: what a submitted verb is given as its ``progress=``."""
+        job = self.worker.job
+        if job is not None:
+            job.report(fraction, text)
+
+    # -- verbs -----------------------------------------------------------------
+
+    def tokens(self, text: str | Tokens | Sequence[int]) -> Tokens:
+        """Split a text into the tokens the model is given.
+
+        Parameters
+        ----------
+        text : str, Tokens or sequence of int
+            Special tokens written out in a string are read as such. Ids are decoded.
+
+        Returns
+        -------
+        Tokens
+        """
+        if isinstance(text, Tokens):
+            return text
+        if isinstance(text, str):
+            return tokenize(self.tokenizer, text)
+        return tokens_of_ids(self.tokenizer, [int(i) for i in np.asarray(text).ravel()])
+
+    @known_keywords
+    def capture(
+        self,
+        texts: str | Tokens | Sequence[str | Tokens | Sequence[int]],
+        points: str | Point | Sequence[str | Point],
+        positions: str = "all",
+        *,
+        reuse: bool = False,
+        progress: Callable[[float, str], None] | None = None,
+    ) -> Capture:
+        """Read what the model holds at points while it reads texts.
+
+        Parameters
+        ----------
+        texts : str, Tokens, or a list of them or of token ids
+            Each at most `context` tokens; `capture_windows` takes longer ones.
+        points : str, Point or a list of them, in any order
+            ``resid_post.14``, ``model.layers.14.output`` or ``blocks.14.hook_resid_post``.
+        positions : {"all", "last", "mean"}
+            ``mean`` leaves out position 0 and outliers.
+        reuse : bool
+            Compute only what changed since an earlier text captured with ``reuse=True`` at the
+            same points: what follows the common beginning. Exact to float rounding. For
+            positions "all" of up to 8 texts; ignored otherwise.
+        progress : callable(fraction, text), optional
+
+        Returns
+        -------
+        Capture
+            ``capture[point]`` float32, shape (text, token, d) or (text, d).
+
+        Raises
+        ------
+        ValueError
+            For unknown points, layers outside the model, texts over `context`.
+        TypeError
+            For a bare layer number.
+        """
+        rows = [self.tokens(text) for text in _several(texts)]
+        asked = [points] if isinstance(points, str) or not _is_list(points) else list(points)
+        places = [self.layout.point(point) for point in asked]
+        return self.call(
+            lambda: reading.capture(self, rows, places, positions, reuse=reuse, progress=progress)
+        )
+
+    @known_keywords
+    def generate(
+        self,
+        prompt: str | Tokens | Sequence[int],
+        steers: Any = (),
+        max_new_tokens: int = 48,
+        temperature: float = 0.0,
+        seed: int = 0,
+        chat: bool = False,
+        on_token: Callable[[int, int, int], None] | None = None,
+    ) -> Generation:
+        """Continue a prompt.
+
+        Parameters
+        ----------
+        prompt : str, Tokens or ids
+        steers : Steer or sequence of Steer
+        max_new_tokens : int
+        temperature : float
+            0 takes the likeliest token; otherwise tokens are drawn from softmax(logits / t).
+        seed : int
+            Of the row's own generator: the same draw whatever else runs.
+        chat : bool
+            Wrap the prompt in the model's chat template, as the user's turn.
+        on_token : callable(row, step, token id), optional
+            Called as tokens come, on the model's thread; what it raises ends the generation.
+
+        Returns
+        -------
+        Generation
+            ``.text`` is the continuation.
+        """
+        ids = self.prompt_ids(prompt, chat=chat)
+        return self.call(
+            lambda: writing.generate_rows(
+                self,
+                [ids],
+                self._laid_out(steers, 1),
+                seeds=[writing.row_seed(seed, 0)],
+                max_new_tokens=max_new_tokens,
+                temperature=temperature,
+                on_token=on_token,
+            )[0]
+        )
+
+    def prompt_ids(self, prompt: str | Tokens | Sequence[int], *, chat: bool = False) -> list[int]:
+        """Return the ids of a prompt, in the chat template where asked for."""
+        if not chat:
+            return self.tokens(prompt).ids.tolist()
+        if not isinstance(prompt, str):
+            raise TypeError("chat=True wraps a prompt given as text in the chat template")
+        if not getattr(self.tokenizer, "chat_template", None):
+            raise ValueError(f"{self.name}'s tokenizer has no chat template; use chat=False")
+        text = self.tokenizer.apply_chat_template(
+            [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
+        )
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _laid_out(
+        self, steers: Any, n_rows: int
+    ) -> Callable[[list[int]], Sequence[tuple[Point, dict[str, Any]]]] | None:
+        from volvelle.models.steered import lay_out
+
+        given = [steers] if hasattr(steers, "parts") else list(steers)
+        return lay_out(self, [given] * n_rows) if given else None
+
+    @known_keywords
+    def next_token(
+        self,
+        prompts: str | Tokens | Sequence[str | Tokens | Sequence[int]],
+        steers: Any = (),
+        tokens: Sequence[str | int] | None = None,
+    ) -> np.ndarray:
+        """Return what the model expects next.
+
+        Parameters
+        ----------
+        prompts : str, Tokens or a list of them
+        steers : Steer or sequence of Steer
+        tokens : sequence of str or int, optional
+            Which tokens; each string must be a single token, mind the leading space.
+
+        Returns
+        -------
+        array, float32, shape (prompt, token)
+            Natural-log probabilities; over the whole vocabulary without `tokens`.
+
+        Raises
+        ------
+        ValueError
+            For a string that is not one token.
+        """
+        rows = [self.tokens(prompt).ids.tolist() for prompt in _several(prompts)]
+        wanted = None if tokens is None else [self.token_id(token) for token in tokens]
+        return self.call(
+            lambda: predicting.next_token(self, rows, self._laid_out(steers, len(rows)), wanted)
+        )
+
+    def token_id(self, token: str | int) -> int:
+        """Return the id of a string that is one token."""
+        if isinstance(token, (int, np.integer)):
+            return int(token)
+        ids = list(self.tokenizer(token, add_special_tokens=False)["input_ids"])
+        if len(ids) != 1:
+            pieces = [self.tokenizer.decode([i]) for i in ids]
+            raise ValueError(
+                f"{token!r} is {len(ids)} tokens of {self.name} {pieces}; only single tokens "
+                "have a next-token probability (words in a sentence begin with a space)"
+            )
+        return int(ids[0])
+
+    def norm(self, point: str | Point) -> float:
+        """Return the median norm of the states at a point: the unit of a steer's strength.
+
+        Parameters
+        ----------
+        point : str or Point
+
+        Returns
+        -------
+        float
+            Over the shipped neutral text, without position 0 and outliers; measured once.
+        """
+        place = self.layout.point(point)
+        if place not in self._norms:
+            self.call(lambda: predicting.measure_norms(self, place, self._norms))
+        return self._norms[place]
+
+    @known_keywords
+    def unembed(self, vectors: Any, k: int = 10) -> Unembedding:
+        """Return the tokens that directions promote and suppress.
+
+        Parameters
+        ----------
+        vectors : Direction, Dictionary, or array, shape (d_model,) or (n, d_model)
+        k : int
+            How many of each.
+
+        Returns
+        -------
+        Unembedding
+            Logit effects ``W_U (gain * v)``: the final norm's gain folded in (and its centring,
+            for a LayerNorm), its division left out; each direction's effects are centred over
+            the vocabulary, which leaves probabilities as they are.
+        """
+        return self.call(lambda: predicting.unembed(self, vectors, k))
+
+    def __repr__(self) -> str:
+        where = "here" if not self.remote else f"remote={self.remote!r}"
+        return (
+            f"Model({self.name}: {self.n_layers} layers, d_model {self.d_model}, "
+            f"context {self.context}, {where})"
+        )
+
+
+def _is_list(given: object) -> bool:
+    return isinstance(given, (list, tuple)) and not hasattr(given, "kind")
+
+
+def _several(texts: Any) -> list[Any]:
+    """Return a list of texts from one or several."""
+    if isinstance(texts, (str, Tokens)):
+        return [texts]
+    listed = list(texts)
+    if listed and all(isinstance(item, (int, np.integer)) for item in listed):
+        return [listed]
+    return listed

@@ -1,0 +1,188 @@
+"""The verb `capture`: texts in, states at points out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from volvelle.compute.names import unknown
+from volvelle.models import trace
+from volvelle.models.capture import (
+    POSITIONS,
+    Capture,
+    batches,
+    find_outliers,
+    right_padded,
+    to_numpy,
+)
+from volvelle.models.prefix import MOST_TEXTS, Prefix, new_cache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from volvelle.compute.points import Point
+    from volvelle.models.layout import Site
+    from volvelle.models.model import Model
+    from volvelle.models.tokens import Tokens
+
+# Tokens of one forward pass with its padding, and numbers (float32) kept by one: 512 MB.
+MOST_TOKENS = 4096
+MOST_NUMBERS = 2**27
+
+RESIDUAL = ("resid_pre", "resid_post")
+
+
+def capture(
+    model: Model,
+    tokens: Sequence[Tokens],
+    points: Sequence[Point],
+    positions: str = "all",
+    *,
+    reuse: bool = False,
+    progress: Callable[[float, str], None] | None = None,
+) -> Capture:
+    """Read states; the caller is on the model's worker. `Model.capture` documents it."""
+    if positions not in POSITIONS:
+        raise ValueError(unknown("positions", positions, POSITIONS))
+    for text in tokens:
+        if len(text) > model.context:
+            raise ValueError(
+                f"a text has {len(text)} tokens, {model.name} reads {model.context}; "
+                "model.capture_windows runs it in overlapping windows"
+            )
+    kept = _Kept(model, tokens, points, positions)
+    if reuse and positions == "all" and not model.remote and len(tokens) <= MOST_TEXTS:
+        for n, text in enumerate(tokens):
+            kept.whole(n, _edited(model, text.ids.tolist(), points))
+        return kept.capture()
+    plan = batches([len(text) for text in tokens], kept.n_wide, MOST_TOKENS, MOST_NUMBERS)
+    done, total = 0, max(1, sum(len(text) for text in tokens))
+    for members in plan:
+        rows = [tokens[n].ids for n in members]
+        if not len(rows[-1]):
+            continue
+        inputs = right_padded(rows, model.pad_id)
+        # without the mask attention takes its fast causal path, and no token sees padding
+        # behind it anyway
+        inputs = {"input_ids": inputs["input_ids"], "use_cache": False}
+        kept.batch(members, model.run(trace.read, inputs, *kept.request(members)))
+        done += sum(len(row) for row in rows)
+        model.report(progress, done / total, f"{done:,} of {total:,} tokens")
+    return kept.capture()
+
+
+def read_norms(model: Model, tokens: Tokens, points: Sequence[Point]) -> dict[Point, np.ndarray]:
+    """Return the norms of one text's states at points, each shape (n_tokens,)."""
+    kept = _Kept(model, [tokens], points, "norm")
+    inputs = {"input_ids": right_padded([tokens.ids], model.pad_id)["input_ids"]}
+    kept.batch([0], model.run(trace.read, inputs | {"use_cache": False}, *kept.request([0])))
+    return {point: norms[0] for point, norms in kept.norms.items()}
+
+
+class _Kept:
+    """Gathers the batches of one capture into padded arrays."""
+
+    def __init__(
+        self, model: Model, tokens: Sequence[Tokens], points: Sequence[Point], positions: str
+    ) -> None:
+        self.tokens = tuple(tokens)
+        self.points = list(dict.fromkeys(points))
+        self.positions = positions
+        # several points can lie at one place (resid_pre.5 = resid_post.4): read it once
+        self.sites: list[Site] = sorted({model.layout.site(point) for point in self.points})
+        self.place = {point: self.sites.index(model.layout.site(point)) for point in self.points}
+        self.lengths = np.array([len(text) for text in tokens], dtype=np.int64)
+        width = int(self.lengths.max(initial=0))
+        self.mask = np.arange(width) < self.lengths[:, None]
+        self.norms: dict[Point, np.ndarray] = {}
+        self.states: dict[Point, np.ndarray] = {}
+        self.n_wide = model.d_model * len(self.sites) if positions == "all" else 1
+
+    def request(self, members: Sequence[int]) -> tuple[list[tuple[str, str]], Any, str]:
+        import torch
+
+        sites = [(site.path, site.io) for site in self.sites]
+        return sites, torch.as_tensor(self.lengths[list(members)]), self.positions
+
+    def batch(self, members: Sequence[int], read: list[tuple[Any, Any]]) -> None:
+        for point in self.points:
+            state, norms = read[self.place[point]]
+            if self.positions == "all":
+                self._put_all(point, members, to_numpy(state))
+            else:
+                self._put_one(point, members, to_numpy(state), to_numpy(norms))
+
+    def whole(self, n: int, states: dict[Point, np.ndarray]) -> None:
+        for point, state in states.items():
+            self._put_all(point, [n], state[None])
+
+    def _put_all(self, point: Point, members: Sequence[int], state: np.ndarray) -> None:
+        if self.mask.shape == (1, state.shape[1]):
+            self.states[point] = state  # one text: no copy
+            return
+        if point not in self.states:
+            shape = (*self.mask.shape, state.shape[-1])
+            self.states[point] = np.zeros(shape, dtype=np.float32)
+        for n, row in zip(members, state, strict=True):
+            self.states[point][n, : self.lengths[n]] = row[: self.lengths[n]]
+
+    def _put_one(
+        self, point: Point, members: Sequence[int], state: np.ndarray, norms: np.ndarray
+    ) -> None:
+        if point not in self.norms:
+            self.norms[point] = np.zeros(self.mask.shape, dtype=np.float32)
+            if state.size:
+                self.states[point] = np.zeros((len(self.mask), state.shape[-1]), dtype=np.float32)
+        for i, n in enumerate(members):
+            self.norms[point][n, : self.lengths[n]] = norms[i, : self.lengths[n]]
+            if state.size:
+                self.states[point][n] = state[i]
+
+    def capture(self) -> Capture:
+        found: dict[Point, np.ndarray] = {}
+        for point in self.points:
+            if point not in self.states and point not in self.norms:
+                self.states[point] = np.zeros((*self.mask.shape, 0), dtype=np.float32)
+            if point.kind not in RESIDUAL and len(self.points) > 1:
+                continue
+            norms = self.norms.get(point)
+            if norms is None:
+                norms = np.linalg.norm(self.states[point], axis=-1)
+            found[point] = find_outliers(norms, self.mask)
+        outliers = np.zeros_like(self.mask)
+        for at_point in found.values():
+            outliers |= at_point
+        states = {point: self.states[point] for point in self.points if point in self.states}
+        return Capture(states, self.mask, outliers, self.tokens, self.positions, found)
+
+
+def _edited(model: Model, ids: list[int], points: Sequence[Point]) -> dict[Point, np.ndarray]:
+    """Return the states of one text, computing only behind what an earlier text shares."""
+    import torch
+
+    if not ids:
+        return {}
+    before, shared = model.prefixes.take(ids, points)
+    if before is not None and shared == len(ids) == len(before.ids):
+        model.prefixes.keep(before)
+        return {point: before.states[point] for point in points}
+    # at least one token runs: it is what carries the early stop
+    shared = min(shared, len(ids) - 1)
+    cache = before.cache if before is not None else new_cache(model.nnsight._module)  # noqa: SLF001
+    if before is not None and shared < len(before.ids):
+        cache.crop(shared - len(before.ids))
+    sites = sorted({model.layout.site(point) for point in points})
+    inputs: dict[str, Any] = {"input_ids": torch.tensor([ids[shared:]])}
+    inputs |= {"use_cache": False} if cache is None else {"past_key_values": cache}
+    length = torch.tensor([len(ids) - shared])
+    read = model.run(trace.read, inputs, [(site.path, site.io) for site in sites], length, "all")
+    states = {}
+    for point in points:
+        state = to_numpy(read[sites.index(model.layout.site(point))][0])[0]
+        if before is not None:
+            state = np.concatenate([before.states[point][:shared], state])
+        states[point] = state
+    if cache is not None:
+        model.prefixes.keep(Prefix(ids, cache, states))
+    return states

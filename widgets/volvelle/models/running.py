@@ -1,0 +1,79 @@
+"""The one place that runs a trace: on which thread, with which backend, stoppable."""
+
+from __future__ import annotations
+
+import weakref
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from volvelle.models.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from volvelle.models.layout import Layout
+
+T = TypeVar("T")
+
+# One worker per module tree: wrapping a model twice must not trace it from two threads.
+_workers: weakref.WeakKeyDictionary[Any, Worker] = weakref.WeakKeyDictionary()
+
+
+def worker_of(module: Any, name: str) -> Worker:
+    """Return the worker of a module tree; it ends when the tree is collected."""
+    worker = _workers.get(module)
+    if worker is None:
+        worker = _workers[module] = Worker(name)
+        weakref.finalize(module, worker.stop, 0)
+    return worker
+
+
+class Runner:
+    """Runs the bodies of `models.trace` on a model, here or on a server.
+
+    Parameters
+    ----------
+    lm : nnsight TransformersModel
+    layout : Layout
+    remote : bool or str
+        False for this machine; True for NDIF; the address of another server.
+
+    Notes
+    -----
+    Verbs differ between here and a server only in what `backend` returns.
+    """
+
+    def __init__(self, lm: Any, layout: Layout, remote: bool | str) -> None:
+        self.lm = lm
+        self.layout = layout
+        self.remote = remote
+        self.worker = worker_of(lm._module, layout.name)  # noqa: SLF001 - nnsight's own name
+
+    def __call__(self, body: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """Run one body of `models.trace`; the caller is on the worker's thread."""
+        with self._stoppable():
+            return body(self.lm, *args, backend=self.backend(), **kwargs)
+
+    def backend(self) -> Any:
+        """Return nnsight's backend for one trace; None runs it here."""
+        if self.remote:
+            raise NotImplementedError(
+                f"{self.layout.name} is on a server (remote={self.remote!r}); running traces there "
+                "is not built yet: load it with remote=False"
+            )
+        return None
+
+    @contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Let the running job be cancelled before every block, not only between traces."""
+        job = self.worker.job
+        if job is None or self.remote:
+            yield
+            return
+        blocks = self.lm._module.get_submodule(self.layout.blocks)  # noqa: SLF001 - as above
+        hooks = [block.register_forward_pre_hook(lambda *_: job.check()) for block in blocks]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()

@@ -1,0 +1,158 @@
+"""Tokens as a reader sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+# What a tokenizer's decoder writes for bytes that are no whole character.
+PIECE = "\N{REPLACEMENT CHARACTER}"
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """The tokens of one text.
+
+    Attributes
+    ----------
+    ids : array, int64, shape (n_tokens,)
+    strings : tuple of str
+        What a reader sees. Of a character split over several tokens the first carries the
+        whole character and the others are empty, so that the strings join to the text; tokens
+        the tokenizer added (a BOS) carry their name.
+    offsets : array, int64, shape (n_tokens, 2)
+        Start and stop in the text, in characters. The pieces of one character share theirs.
+    special : array, bool, shape (n_tokens,)
+        BOS, EOS, chat markers: what the tokenizer calls special.
+    glyph : array, int64, shape (n_tokens,)
+        Group of each token; pieces of one character share a group.
+    text : str
+        The text they came from.
+    """
+
+    ids: np.ndarray
+    strings: tuple[str, ...]
+    offsets: np.ndarray
+    special: np.ndarray
+    glyph: np.ndarray
+    text: str = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.strings)
+
+    def __getitem__(self, index: slice) -> Tokens:
+        """Return a stretch of the tokens; offsets stay those of the whole text."""
+        return Tokens(
+            self.ids[index],
+            self.strings[index],
+            self.offsets[index],
+            self.special[index],
+            self.glyph[index],
+            self.text,
+        )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """One readable string for each token by itself: a piece says which of how many."""
+        labels = list(self.strings)
+        for group in np.unique(self.glyph):
+            members = np.flatnonzero(self.glyph == group)
+            if len(members) > 1:
+                whole = self.strings[members[0]]
+                for n, member in enumerate(members):
+                    labels[member] = f"{whole} ({n + 1}/{len(members)})"
+        return tuple(labels)
+
+    def __repr__(self) -> str:
+        shown = "|".join(self.strings[:12]).replace("\n", "\\n")
+        return f"Tokens({len(self)}: {shown}{'|...' if len(self) > 12 else ''})"
+
+
+def tokenize(tokenizer: Any, text: str) -> Tokens:
+    """Split a text into the tokens the model is given.
+
+    Parameters
+    ----------
+    tokenizer : transformers tokenizer
+    text : str
+        Special tokens written out in it are read as such; those the tokenizer adds by itself
+        (a BOS) are added.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"text is {type(text).__name__}, expected str")
+    if not getattr(tokenizer, "is_fast", False):
+        return tokens_of_ids(tokenizer, tokenizer(text)["input_ids"], text)
+    # silences "sequence longer than the maximum": long texts are run in windows
+    encoded = tokenizer(text, return_offsets_mapping=True, verbose=False)
+    ids = np.asarray(encoded["input_ids"], dtype=np.int64)
+    offsets = np.asarray(encoded["offset_mapping"], dtype=np.int64).reshape(-1, 2)
+    return _assemble(tokenizer, ids, offsets, text)
+
+
+def tokens_of_ids(tokenizer: Any, ids: Sequence[int], text: str | None = None) -> Tokens:
+    """Return the tokens of ids, such as generated ones, whose text is read off the decoder.
+
+    Parameters
+    ----------
+    tokenizer : transformers tokenizer
+    ids : sequence of int
+    text : str, optional
+        The text the ids came from, where it is known.
+    """
+    pieces: list[str] = []
+    offsets = np.zeros((len(ids), 2), dtype=np.int64)
+    start = done = 0
+    for stop in range(1, len(ids) + 1):
+        piece = tokenizer.decode(
+            ids[start:stop], skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
+        # four bytes are the longest character: what is still broken then is no character
+        if piece.endswith(PIECE) and stop - start < 4 and stop < len(ids):
+            continue
+        pieces.append(piece)
+        offsets[start:stop] = (done, done + len(piece))
+        done += len(piece)
+        start = stop
+    return _assemble(
+        tokenizer,
+        np.asarray(ids, dtype=np.int64),
+        offsets,
+        "".join(pieces) if text is None else text,
+    )
+
+
+def _assemble(tokenizer: Any, ids: np.ndarray, offsets: np.ndarray, text: str) -> Tokens:
+    special = np.isin(ids, np.asarray(tokenizer.all_special_ids, dtype=np.int64))
+    n = len(ids)
+    added = offsets[:, 0] == offsets[:, 1]
+    # pieces of one character: byte-level tokens whose spans overlap
+    glyph = np.zeros(n, dtype=np.int64)
+    group, reached = -1, -1
+    for i in range(n):
+        start, stop = offsets[i]
+        if added[i] or start >= reached:
+            group += 1
+        glyph[i] = group
+        reached = max(reached, int(stop))
+    strings = [""] * n
+    written = 0
+    first = np.flatnonzero(np.diff(glyph, prepend=-1))
+    last = np.append(first[1:], n)
+    for a, b in zip(first, last, strict=True):
+        if added[a]:
+            strings[a] = str(tokenizer.convert_ids_to_tokens(int(ids[a]))) if special[a] else ""
+            continue
+        stop = int(offsets[a:b, 1].max())
+        # what a normaliser swallowed between two tokens belongs to the later one
+        strings[a] = text[written:stop]
+        offsets[a:b] = (min(written, int(offsets[a, 0])), stop)
+        written = stop
+    return Tokens(ids, tuple(strings), offsets, special, glyph, text)

@@ -1,0 +1,233 @@
+"""The verb `generate`: prompts in, steered continuations out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from volvelle.models import trace
+from volvelle.models.capture import left_padded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from volvelle.compute.points import Point
+    from volvelle.models.model import Model
+
+# Tokens (prompt and continuation, with padding) that are generated together.
+MOST_TOKENS = 8192
+
+
+@dataclass(frozen=True, eq=False)
+class Generation:
+    """One continuation.
+
+    Attributes
+    ----------
+    text : str
+        The continuation without special tokens.
+    ids : array, int64, shape (n_tokens,)
+        Its tokens, an end-of-text token included where one came.
+    logprobs : array, float32, shape (n_tokens,)
+        Natural log of each token's probability, steered, at temperature 1.
+    prompt_ids : array, int64, shape (n_prompt,)
+    ended : bool
+        Whether the model ended the text itself.
+    """
+
+    text: str
+    ids: np.ndarray
+    logprobs: np.ndarray = field(repr=False)
+    prompt_ids: np.ndarray = field(repr=False)
+    ended: bool = False
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"Generation({len(self.ids)} tokens{', ended' if self.ended else ''}: {self.text!r})"
+
+
+def row_seed(seed: int, sample: int) -> int:
+    """Return the seed of one sampled row: of its own, whatever else is in the batch."""
+    return int(np.random.SeedSequence([seed, sample]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def generate_rows(
+    model: Model,
+    rows: Sequence[Sequence[int]],
+    steers: Callable[[list[int]], Sequence[tuple[Point, dict[str, Any]]]] | None = None,
+    *,
+    seeds: Sequence[int] | None = None,
+    max_new_tokens: int = 48,
+    temperature: float = 0.0,
+    on_token: Callable[[int, int, int], None] | None = None,
+    progress: Callable[[float, str], None] | None = None,
+) -> list[Generation]:
+    """Generate continuations of several prompts in as few forward passes as fit.
+
+    Parameters
+    ----------
+    model : Model
+    rows : sequence of sequence of int
+        Token ids of each prompt.
+    steers : callable, optional
+        Given the row numbers that are generated together, returns what `trace_math.steer`
+        applies to them: ``(point, payload)`` pairs; tensors in a payload are laid out for
+        those rows, and pairs of one point act in the order they come.
+    seeds : sequence of int, optional
+        One per row (`row_seed`); rows with one seed draw from the same noise.
+    max_new_tokens : int
+    temperature : float
+        0 takes the likeliest token.
+    on_token : callable(row, step, token id), optional
+        Called on the worker's thread as tokens come; rows that ended are skipped.
+    progress : callable(fraction, text), optional
+
+    Returns
+    -------
+    list of Generation
+        In the order of the rows.
+    """
+    return model.worker.call(
+        lambda: _generate_rows(
+            model, rows, steers, seeds, max_new_tokens, temperature, on_token, progress
+        )
+    )
+
+
+def _generate_rows(
+    model: Model,
+    rows: Sequence[Sequence[int]],
+    steers: Callable[[list[int]], Sequence[tuple[Point, dict[str, Any]]]] | None,
+    seeds: Sequence[int] | None,
+    max_new_tokens: int,
+    temperature: float,
+    on_token: Callable[[int, int, int], None] | None,
+    progress: Callable[[float, str], None] | None,
+) -> list[Generation]:
+    if max_new_tokens < 1:
+        raise ValueError(f"max_new_tokens={max_new_tokens} must be 1 or more")
+    if temperature < 0:
+        raise ValueError(f"temperature={temperature} must be 0 or more")
+    for row in rows:
+        if not len(row):
+            raise ValueError("a prompt has no tokens; give the model something to continue")
+        if len(row) + max_new_tokens > model.context:
+            raise ValueError(
+                f"a prompt of {len(row)} tokens and max_new_tokens={max_new_tokens} exceed "
+                f"{model.name}'s context of {model.context}"
+            )
+    found: dict[int, Generation] = {}
+    groups = _groups([len(row) for row in rows], max_new_tokens)
+    for done, members in enumerate(groups):
+        part = (done / len(groups), 1 / len(groups))
+
+        def on_step(
+            step: int,
+            ids: list[int],
+            _logprobs: list[float],
+            members: list[int] = members,
+            part: tuple[float, float] = part,
+        ) -> None:
+            fraction = part[0] + part[1] * (step + 1) / max_new_tokens
+            model.report(progress, fraction, f"{step + 1} of {max_new_tokens} tokens")
+            if on_token is not None:
+                for row, token in zip(members, ids, strict=True):
+                    if token >= 0:
+                        on_token(row, step, token)
+
+        found |= _together(
+            model,
+            {n: rows[n] for n in members},
+            sites(model, steers(members) if steers is not None else ()),
+            [seeds[n] if seeds is not None else row_seed(0, n) for n in members],
+            max_new_tokens,
+            temperature,
+            on_step,
+        )
+    return [found[n] for n in range(len(rows))]
+
+
+def sites(
+    model: Model, steers: Sequence[tuple[Point, dict[str, Any]]]
+) -> list[tuple[str, str, dict[str, Any]]]:
+    """Lay steers out in the order the forward pass reaches their places."""
+    located = [(model.layout.site(model.layout.point(point)), payload) for point, payload in steers]
+    located.sort(key=lambda pair: pair[0])  # stable: one place's steers keep their order
+    return [(site.path, site.io, payload) for site, payload in located]
+
+
+def _groups(lengths: Sequence[int], n_new: int) -> list[list[int]]:
+    """Split rows where they would not fit together."""
+    found: list[list[int]] = []
+    width = 0
+    for n, length in enumerate(lengths):
+        width = max(width, length + n_new) if found else length + n_new
+        if found and (len(found[-1]) + 1) * width <= MOST_TOKENS:
+            found[-1].append(n)
+        else:
+            found.append([n])
+            width = length + n_new
+    return found
+
+
+def _together(
+    model: Model,
+    rows: dict[int, Sequence[int]],
+    located: list[tuple[str, str, dict[str, Any]]],
+    seeds: list[int],
+    max_new_tokens: int,
+    temperature: float,
+    on_step: Callable[[int, list[int], list[float]], None],
+) -> dict[int, Generation]:
+    import torch
+
+    settings = {
+        "n": max_new_tokens,
+        "temperature": float(temperature),
+        "seeds": seeds,
+        "eos": torch.tensor(model.eos_ids, dtype=torch.long),
+        "special": torch.tensor(model.special_ids, dtype=torch.long),
+        # greedy, because the token is drawn in the trace and forced; everything of the
+        # checkpoint's own settings that would touch the forced logits is neutral
+        "generate": {
+            "max_new_tokens": max_new_tokens,
+            "do_sample": False,
+            "num_beams": 1,
+            "repetition_penalty": 1.0,
+            "no_repeat_ngram_size": 0,
+            "temperature": 1.0,
+            "top_p": 1.0,
+            "top_k": 50,
+            "eos_token_id": model.eos_ids or None,
+            "pad_token_id": model.pad_id,
+        },
+    }
+    inputs = left_padded(list(rows.values()), model.pad_id)
+    ids, logprobs = model.run(trace.write, inputs, located, settings, on_step)
+    table = torch.stack(ids, dim=1).cpu().numpy()
+    scores = torch.stack(logprobs, dim=1).cpu().numpy()
+    found = {}
+    for (n, prompt), row, score in zip(rows.items(), table, scores, strict=True):
+        stop = int((row >= 0).sum())
+        written = row[:stop].astype(np.int64)
+        found[n] = Generation(
+            text=continuation(model.tokenizer, prompt, written),
+            ids=written,
+            logprobs=score[:stop].astype(np.float32),
+            prompt_ids=np.asarray(prompt, dtype=np.int64),
+            ended=bool(stop) and int(written[-1]) in model.eos_ids,
+        )
+    return found
+
+
+def continuation(tokenizer: Any, prompt: Sequence[int], written: np.ndarray) -> str:
+    """Return the text that was added: decoded with its prompt, whose last space it may need."""
+    before = tokenizer.decode(list(prompt), skip_special_tokens=True)
+    after = tokenizer.decode([*prompt, *written.tolist()], skip_special_tokens=True)
+    if after.startswith(before):
+        return after[len(before) :]
+    return tokenizer.decode(written.tolist(), skip_special_tokens=True)
