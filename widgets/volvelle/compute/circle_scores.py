@@ -123,7 +123,7 @@ def _class_weights(owner: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 def _means_gram(inner: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the centred Gram (..., n, n) of class means under weights a and b (..., n, N)."""
-    g = a @ inner @ np.swapaxes(b, -1, -2)
+    g = (a.reshape(-1, len(inner)) @ inner).reshape(a.shape) @ np.swapaxes(b, -1, -2)
     g = g - g.mean(-2, keepdims=True)
     return g - g.mean(-1, keepdims=True)
 

@@ -1,0 +1,199 @@
+"""Circles one can print, keep and look at: of any dictionary, and of a model's emotions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from volvelle.compute import circle as circles
+from volvelle.compute import circle_fit
+from volvelle.compute.circle_scores import bootstrap_angles, spread_of
+from volvelle.compute.names import known_keywords
+from volvelle.experiments.circle_files import VERSION, from_parts, to_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from volvelle.compute.circle_layers import LayerScores
+    from volvelle.compute.directions import Dictionary
+    from volvelle.experiments.circle_vectors import ClassVectors
+
+AXES = ("valence", "arousal")
+N_BOOT = 200
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Circle(circles.Circle):
+    """A circle of `volvelle.compute.circle`, with files, a table and, where known, its layers.
+
+    Attributes
+    ----------
+    layers : LayerScores or None
+        How every layer scored, where the circle was looked for over layers.
+    vectors : ClassVectors or None
+        Class means of every layer, for `at`.
+    """
+
+    layers: LayerScores | None = None
+    vectors: ClassVectors | None = field(default=None, repr=False)
+
+    @property
+    def layer(self) -> int:
+        """The block, counted from 0."""
+        return self.point.layer
+
+    def at(self, layer: int) -> Circle:
+        """Return the circle of the same texts at another layer, without running the model.
+
+        Its null is that of one layer: nobody picked it by its score.
+        """
+        if self.vectors is None:
+            raise ValueError(
+                "this circle holds one layer only; vv.emotion_circle(model) makes one that "
+                "holds all"
+            )
+        last = len(self.vectors.points) - 2
+        if not 0 <= layer <= last:
+            raise ValueError(f"layer {layer} is outside 0...{last}")
+        return circle_at(self.vectors, f"resid_post.{layer}", self)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one row per name: angle, radius, reference, distance from it, spread."""
+        import pandas as pd
+
+        none = np.full(len(self), np.nan)
+        reference = none if self.reference is None else self.reference
+        spread = np.stack([none, none], 1) if self.spread is None else self.spread
+        return pd.DataFrame(
+            {
+                "name": self.names,
+                "angle": self.angles,
+                "radius": self.radii,
+                "reference": reference,
+                "off": (self.angles - reference + 180) % 360 - 180,
+                "below": spread[:, 0],
+                "above": spread[:, 1],
+            }
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write the circle to a safetensors file: numbers and JSON, no pickle."""
+        from safetensors.numpy import save_file
+
+        path = Path(path)
+        arrays, told = to_parts(self, self.layers)
+        save_file(arrays, path, {"volvelle.circle": json.dumps(told)})
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Circle:
+        """Read a circle that `save` wrote."""
+        from safetensors import safe_open
+
+        with safe_open(str(path), framework="np") as file:
+            metadata = file.metadata() or {}
+            if "volvelle.circle" not in metadata:
+                raise ValueError(f"{path} is no circle: its header has no 'volvelle.circle' entry")
+            told = json.loads(metadata["volvelle.circle"])
+            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        if told["version"] > VERSION:
+            raise ValueError(
+                f"{path} was written by a newer volvelle (circle format {told['version']}, this "
+                f"one reads up to {VERSION})"
+            )
+        return cls(**from_parts(arrays, told))
+
+
+def layer_table(circle: Circle) -> pd.DataFrame:
+    """Return the layer profile: circularity, valence and arousal read-out per point.
+
+    The embedding's row says what is there before any block: on the demo model much of valence,
+    little of arousal.
+    """
+    import pandas as pd
+
+    layers = circle.layers
+    if layers is None:
+        raise ValueError("this circle was not looked for over layers; use vv.emotion_circle(model)")
+    return pd.DataFrame(
+        {
+            "point": layers.points,
+            "score": layers.score,
+            "shuffles_95": layers.limit,
+            "explained": layers.explained,
+            f"{circle.axis_names[0]}_left_out": layers.axes[:, 0],
+            f"{circle.axis_names[0]}_shuffles_95": layers.axes_limit[:, 0],
+            f"{circle.axis_names[1]}_left_out": layers.axes[:, 1],
+            f"{circle.axis_names[1]}_shuffles_95": layers.axes_limit[:, 1],
+        }
+    )
+
+
+@known_keywords
+def fit_circle(  # noqa: D103
+    dictionary: Dictionary,
+    reference: Mapping[str, float] | None = None,
+    method: str = "pca",
+    n_null: int = 1000,
+    seed: int = 0,
+    *,
+    axes: Any = None,
+    axis_names: tuple[str, str] = ("0 degrees", "90 degrees"),
+) -> Circle:
+    # its docstring is the one of compute, set below: the same verb, kept in files
+    return ours(
+        circle_fit.fit_circle(
+            dictionary, reference, method, n_null, seed, axes=axes, axis_names=axis_names
+        )
+    )
+
+
+fit_circle.__doc__ = circle_fit.fit_circle.__doc__
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What fixes a circle of class vectors, whichever layer is shown."""
+
+    reference: Mapping[str, float]
+    method: str
+    layers: LayerScores | None
+    details: Mapping[str, Any]
+
+
+def circle_at(vectors: ClassVectors, point: str, like: Settings | Circle) -> Circle:
+    """Fit the circle of class vectors at one point, with bootstrap arcs around its angles."""
+    reference = like.reference
+    if isinstance(like, Circle) and like.reference is not None:
+        reference = dict(zip(like.names, like.reference.tolist(), strict=True))
+    dictionary = vectors.dictionary(point)
+    n_null, seed = int(like.details["n_null"]), int(like.details["seed"])
+    circle = circle_fit.fit_circle(
+        dictionary,
+        reference,  # type: ignore[arg-type]
+        like.method,
+        n_null,
+        seed,
+        axis_names=AXES,
+    )
+    spread = None
+    if like.method == "pca" and np.bincount(vectors.owner).min() > 1:
+        xy = circle.project(dictionary.vectors)
+        inner = vectors.grams[vectors.points.index(point)].astype(np.float64)
+        draws = bootstrap_angles(inner, vectors.owner, xy, N_BOOT, seed, paired=vectors.paired)
+        spread = spread_of(circle.angles, draws)
+    return ours(
+        replace(circle, spread=spread, details=like.details), layers=like.layers, vectors=vectors
+    )
+
+
+def ours(circle: circles.Circle, **more: Any) -> Circle:
+    """Return a circle of compute as one of this room."""
+    own = {f.name: getattr(circle, f.name) for f in fields(circle)}
+    return Circle(**{**own, **more})

@@ -1,0 +1,200 @@
+"""Class means of labelled texts at every layer, captured once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from volvelle.cache import cache_dir
+from volvelle.compute.circle_scores import gram
+from volvelle.compute.directions import Dictionary
+from volvelle.compute.planes import remove_components
+from volvelle.experiments.circle_stimuli import Stimuli, neutral_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger("volvelle")
+
+# Raised when what is stored, or how it is captured, changes.
+FORMAT = 1
+# Texts per capture: progress is reported and a stop is heard between two of them.
+CHUNK = 75
+
+
+@dataclass(frozen=True, eq=False)
+class ClassVectors:
+    """Mean states of labelled texts, one set per point.
+
+    Attributes
+    ----------
+    points : tuple of str
+        The embedding first, then ``resid_post`` of every block.
+    names : tuple of str
+        The classes.
+    means : array, float32, shape (n_points, n_classes, d_model)
+        Grand mean left in.
+    grams : array, float32, shape (n_points, n_texts, n_texts)
+        Inner products of the centred states: all that resampling needs.
+    owner : array, int, shape (n_texts,)
+        Class of each text.
+    paired : bool
+        Whether text j of every class is the same sentence.
+    source : str
+        Model, stimuli and pooling, for titles.
+    """
+
+    points: tuple[str, ...]
+    names: tuple[str, ...]
+    means: np.ndarray
+    grams: np.ndarray
+    owner: np.ndarray
+    paired: bool
+    source: str
+
+    def dictionary(self, point: str) -> Dictionary:
+        """Return the class means at one point."""
+        return Dictionary(self.means[self.points.index(point)], self.names, point, self.source)
+
+
+def fingerprint(model: Any) -> str:
+    """Return a hash that tells one model from another, whatever both are called.
+
+    Name, sizes and a few numbers of its embedding, where it is at hand; a model on another
+    machine is known by its name and sizes.
+    """
+    told: list[object] = [model.name, model.n_layers, model.d_model]
+    told.append(str(getattr(model, "revision", "")))
+    probe = getattr(model, "fingerprint", None)
+    if probe is not None:
+        told.append(probe() if callable(probe) else probe)
+    elif not model.remote:
+        states = model.capture(["The sun and the rain."], [f"resid_post.{model.n_layers - 1}"])
+        last = np.asarray(states[f"resid_post.{model.n_layers - 1}"], dtype=np.float64)[0, 1:]
+        # three digits: what threads and batch sizes leave alone
+        told.append([f"{x:.2e}" for x in np.abs(last).mean(axis=1)])
+    return hashlib.sha256(json.dumps(told, default=str).encode()).hexdigest()[:16]
+
+
+def class_vectors(
+    model: Any,
+    stimuli: Stimuli,
+    *,
+    positions: str = "last",
+    neutral: float = 0.0,
+    cache: bool = True,
+    progress: Callable[[float, str], None] | None = None,
+) -> ClassVectors:
+    """Run labelled texts once and return their class means at every point.
+
+    Parameters
+    ----------
+    model : Model
+    stimuli : Stimuli
+    positions : str
+        ``"last"`` or ``"mean"`` (without position 0 and outliers). The embedding is always the
+        mean: that of a last full stop is the same for every word.
+    neutral : float
+        Share of the variance of neutral sentences whose components are removed; 0 removes none.
+    cache : bool
+        Whether what was captured before is used and kept.
+    progress : callable(fraction, text), optional
+    """
+    if positions not in ("last", "mean"):
+        raise ValueError(f"positions is {positions!r}, expected 'last' or 'mean'")
+    if not 0 <= neutral < 1:
+        raise ValueError(f"neutral is {neutral}, expected a share of variance in [0, 1)")
+    path = None
+    if cache:
+        name = stimuli.key(fingerprint(model), positions, neutral, FORMAT)
+        path = cache_dir() / "circles" / f"{name}.safetensors"
+        if path.exists():
+            return _read(path, stimuli, _source(model, stimuli, positions))
+    states = _states(model, stimuli, positions, neutral, progress)
+    found = ClassVectors(
+        points=tuple(states),
+        names=stimuli.words,
+        means=np.stack([_means(x, stimuli.classes) for x in states.values()]),
+        grams=np.stack([gram(x).astype(np.float32) for x in states.values()]),
+        owner=stimuli.classes,
+        paired=stimuli.paired,
+        source=_source(model, stimuli, positions),
+    )
+    if path is not None:
+        _write(path, found)
+    return found
+
+
+def _source(model: Any, stimuli: Stimuli, positions: str) -> str:
+    pooled = "last token" if positions == "last" else "mean over tokens"
+    return f"{model.name}, {len(stimuli.texts)} {stimuli.name}, {pooled}"
+
+
+def _means(states: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    return np.stack([states[owner == c].mean(axis=0) for c in range(owner.max() + 1)])
+
+
+def _states(
+    model: Any,
+    stimuli: Stimuli,
+    positions: str,
+    neutral: float,
+    progress: Callable[[float, str], None] | None,
+) -> dict[str, np.ndarray]:
+    """Return one state per text and point, (n_texts, d_model), pairs subtracted."""
+    extra = list(neutral_texts()) if neutral else []
+    texts = [*stimuli.texts, *stimuli.minus, *extra]
+    layers = [f"resid_post.{layer}" for layer in range(model.n_layers)]
+    # texts of like length together: little is padded
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    rows: dict[str, np.ndarray] = {}
+    for start in range(0, len(texts), CHUNK):
+        chosen = order[start : start + CHUNK]
+        chunk = [texts[i] for i in chosen]
+        deep = model.capture(chunk, layers, positions=positions)
+        flat = model.capture(chunk, ["embed"], positions="mean")
+        for point, source in [("embed", flat), *((layer, deep) for layer in layers)]:
+            states = np.asarray(source[point], dtype=np.float32)
+            rows.setdefault(point, np.empty((len(texts), states.shape[-1]), np.float32))
+            rows[point][chosen] = states
+        if progress is not None:
+            done = min(start + CHUNK, len(texts))
+            progress(done / len(texts), f"{done} of {len(texts)} texts")
+    return {point: _finish(x, stimuli, neutral) for point, x in rows.items()}
+
+
+def _finish(rows: np.ndarray, stimuli: Stimuli, neutral: float) -> np.ndarray:
+    n, m = len(stimuli.texts), len(stimuli.minus)
+    states = rows[:n] - rows[n : n + m] if m else rows[:n]
+    if neutral:
+        states, _ = remove_components(states, rows[n + m :], neutral)
+    return np.asarray(states, dtype=np.float32)
+
+
+def _write(path: Any, vectors: ClassVectors) -> None:
+    import os
+
+    from safetensors.numpy import save_file
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}")  # a reader never sees half a file
+    points = json.dumps(vectors.points)
+    save_file({"means": vectors.means, "grams": vectors.grams}, partial, {"points": points})
+    partial.replace(path)
+
+
+def _read(path: Any, stimuli: Stimuli, source: str) -> ClassVectors:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="np") as file:
+        points = tuple(json.loads(file.metadata()["points"]))
+        means, grams = file.get_tensor("means"), file.get_tensor("grams")
+    log.debug("read %s", path)
+    return ClassVectors(
+        points, stimuli.words, means, grams, stimuli.classes, stimuli.paired, source
+    )
