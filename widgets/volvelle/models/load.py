@@ -72,7 +72,7 @@ def _load_named(name: str, remote: bool | str, dtype: Any, device: Any) -> Model
     source = demo.folder()
     try:
         return _load(str(source), name, remote, dtype, device, None)
-    except Exception as error:  # any error of a reader means: not what we wrote
+    except Exception as error:  # noqa: BLE001 - any of them means: not what we wrote
         smollm2.log.warning("%s does not load (%s) and is made again", source, error)
         return _load(str(demo.rebuild()), name, remote, dtype, device, None)
 

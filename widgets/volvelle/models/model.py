@@ -263,7 +263,7 @@ class Model:
             lambda: writing.generate_rows(
                 self,
                 [ids],
-                self._laid_out(steers, 1),
+                self._steered(steers, [ids], max_new_tokens),
                 seeds=[writing.row_seed(seed, 0)],
                 max_new_tokens=max_new_tokens,
                 temperature=temperature,
@@ -284,13 +284,11 @@ class Model:
         )
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def _laid_out(
-        self, steers: Any, n_rows: int
-    ) -> Callable[[list[int]], Sequence[tuple[Point, dict[str, Any]]]] | None:
-        from volvelle.models.steered import lay_out
+    def _steered(self, steers: Any, rows: Sequence[Sequence[int]], n: int) -> Any:
+        from volvelle.models.steering import Steered, steers_of_rows
 
-        given = [steers] if hasattr(steers, "parts") else list(steers)
-        return lay_out(self, [given] * n_rows) if given else None
+        of_rows = steers_of_rows(steers, len(rows))
+        return Steered(self, of_rows, rows, n) if any(of_rows) else None
 
     @known_keywords
     def next_token(
@@ -321,7 +319,7 @@ class Model:
         rows = [self.tokens(prompt).ids.tolist() for prompt in _several(prompts)]
         wanted = None if tokens is None else [self.token_id(token) for token in tokens]
         return self.call(
-            lambda: predicting.next_token(self, rows, self._laid_out(steers, len(rows)), wanted)
+            lambda: predicting.next_token(self, rows, self._steered(steers, rows, 0), wanted)
         )
 
     def token_id(self, token: str | int) -> int:

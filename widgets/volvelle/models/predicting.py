@@ -37,10 +37,7 @@ def next_token(
 
     if any(not len(row) for row in rows):
         raise ValueError("a prompt has no tokens; give the model something to continue")
-    settings = {
-        "tokens": None if wanted is None else torch.as_tensor(list(wanted), dtype=torch.long),
-        "special": torch.tensor(model.special_ids, dtype=torch.long),
-    }
+    tokens = None if wanted is None else torch.as_tensor(list(wanted), dtype=torch.long)
     found: dict[int, np.ndarray] = {}
     per = max(1, MOST_TOKENS // max((len(row) for row in rows), default=1))
     for start in range(0, len(rows), per):
@@ -50,7 +47,7 @@ def next_token(
         if model.last_logits_only:
             inputs["logits_to_keep"] = 1
         located = sites(model, steers(members) if steers is not None else ())
-        logprobs = to_numpy(model.run(trace.predict, inputs, located, settings))
+        logprobs = to_numpy(model.run(trace.predict, inputs, located, tokens))
         found |= dict(zip(members, logprobs, strict=True))
         model.report(None, members[-1] / len(rows))
     width = model.vocabulary if wanted is None else len(wanted)

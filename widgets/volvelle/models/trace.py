@@ -93,6 +93,7 @@ def read(
     sites: list[tuple[str, str]],
     lengths: torch.Tensor,
     how: str,
+    *,
     backend: Any = None,
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Read states in one forward pass that ends at the deepest of them."""
@@ -108,42 +109,22 @@ def read(
 
 
 def steer(lm: Any, sites: list[tuple[str, str, dict[str, Any]]], here: dict[str, Any]) -> None:
-    """Turn the states of one forward pass, in the order of the sites."""
+    """Turn the states of one forward pass, in the order of the sites.
+
+    `here` describes the pass, as `trace_math.steer` takes it: ``step`` 0 for the prompt, then
+    one per generated token; ``ids`` (rows, tokens) and ``real``, left-padded; ``ended`` (rows,);
+    ``notes``, a list that gets what was applied, or None.
+    """
+    here["fired"] = {}
     for path, io, payload in sites:
         state = state_at(lm, path, io)
         rows = rows_of(state, len(here["ids"]))
         rows[:] = trace_math.steer(rows, payload, here)
 
 
-def whereabouts(
-    step: int, ids: torch.Tensor, real: torch.Tensor, lengths: torch.Tensor, special: torch.Tensor
-) -> dict[str, Any]:
-    """Describe the tokens one forward pass sees, for the steers.
-
-    Returns
-    -------
-    dict
-        ``step`` 0 for the prompt, then one per generated token; ``ids`` and ``real``
-        (rows, tokens), left-padded; ``index`` (rows, tokens) counted from the row's first real
-        token; ``lengths`` (rows,) of the prompts; ``special`` (rows, tokens).
-    """
-    if step == 0:
-        index = real.long().cumsum(-1) - 1
-    else:
-        index = (lengths + step - 1)[:, None]
-    return {
-        "step": step,
-        "ids": ids,
-        "real": real,
-        "index": index,
-        "lengths": lengths,
-        "special": torch.isin(ids, special),
-    }
-
-
 def draw(
-    logits: torch.Tensor, temperature: float, generators: list[torch.Generator]
-) -> tuple[torch.Tensor, torch.Tensor]:
+    logp: torch.Tensor, temperature: float, noise: list[torch.Generator], of_row: torch.Tensor
+) -> torch.Tensor:
     """Choose the next token of each row, each by its own generator.
 
     Sampling is by exponential races, ``argmax p / E``: with the same noise, rows whose
@@ -152,26 +133,22 @@ def draw(
 
     Parameters
     ----------
-    logits : torch.Tensor, shape (rows, vocabulary)
+    logp : torch.Tensor, float32, shape (rows, vocabulary)
     temperature : float
         0 takes the likeliest.
-    generators : list of torch.Generator, on the CPU
+    noise : list of torch.Generator, on the CPU
+    of_row : torch.Tensor, int64, shape (rows,)
+        Which generator each row draws from; rows that share one share its draws.
 
     Returns
     -------
-    chosen : torch.Tensor, int64, shape (rows,)
-    logprob : torch.Tensor, float32, shape (rows,)
-        Natural log of its probability at temperature 1.
+    torch.Tensor, int64, shape (rows,)
     """
-    logp = logits.float().log_softmax(-1)
-    if temperature > 0:
-        race = torch.stack(
-            [torch.empty(logp.shape[-1]).exponential_(generator=g) for g in generators]
-        ).to(logp.device)
-        chosen = (logp / temperature - race.log()).argmax(-1)
-    else:
-        chosen = logp.argmax(-1)
-    return chosen, logp.gather(-1, chosen[:, None])[:, 0]
+    if temperature <= 0:
+        return logp.argmax(-1)
+    width = logp.shape[-1]
+    race = torch.stack([torch.empty(width).exponential_(generator=g) for g in noise])
+    return (logp / temperature - race.log().to(logp.device)[of_row]).argmax(-1)
 
 
 def write(
@@ -180,8 +157,9 @@ def write(
     sites: list[tuple[str, str, dict[str, Any]]],
     settings: dict[str, Any],
     on_step: Callable[[int, list[int], list[float]], None] | None = None,
+    *,
     backend: Any = None,
-) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+) -> tuple[list[torch.Tensor], list[torch.Tensor], list[list[Any]]]:
     """Generate rows together, steered, each drawing its own tokens.
 
     The token is drawn here and forced on the generation loop by its logits, so that the same
@@ -193,57 +171,67 @@ def write(
     inputs : dict
         ``input_ids`` and ``attention_mask``, left-padded.
     settings : dict
-        ``n`` steps, ``temperature``, ``seeds`` (one per row), ``eos`` and ``special`` (tensors
-        of ids), ``generate`` (arguments of the loop).
+        ``n`` steps, ``temperature``, ``seeds`` and which of them each row draws from
+        (``of_row``, a tensor), ``eos`` (a tensor of ids), ``noting`` (whether to note what steering did), ``generate`` (arguments of the loop).
     on_step : callable(step, ids, logprobs), optional
-        Called with every step's tokens; may raise to end the generation.
+        Called with every step's tokens, -1 for rows that ended; may raise to end it all.
 
     Returns
     -------
     ids : list of torch.Tensor, int64, each (rows,)
+        -1 after a row's end.
     logprobs : list of torch.Tensor, float32, each (rows,)
+    notes : list over steps of list over sites
     """
     with torch.no_grad(), lm.generate(**inputs, **settings["generate"], backend=backend) as run:
         ids = nnsight.save([])
         logprobs = nnsight.save([])
-        generators = [torch.Generator().manual_seed(s) for s in settings["seeds"]]
-        seen, real = inputs["input_ids"], inputs["attention_mask"].bool()
-        seen, real = seen.to(lm.device), real.to(lm.device)
-        lengths = real.sum(-1)
-        eos, special = settings["eos"].to(lm.device), settings["special"].to(lm.device)
-        ended = torch.zeros(len(seen), dtype=torch.bool, device=lm.device)
+        notes = nnsight.save([])
+        device = lm.device
+        places = trace_math.moved(sites, device)
+        noise = [torch.Generator().manual_seed(seed) for seed in settings["seeds"]]
+        of_row = settings["of_row"].to(device)
+        seen, real = inputs["input_ids"].to(device), inputs["attention_mask"].bool().to(device)
+        eos = settings["eos"].to(device)
+        ended = torch.zeros(len(seen), dtype=torch.bool, device=device)
         for step in run.iter[: settings["n"]]:
-            steer(lm, sites, whereabouts(step, seen, real, lengths, special))
+            noted = [] if settings["noting"] else None
+            here = {"step": step, "ids": seen, "real": real, "ended": ended, "notes": noted}
+            steer(lm, places, here)
             logits = lm.output.logits[:, -1]
-            chosen, logprob = draw(logits, settings["temperature"], generators)
+            logp = logits.float().log_softmax(-1)
+            chosen = draw(logp, settings["temperature"], noise, of_row)
+            logprob = logp.gather(-1, chosen[:, None])[:, 0]
             logits.fill_(float("-inf"))
             logits.scatter_(-1, chosen[:, None], 0.0)
             ids.append(torch.where(ended, -1, chosen))
             logprobs.append(logprob)
+            notes.append(trace_math.moved(noted, "cpu"))
             ended = ended | torch.isin(chosen, eos)
-            seen, real = chosen[:, None], torch.ones_like(chosen[:, None], dtype=torch.bool)
+            seen, real = chosen[:, None], ~ended[:, None]
             if on_step is not None:
                 on_step(step, ids[-1].tolist(), logprob.tolist())
             if bool(ended.all()):
                 break
-    return ids, logprobs
+    return ids, logprobs, notes
 
 
 def predict(
     lm: Any,
     inputs: dict[str, Any],
     sites: list[tuple[str, str, dict[str, Any]]],
-    settings: dict[str, Any],
+    tokens: torch.Tensor | None,
+    *,
     backend: Any = None,
 ) -> torch.Tensor:
     """Return natural-log probabilities of the next token, shape (rows, tokens asked for)."""
-    with torch.no_grad(), lm.trace(**inputs, backend=backend) as run:  # noqa: F841
-        seen, real = inputs["input_ids"], inputs["attention_mask"].bool()
-        seen, real = seen.to(lm.device), real.to(lm.device)
-        special = settings["special"].to(lm.device)
-        steer(lm, sites, whereabouts(0, seen, real, real.sum(-1), special))
-        logprobs = lm.output.logits[:, -1].float().log_softmax(-1)
-        if settings["tokens"] is not None:
-            logprobs = logprobs[:, settings["tokens"].to(lm.device)]
-        logprobs = nnsight.save(logprobs)
+    with torch.no_grad(), lm.trace(**inputs, backend=backend):
+        seen, real = inputs["input_ids"].to(lm.device), inputs["attention_mask"].bool()
+        ended = torch.zeros(len(seen), dtype=torch.bool, device=lm.device)
+        here = {"step": 0, "ids": seen, "real": real, "ended": ended, "notes": None}
+        steer(lm, trace_math.moved(sites, lm.device), here)
+        scores = lm.output.logits[:, -1].float().log_softmax(-1)
+        if tokens is not None:
+            scores = scores[:, tokens.to(lm.device)]
+        logprobs = nnsight.save(scores.clone())
     return logprobs

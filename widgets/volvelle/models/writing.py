@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -55,10 +55,28 @@ def row_seed(seed: int, sample: int) -> int:
     return int(np.random.SeedSequence([seed, sample]).generate_state(1, np.uint64)[0] >> 1)
 
 
+class Steering(Protocol):
+    """What `generate_rows` asks about steers (`volvelle.models.steering.Steered`)."""
+
+    noting: bool
+
+    def __call__(self, members: Sequence[int], /) -> Sequence[tuple[Point, dict[str, Any]]]:
+        """Return what `trace_math.steer` applies to the rows that run together.
+
+        Pairs of point and payload; tensors of a payload are laid out for those rows, and the
+        pairs of one point act in the order they come.
+        """
+        ...
+
+    def note(self, members: Sequence[int], notes: Sequence[Sequence[Any]], /) -> None:
+        """Take what was applied, per pass and site, where `noting` asked for it."""
+        ...
+
+
 def generate_rows(
     model: Model,
     rows: Sequence[Sequence[int]],
-    steers: Callable[[list[int]], Sequence[tuple[Point, dict[str, Any]]]] | None = None,
+    steers: Steering | None = None,
     *,
     seeds: Sequence[int] | None = None,
     max_new_tokens: int = 48,
@@ -73,10 +91,8 @@ def generate_rows(
     model : Model
     rows : sequence of sequence of int
         Token ids of each prompt.
-    steers : callable, optional
-        Given the row numbers that are generated together, returns what `trace_math.steer`
-        applies to them: ``(point, payload)`` pairs; tensors in a payload are laid out for
-        those rows, and pairs of one point act in the order they come.
+    steers : Steering, optional
+        What to apply to the rows.
     seeds : sequence of int, optional
         One per row (`row_seed`); rows with one seed draw from the same noise.
     max_new_tokens : int
@@ -91,23 +107,39 @@ def generate_rows(
     list of Generation
         In the order of the rows.
     """
-    return model.worker.call(
-        lambda: _generate_rows(
-            model, rows, steers, seeds, max_new_tokens, temperature, on_token, progress
-        )
-    )
+    import torch
+
+    _check(model, rows, max_new_tokens, temperature)
+    settings: dict[str, Any] = {
+        "n": max_new_tokens,
+        "temperature": float(temperature),
+        "noting": steers is not None and steers.noting,
+    }
+    groups = _groups([len(row) for row in rows], max_new_tokens)
+    stream = _Stream(model, groups, max_new_tokens, on_token, progress)
+
+    def work() -> list[Generation]:
+        found: dict[int, Generation] = {}
+        for number, members in enumerate(groups):
+            drawn = [seeds[n] if seeds is not None else row_seed(0, n) for n in members]
+            settings["seeds"] = list(dict.fromkeys(drawn))
+            settings["of_row"] = torch.tensor([settings["seeds"].index(s) for s in drawn])
+            located = sites(model, steers(members) if steers is not None else ())
+            ids, logprobs, notes = _together(
+                model, [rows[n] for n in members], located, settings, stream.of(number)
+            )
+            if steers is not None and steers.noting:
+                steers.note(members, notes)
+            for n, row, scores in zip(members, ids, logprobs, strict=True):
+                found[n] = _generation(model, rows[n], row, scores)
+        return [found[n] for n in range(len(rows))]
+
+    return model.call(work)
 
 
-def _generate_rows(
-    model: Model,
-    rows: Sequence[Sequence[int]],
-    steers: Callable[[list[int]], Sequence[tuple[Point, dict[str, Any]]]] | None,
-    seeds: Sequence[int] | None,
-    max_new_tokens: int,
-    temperature: float,
-    on_token: Callable[[int, int, int], None] | None,
-    progress: Callable[[float, str], None] | None,
-) -> list[Generation]:
+def _check(
+    model: Model, rows: Sequence[Sequence[int]], max_new_tokens: int, temperature: float
+) -> None:
     if max_new_tokens < 1:
         raise ValueError(f"max_new_tokens={max_new_tokens} must be 1 or more")
     if temperature < 0:
@@ -120,35 +152,34 @@ def _generate_rows(
                 f"a prompt of {len(row)} tokens and max_new_tokens={max_new_tokens} exceed "
                 f"{model.name}'s context of {model.context}"
             )
-    found: dict[int, Generation] = {}
-    groups = _groups([len(row) for row in rows], max_new_tokens)
-    for done, members in enumerate(groups):
-        part = (done / len(groups), 1 / len(groups))
 
-        def on_step(
-            step: int,
-            ids: list[int],
-            _logprobs: list[float],
-            members: list[int] = members,
-            part: tuple[float, float] = part,
-        ) -> None:
-            fraction = part[0] + part[1] * (step + 1) / max_new_tokens
-            model.report(progress, fraction, f"{step + 1} of {max_new_tokens} tokens")
-            if on_token is not None:
-                for row, token in zip(members, ids, strict=True):
+
+class _Stream:
+    """Hands tokens on as they come, with the numbers of their rows, and checks for a stop."""
+
+    def __init__(
+        self,
+        model: Model,
+        groups: Sequence[list[int]],
+        n: int,
+        on_token: Callable[[int, int, int], None] | None,
+        progress: Callable[[float, str], None] | None,
+    ) -> None:
+        self.model, self.groups, self.n = model, groups, n
+        self.on_token, self.progress = on_token, progress
+
+    def of(self, number: int) -> Callable[[int, list[int], list[float]], None]:
+        """Return the callback of one group's trace."""
+
+        def on_step(step: int, ids: list[int], _logprobs: list[float]) -> None:
+            fraction = (number + (step + 1) / self.n) / len(self.groups)
+            self.model.report(self.progress, fraction, f"{step + 1} of {self.n} tokens")
+            if self.on_token is not None:
+                for row, token in zip(self.groups[number], ids, strict=True):
                     if token >= 0:
-                        on_token(row, step, token)
+                        self.on_token(row, step, token)
 
-        found |= _together(
-            model,
-            {n: rows[n] for n in members},
-            sites(model, steers(members) if steers is not None else ()),
-            [seeds[n] if seeds is not None else row_seed(0, n) for n in members],
-            max_new_tokens,
-            temperature,
-            on_step,
-        )
-    return [found[n] for n in range(len(rows))]
+        return on_step
 
 
 def sites(
@@ -176,25 +207,19 @@ def _groups(lengths: Sequence[int], n_new: int) -> list[list[int]]:
 
 def _together(
     model: Model,
-    rows: dict[int, Sequence[int]],
+    rows: Sequence[Sequence[int]],
     located: list[tuple[str, str, dict[str, Any]]],
-    seeds: list[int],
-    max_new_tokens: int,
-    temperature: float,
+    settings: dict[str, Any],
     on_step: Callable[[int, list[int], list[float]], None],
-) -> dict[int, Generation]:
+) -> tuple[np.ndarray, np.ndarray, list[list[Any]]]:
     import torch
 
-    settings = {
-        "n": max_new_tokens,
-        "temperature": float(temperature),
-        "seeds": seeds,
+    settings = settings | {
         "eos": torch.tensor(model.eos_ids, dtype=torch.long),
-        "special": torch.tensor(model.special_ids, dtype=torch.long),
         # greedy, because the token is drawn in the trace and forced; everything of the
         # checkpoint's own settings that would touch the forced logits is neutral
         "generate": {
-            "max_new_tokens": max_new_tokens,
+            "max_new_tokens": settings["n"],
             "do_sample": False,
             "num_beams": 1,
             "repetition_penalty": 1.0,
@@ -206,22 +231,23 @@ def _together(
             "pad_token_id": model.pad_id,
         },
     }
-    inputs = left_padded(list(rows.values()), model.pad_id)
-    ids, logprobs = model.run(trace.write, inputs, located, settings, on_step)
-    table = torch.stack(ids, dim=1).cpu().numpy()
-    scores = torch.stack(logprobs, dim=1).cpu().numpy()
-    found = {}
-    for (n, prompt), row, score in zip(rows.items(), table, scores, strict=True):
-        stop = int((row >= 0).sum())
-        written = row[:stop].astype(np.int64)
-        found[n] = Generation(
-            text=continuation(model.tokenizer, prompt, written),
-            ids=written,
-            logprobs=score[:stop].astype(np.float32),
-            prompt_ids=np.asarray(prompt, dtype=np.int64),
-            ended=bool(stop) and int(written[-1]) in model.eos_ids,
-        )
-    return found
+    inputs = left_padded(rows, model.pad_id)
+    ids, logprobs, notes = model.run(trace.write, inputs, located, settings, on_step)
+    return torch.stack(ids, 1).cpu().numpy(), torch.stack(logprobs, 1).cpu().numpy(), notes
+
+
+def _generation(
+    model: Model, prompt: Sequence[int], row: np.ndarray, scores: np.ndarray
+) -> Generation:
+    stop = int((row >= 0).sum())
+    written = row[:stop].astype(np.int64)
+    return Generation(
+        text=continuation(model.tokenizer, prompt, written),
+        ids=written,
+        logprobs=scores[:stop].astype(np.float32),
+        prompt_ids=np.asarray(prompt, dtype=np.int64),
+        ended=bool(stop) and int(written[-1]) in model.eos_ids,
+    )
 
 
 def continuation(tokenizer: Any, prompt: Sequence[int], written: np.ndarray) -> str:
