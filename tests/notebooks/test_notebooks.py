@@ -1,5 +1,6 @@
 """Every notebook runs from top to bottom on the demo model, without a browser or a network."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -30,13 +31,13 @@ def test_there_is_a_notebook():
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_without_errors_or_warnings(path, tmp_path, monkeypatch):
     notebook = executed(path, tmp_path, monkeypatch)
-    said = [
+    said = "".join(
         output.text
         for cell in notebook.cells
         for output in cell.get("outputs", [])
         if output.get("name") == "stderr"
-    ]
-    assert said == []
+    )
+    assert not re.search("warning|error", said, re.IGNORECASE), said
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
