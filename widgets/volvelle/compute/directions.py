@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +116,66 @@ class Dictionary:
         object.__setattr__(self, "names", labels)
         object.__setattr__(self, "point", Point.parse(point))
         object.__setattr__(self, "source", str(source))
+
+    @classmethod
+    def from_pairs(
+        cls,
+        model: Any,
+        positive: Sequence[str] | Mapping[str, Sequence[str]],
+        negative: Sequence[str] | Mapping[str, Sequence[str]],
+        method: str = "mean_diff",
+        *,
+        point: str | Point | None = None,
+        name: str = "positive - negative",
+        positions: str = "last",
+        progress: Any = "bar",
+    ) -> Dictionary:
+        """Find directions by contrasting texts.
+
+        Parameters
+        ----------
+        model : Model
+        positive, negative : sequence of str, or dict of name -> sequence of str
+            Texts; a dict gives one direction per name (its negatives under the same name, or
+            one sequence for all).
+        method : {"mean_diff", "pca_diff", "pca_center"}
+            See `volvelle.compute.pairs.pair_direction`; the PCA methods pair texts in order.
+        point : str or Point, optional
+            Where to read; the residual stream in the middle of the model by default.
+        name : str
+            Of the direction, where `positive` is a sequence.
+        positions : {"last", "mean"}
+        progress : "bar", callable(fraction, text) or None
+
+        Returns
+        -------
+        Dictionary
+
+        Notes
+        -----
+        Where it differs from repeng 0.4: one point here (`volvelle.ControlVector.from_pairs`
+        reads every layer); ``mean_diff``, which repeng lacks and which keeps its length, is the
+        default; the last block is read as it leaves the block, repeng reads it behind the final
+        norm; position 0 is not steered unless asked for, repeng steers it too; ties in a
+        component's sign go to the larger mean.
+        """
+        from volvelle.compute.pairs import Bar, pair_directions
+
+        place = Point.parse(f"resid_post.{(model.n_layers - 1) // 2}" if point is None else point)
+        several = dict(positive) if isinstance(positive, Mapping) else {name: positive}
+        rows = []
+        with Bar(progress) as tell:
+            for n, (label, texts) in enumerate(several.items()):
+                against = negative[label] if isinstance(negative, Mapping) else negative
+
+                def part(fraction: float, text: str, n: int = n) -> None:
+                    if tell is not None:
+                        tell((n + fraction) / len(several), text)
+
+                rows += pair_directions(
+                    model, texts, against, [place], method, positions=positions, progress=part
+                ).values()
+        return cls(np.stack(rows), list(several), place, f"{method} of pairs")
 
     def __len__(self) -> int:
         return len(self.names)

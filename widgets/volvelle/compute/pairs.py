@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from volvelle.compute.names import unknown
+from volvelle.compute.points import Point
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 METHODS = ("mean_diff", "pca_diff", "pca_center")
 
@@ -72,3 +78,88 @@ def first_component(rows: np.ndarray) -> np.ndarray:
     if not singular[0] > 1e-9 * max(np.linalg.norm(rows), 1e-300):
         raise ValueError("all pairs differ by the same vector: take method 'mean_diff'")
     return basis[0]
+
+
+def pair_directions(
+    model: Any,
+    positive: Sequence[str],
+    negative: Sequence[str],
+    points: Sequence[str | Point],
+    method: str = "mean_diff",
+    *,
+    positions: str = "last",
+    progress: Callable[[float, str], None] | str | None = "bar",
+) -> dict[Point, np.ndarray]:
+    """Return the direction from negative to positive texts at several points, from one reading.
+
+    Parameters
+    ----------
+    model : Model
+        Whatever has ``capture(texts, points, positions=, progress=)``.
+    positive, negative : sequence of str
+    points : sequence of str or Point
+    method : str
+        See `pair_direction`.
+    positions : {"last", "mean"}
+        The token the states are taken from; repeng takes the last one.
+    progress : "bar", callable(fraction, text) or None
+        ``"bar"`` draws one on the terminal or in the cell.
+
+    Returns
+    -------
+    dict of Point -> array, shape (d_model,), float32
+    """
+    places = [Point.parse(point) for point in points]
+    texts = [*_texts(positive, "positive"), *_texts(negative, "negative")]
+    if method not in METHODS:
+        raise ValueError(unknown("method", method, METHODS))
+    if method != "mean_diff" and len(positive) != len(negative):
+        raise ValueError(
+            f"{method} pairs texts: {len(positive)} positive and {len(negative)} negative came"
+        )
+    with Bar(progress) as tell:
+        captured = model.capture(texts, places, positions=positions, progress=tell)
+    n = len(positive)
+    return {
+        place: pair_direction(captured[place][:n], captured[place][n:], method) for place in places
+    }
+
+
+def _texts(given: Sequence[str], what: str) -> list[str]:
+    if isinstance(given, str):
+        raise TypeError(f"{what} is one string; give a list of texts")
+    texts = list(given)
+    if not texts:
+        raise ValueError(f"{what} holds no texts")
+    return texts
+
+
+class Bar:
+    """A progress bar for whoever asks for one: gives a callback(fraction, text), or None.
+
+    Parameters
+    ----------
+    progress : "bar", callable or None
+    """
+
+    def __init__(self, progress: Callable[[float, str], None] | str | None) -> None:
+        if isinstance(progress, str) and progress != "bar":
+            raise ValueError(unknown("progress", progress, ("bar",)))
+        self._given = progress
+        self._bar: Any = None
+
+    def __enter__(self) -> Callable[[float, str], None] | None:
+        if self._given != "bar":
+            return None if isinstance(self._given, str) else self._given
+        from tqdm.auto import tqdm
+
+        self._bar = tqdm(total=100, leave=False, bar_format="{l_bar}{bar}| {postfix}")
+        return self._tell
+
+    def _tell(self, fraction: float, text: str = "") -> None:
+        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.update(round(100 * fraction) - self._bar.n)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()

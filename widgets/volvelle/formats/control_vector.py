@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.compute.directions import Dictionary, Direction
+from volvelle.compute.pairs import pair_directions
 from volvelle.compute.points import Point
 
 if TYPE_CHECKING:
@@ -120,6 +121,44 @@ class ControlVector:
         writer.write_tensors_to_file()
         writer.close()
         return file
+
+    @classmethod
+    def from_pairs(
+        cls,
+        model: Any,
+        positive: Sequence[str],
+        negative: Sequence[str],
+        method: str = "pca_diff",
+        *,
+        layers: Sequence[int] | None = None,
+        name: str = "control vector",
+        progress: Any = "bar",
+    ) -> ControlVector:
+        """Train a control vector as repeng does: one direction per layer, from last tokens.
+
+        Parameters
+        ----------
+        model : Model
+        positive, negative : sequence of str
+            Contrasted texts, paired in order.
+        method : {"pca_diff", "pca_center", "mean_diff"}
+            ``pca_diff`` is repeng's default.
+        layers : sequence of int, optional
+            All but layer 0 by default, as in repeng.
+        name : str
+        progress : "bar", callable(fraction, text) or None
+
+        Notes
+        -----
+        The same texts give repeng's vectors but for the last layer, which repeng reads behind
+        the final norm, and for components whose sign is a tie. A chat model's texts need its
+        template, there as here.
+        """
+        chosen = range(1, model.n_layers) if layers is None else layers
+        points = [Point("resid_post", int(layer)) for layer in chosen]
+        found = pair_directions(model, positive, negative, points, method, progress=progress)
+        hint = str(model.nnsight.config.model_type)
+        return cls([Direction(v, name, p) for p, v in found.items()], name, hint)
 
     @property
     def d_model(self) -> int:
