@@ -1,10 +1,22 @@
 // One self-contained ES module per view: src/widgets/<view>.ts -> ../widgets/volvelle/static/<view>.js
 // and the script of exported files: src/export/page.ts -> static/export_page.js
-import { readdirSync, statSync } from "node:fs";
-import { build, context } from "esbuild";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { build, context, transform } from "esbuild";
 
 const watch = process.argv.includes("--watch");
 const entries = readdirSync("src/widgets").filter((file) => file.endsWith(".ts"));
+
+// Style sheets become strings, minified like the code around them.
+const css = {
+  name: "css",
+  setup({ onLoad }) {
+    onLoad({ filter: /\.css$/ }, async ({ path }) => {
+      const source = readFileSync(path, "utf8");
+      const { code } = await transform(source, { loader: "css", minify: !watch });
+      return { contents: code, loader: "text", watchFiles: [path] };
+    });
+  },
+};
 
 const options = {
   entryPoints: [
@@ -14,10 +26,12 @@ const options = {
   outdir: "../widgets/volvelle/static",
   bundle: true,
   format: "esm",
+  charset: "utf8",
   target: "es2022",
   jsx: "automatic",
   jsxImportSource: "preact",
-  loader: { ".css": "text", ".frag": "text", ".vert": "text" },
+  loader: { ".frag": "text", ".vert": "text" },
+  plugins: [css],
   legalComments: "none",
   minify: !watch,
   sourcemap: watch && "inline",

@@ -1,5 +1,5 @@
 // The notebook's model as Preact signals: the one place that talks to anywidget.
-import { batch, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { batch, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 
 /** The part of anywidget's model that a view uses; the exported page brings its own. */
 export interface Model<T> {
@@ -29,6 +29,8 @@ export interface Traits<T> {
   set<K extends keyof T & string>(name: K, value: T[K]): void;
   /** Write several at once, in one message. */
   update(values: Partial<T>): void;
+  /** As `update`, and expect a sign of life: `unanswered` tells when none comes. */
+  tell(values: Partial<T>): void;
   /** Ask Python for something; answered by traits. Returns the request's serial. */
   request(kind: string, detail?: Record<string, unknown>): number;
   /** Serial of the last thing Python was sent that wants an answer. */
@@ -81,18 +83,23 @@ export function connect<T extends BaseTraits>(model: Model<T>, stop: AbortSignal
     model.save_changes();
   }
 
+  function request(kind: string, detail: Record<string, unknown>, values: Partial<T>): number {
+    // counts on from what any earlier page of this notebook has asked
+    const last = Number((model.get("_request") as { serial?: number })?.serial ?? 0);
+    const serial = Math.max(last, model.get("_answered") ?? 0) + 1;
+    asked.value = serial;
+    update({ ...values, _request: { ...detail, serial, kind } });
+    return serial;
+  }
+
   return {
     signal: follow,
     set: (name, value) => update({ [name]: value } as unknown as Partial<T>),
     update,
-    request(kind, detail = {}) {
-      // counts on from what any earlier page of this notebook has asked
-      const last = Number((model.get("_request") as { serial?: number })?.serial ?? 0);
-      const serial = Math.max(last, model.get("_answered") ?? 0) + 1;
-      asked.value = serial;
-      update({ _request: { ...detail, serial, kind } } as unknown as Partial<T>);
-      return serial;
+    tell: (values) => {
+      request("ping", {}, values);
     },
+    request: (kind, detail = {}) => request(kind, detail, {}),
     asked,
   };
 }

@@ -1,6 +1,8 @@
 // One strip under the title: what the work is doing, its progress, Stop, and failures.
-import { computed, effect, type ReadonlySignal, signal } from "@preact/signals";
+
+import { computed, effect, type ReadonlySignal, signal } from "@preact/signals-core";
 import type { BaseTraits, Traits } from "./model";
+import { tracked } from "./tracked";
 
 /** After this long without an answer the kernel is taken to be busy or gone. */
 export const PATIENCE_MS = 5000;
@@ -46,7 +48,7 @@ interface StatusProps {
 }
 
 /** The strip. Takes no height while there is nothing to say. */
-export function Status({ traits, late, verb }: StatusProps) {
+export const Status = tracked(({ traits, late, verb }: StatusProps) => {
   const status = traits.signal("status").value;
   const progress = traits.signal("progress").value;
   const stage = traits.signal("_stage").value;
@@ -96,4 +98,4 @@ export function Status({ traits, late, verb }: StatusProps) {
       )}
     </div>
   );
-}
+});

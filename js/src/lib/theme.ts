@@ -1,6 +1,6 @@
 // Follow the notebook's theme. Style sheets use light-dark() and need none of this;
 // canvases and computed colours ask here.
-import { type ReadonlySignal, signal } from "@preact/signals";
+import { type ReadonlySignal, signal } from "@preact/signals-core";
 
 /** Whether the element is shown on a dark page now. */
 export function isDark(el: Element): boolean {

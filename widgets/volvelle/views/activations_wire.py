@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 N_BINS = 48  # of the bar that shows where in the text a feature fires: one per two pixels
 
 # bits of a token's flags
-WINDOW, LEFT_OUT, PIECE, SPECIAL = 1, 2, 4, 8
+WINDOW, LEFT_OUT, PIECE, SPECIAL, OUTLIER = 1, 2, 4, 8, 16
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,7 @@ class FeatureActivations(View):
         texts = list(self.texts) or [self.text]
 
         def work(report: Callable[[float, str], None]) -> Shown:
-            shown = from_activations(encode(model, texts, sae, progress=report), model)
+            shown = from_activations(encode(model, texts, sae, reuse=True, progress=report))
             # the slow parts of drawing are made here, off the notebook's thread
             _ = shown.columns, shown.text_stats
             return shown
@@ -251,14 +251,18 @@ class FeatureActivations(View):
         with self.hold_sync():
             self._list_features, self._list_stats = features, table
             self._list_bars = fire_bars(shown.columns, features)
-            self._list_facts = {"firing": len(ranked), "scope": self._scope()}
+            self._list_facts = {
+                "firing": len(ranked),
+                "sort": self.sort_by,
+                "query": self.query.strip(),
+                "where": self._where(),
+            }
             self._send_labels(features)
 
-    def _scope(self) -> str:
-        """Return what the list was made for, so that the browser knows when it is out of date."""
+    def _where(self) -> str:
+        """Return which tokens the list is for, so that the browser knows when it is outdated."""
         tokens = self.selected_tokens
-        where = f"{len(tokens)}:{tokens[0]}:{tokens[-1]}:{sum(tokens)}" if tokens else ""
-        return f"{self.sort_by}|{self.query.strip().casefold()}|{where}"
+        return f"{len(tokens)}:{tokens[0]}:{tokens[-1]}:{sum(tokens)}" if tokens else ""
 
     # -- traits set by anyone -------------------------------------------------------------
 
@@ -326,8 +330,8 @@ class FeatureActivations(View):
         ----------
         what : {"tokens", "features"}
             ``"tokens"``: one row per token with ``text``, ``token`` (index over all texts),
-            ``string``, ``id``, ``selected``, ``left_out``, ``window`` (whether one starts here)
-            and a column per selected feature. ``"features"``: the list, with ``feature``,
+            ``string``, ``id``, ``selected``, ``left_out``, ``outlier``, ``window`` (one starts
+            here) and a column per selected feature. ``"features"``: the list, with ``feature``,
             ``label``, ``max``, ``mean``, ``density``, ``pinned``, ``selected``.
         """
         if what not in ("tokens", "features"):

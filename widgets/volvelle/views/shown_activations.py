@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from volvelle.views.activations_wire import LEFT_OUT, PIECE, SPECIAL, WINDOW, FeatureStats
+from volvelle.views.activations_wire import (
+    LEFT_OUT,
+    OUTLIER,
+    PIECE,
+    SPECIAL,
+    WINDOW,
+    FeatureStats,
+)
 from volvelle.views.activations_wire import feature_stats as stats_of
 
 if TYPE_CHECKING:
@@ -68,8 +75,8 @@ class Shown:
 
     @cached_property
     def counted(self) -> np.ndarray:
-        """Tokens that statistics count: those not left out."""
-        return np.flatnonzero((self.flags & LEFT_OUT) == 0)
+        """Tokens that statistics count: neither left out nor of extreme norm."""
+        return np.flatnonzero((self.flags & (LEFT_OUT | OUTLIER)) == 0)
 
     @cached_property
     def text_stats(self) -> FeatureStats:
@@ -93,32 +100,33 @@ def _too_long(n_tokens: int) -> None:
         )
 
 
-def from_activations(acts: Activations, model: Any) -> Shown:
+def from_activations(acts: Activations) -> Shown:
     """Return what an encode gives to show."""
     texts = acts.tokens
     strings = [string for tokens in texts for string in tokens.strings]
     _too_long(len(strings))
-    starts = _starts([len(tokens.ids) for tokens in texts])
-    left_out = np.asarray(acts.left_out, dtype=bool)
+    starts = _starts([len(tokens) for tokens in texts])
     flags = np.zeros(len(strings), dtype=np.uint8)
-    flags[left_out] |= LEFT_OUT
-    flags[_joined([np.asarray(tokens.special, dtype=bool) for tokens in texts])] |= SPECIAL
+    flags[acts.left_out] |= LEFT_OUT
+    flags[acts.outliers] |= OUTLIER
+    flags[_joined([tokens.special for tokens in texts])] |= SPECIAL
     flags[_joined([_pieces(tokens.glyph) for tokens in texts])] |= PIECE
-    # a text's own beginning is no border
-    flags[np.setdiff1d(np.asarray(acts.windows, dtype=int), starts)] |= WINDOW
-    labels = acts.sae.labels
+    for start, windows in zip(starts, acts.windows, strict=True):
+        flags[start + windows[windows > 0]] |= WINDOW  # a text's own beginning is no border
+    labels = acts.labels
     facts = {
-        "model": model.name,
-        "point": str(acts.sae.point),
-        "dictionary": acts.sae.name,
-        "n_features": acts.sae.n_features,
-        "l0": float(acts.codes.nnz / max(int((~left_out).sum()), 1)),
-        "fve": getattr(acts, "fve", None),
+        "model": acts.model,
+        "point": acts.point,
+        "dictionary": acts.sae_name,
+        "n_features": acts.n_features,
+        "l0": float(acts.codes.nnz / max(int((~acts.left_out).sum()), 1)),
+        "fve": float(acts.fve) if np.isfinite(acts.fve) else None,
+        "note": acts.note or "",
         "editable": True,
     }
     return Shown(
         strings,
-        _joined([np.asarray(tokens.ids) for tokens in texts]).astype(np.int64),
+        _joined([tokens.ids for tokens in texts]).astype(np.int64),
         flags,
         starts,
         sparse.csr_array(acts.codes),
@@ -197,6 +205,7 @@ def token_frame(shown: Shown, tokens: Sequence[int], features: Sequence[int]) ->
             "id": shown.ids,
             "selected": np.isin(index, tokens),
             "left_out": (shown.flags & LEFT_OUT) != 0,
+            "outlier": (shown.flags & OUTLIER) != 0,
             "window": (shown.flags & WINDOW) != 0,
         }
     )

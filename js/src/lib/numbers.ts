@@ -1,0 +1,26 @@
+// Numbers as people read them, with a true minus sign.
+
+/** Three significant digits, no exponent between 0.001 and 100,000. */
+export function short(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  const size = Math.abs(value);
+  if (size === 0) return "0";
+  let text: string;
+  if (size >= 1e5 || size < 1e-3) text = size.toExponential(1).replace("e+", "e");
+  else if (size >= 100) text = size.toFixed(0);
+  else if (size >= 10) text = size.toFixed(1);
+  else text = size.toPrecision(3);
+  return value < 0 ? `−${text}` : text;
+}
+
+/** 12,345 */
+export function count(value: number): string {
+  return Math.round(value).toLocaleString("en-US");
+}
+
+/** A fraction in per cent: "3.1 %". */
+export function percent(fraction: number): string {
+  const value = fraction * 100;
+  if (value === 0) return "0 %";
+  return `${value >= 10 ? value.toFixed(0) : value.toPrecision(2)} %`;
+}

@@ -1,0 +1,148 @@
+// What the view draws, read from its traits.
+import { axis, bit, decode, type WireArray } from "../../lib/arrays";
+import type { BaseTraits } from "../../lib/model";
+import type { TokenWire } from "../../lib/tokens";
+
+export type SortBy = "max" | "mean" | "density" | "index";
+
+export interface Facts {
+  model?: string;
+  point?: string;
+  dictionary?: string;
+  n_features?: number;
+  l0?: number;
+  fve?: number | null;
+  note?: string;
+  editable?: boolean;
+  signed?: boolean;
+  hand_made?: boolean;
+}
+
+export interface ColumnWire {
+  _columns: WireArray;
+  _column_mask: WireArray;
+  _column_values: WireArray;
+  _column_scale: WireArray;
+}
+
+export interface StrongestWire {
+  _top_features: WireArray;
+  _top_values: WireArray;
+  _top_scale: number;
+}
+
+export interface ListWire {
+  _list_features: WireArray;
+  _list_stats: WireArray;
+  _list_bars: WireArray;
+  _list_facts: { firing?: number; sort?: string; query?: string; where?: string };
+  _labels: Record<string, string>;
+}
+
+/** Everything this view reads and writes. */
+export interface ActivationTraits
+  extends BaseTraits,
+    TokenWire,
+    ColumnWire,
+    StrongestWire,
+    ListWire {
+  text: string;
+  texts: string[];
+  selected_tokens: number[];
+  selected_features: number[];
+  pinned_features: number[];
+  query: string;
+  sort_by: SortBy;
+  _facts: Facts;
+}
+
+/** One feature over all tokens. */
+export interface Column {
+  values: Float32Array;
+  /** Largest magnitude. */
+  peak: number;
+  signed: boolean;
+  /** Whether every value is known, or only those among a token's strongest. */
+  exact: boolean;
+}
+
+/** Unpack `Columns` of views/activations_wire.py into one dense array per feature. */
+export function readColumns(wire: ColumnWire, nTokens: number): Map<number, Column> {
+  const features = decode(wire._columns);
+  const mask = decode(wire._column_mask) as Uint8Array;
+  const packed = decode(wire._column_values);
+  const scales = decode(wire._column_scale);
+  const width = axis(wire._column_mask, 1);
+  const columns = new Map<number, Column>();
+  let at = 0;
+  features.forEach((feature: number, row: number) => {
+    const bits = mask.subarray(row * width, (row + 1) * width);
+    const values = new Float32Array(nTokens);
+    const scale = scales[row] ?? 1;
+    let signed = false;
+    for (let token = 0; token < nTokens; token++) {
+      if (!bit(bits, token)) continue;
+      const value = (packed[at++] ?? 0) * scale;
+      values[token] = value;
+      signed ||= value < 0;
+    }
+    columns.set(feature, { values, peak: scale, signed, exact: true });
+  });
+  return columns;
+}
+
+export interface Fired {
+  feature: number;
+  value: number;
+}
+
+/** Each token's strongest features. */
+export interface Strongest {
+  /** How many per token are held. */
+  k: number;
+  of(token: number): Fired[];
+}
+
+export function readStrongest(wire: StrongestWire): Strongest {
+  const features = decode(wire._top_features);
+  const values = decode(wire._top_values);
+  const k = axis(wire._top_features, 1);
+  const scale = wire._top_scale;
+  return {
+    k,
+    of(token) {
+      const fired: Fired[] = [];
+      for (let i = token * k; i < (token + 1) * k; i++) {
+        const value = (values[i] ?? 0) * scale;
+        if (value !== 0) fired.push({ feature: features[i] ?? 0, value });
+      }
+      return fired;
+    },
+  };
+}
+
+/** A feature's column from each token's strongest: all that is held when no kernel answers. */
+export function partialColumn(strongest: Strongest, feature: number, nTokens: number): Column {
+  const values = new Float32Array(nTokens);
+  let peak = 0;
+  let signed = false;
+  for (let token = 0; token < nTokens; token++) {
+    for (const fired of strongest.of(token)) {
+      if (fired.feature !== feature) continue;
+      values[token] = fired.value;
+      peak = Math.max(peak, Math.abs(fired.value));
+      signed ||= fired.value < 0;
+    }
+  }
+  return { values, peak: peak || 1, signed, exact: false };
+}
+
+/** The value of largest magnitude among a chip's tokens. */
+export function peakOf(values: Float32Array, start: number, end: number): number {
+  let peak = 0;
+  for (let token = start; token < end; token++) {
+    const value = values[token] ?? 0;
+    if (Math.abs(value) > Math.abs(peak)) peak = value;
+  }
+  return peak;
+}
