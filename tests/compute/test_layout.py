@@ -1,0 +1,175 @@
+"""The layout is umap-learn's, from a start of our own, and can be watched and stopped."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+from volvelle.compute.layout import (
+    EPOCH_ARGUMENT,
+    Frame,
+    fuzzy_graph,
+    principal_axes,
+    umap_layout,
+)
+from volvelle.compute.map_scores import faithfulness
+from volvelle.compute.neighbours import Neighbours, nearest, unit_rows
+from volvelle.compute.procrustes import procrustes
+
+
+def rings(n=400, d=24, seed=0):
+    random = np.random.default_rng(seed)
+    centres = 3 * random.standard_normal((8, d))
+    return unit_rows(centres[random.integers(8, size=n)] + random.standard_normal((n, d)))
+
+
+@pytest.fixture(scope="module")
+def found():
+    x = rings()
+    return x, nearest(x, None, 14), principal_axes(x)
+
+
+def test_principal_axes_are_those_of_the_full_decomposition():
+    x = rings()
+    centred = x - x.mean(0)
+    u, s, _ = np.linalg.svd(centred, full_matrices=False)
+    exact = (u * s)[:, :2]
+    np.testing.assert_allclose(np.abs(principal_axes(x)), np.abs(exact), atol=1e-4)
+
+
+def test_large_tables_take_the_path_without_covariance_to_the_same_axes(monkeypatch):
+    x = rings()
+    whole = principal_axes(x)
+    monkeypatch.setattr("volvelle.compute.layout.COVARIANCE_UP_TO", 0)
+    np.testing.assert_allclose(principal_axes(x), whole, atol=1e-3)
+
+
+def test_the_sign_of_an_axis_is_fixed_by_its_largest_entry():
+    x = rings()
+    for axes in (principal_axes(x), principal_axes(-x)):
+        assert (axes[np.abs(axes).argmax(0), [0, 1]] > 0).all()
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (1, 4), (2, 4), (3, 1), (15, 2)])
+def test_few_rows_or_columns_give_axes_of_the_right_shape(shape):
+    axes = principal_axes(np.random.default_rng(0).standard_normal(shape).astype(np.float32))
+    assert axes.shape == (shape[0], 2)
+    assert np.isfinite(axes).all()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("copies", [1, 3])
+def test_the_graph_is_that_of_umap_learn(copies):
+    from umap.umap_ import fuzzy_simplicial_set
+
+    x = np.repeat(rings(300), copies, axis=0)
+    near = nearest(x, None, 14)
+    indices = np.hstack([np.arange(len(x))[:, None], near.indices])
+    distances = np.maximum(1 - near.cosines, 0)
+    distances[distances < 1e-6] = 0
+    distances = np.hstack([np.zeros((len(x), 1), np.float32), distances])
+    theirs = fuzzy_simplicial_set(
+        x, 15, np.random.RandomState(0), "cosine", knn_indices=indices, knn_dists=distances
+    )[0]
+    assert abs(fuzzy_graph(near).tocsr() - theirs).max() < 1e-4
+
+
+def test_umap_learns_epoch_function_still_has_the_argument_the_hook_reads():
+    # pins what _each_epoch relies on: raise the pin in pyproject only with this green
+    import umap.layouts
+
+    body = umap.layouts._optimize_layout_euclidean_single_epoch
+    names = list(inspect.signature(body).parameters)
+    assert names[0] == "head_embedding"
+    assert names[EPOCH_ARGUMENT] == "n"
+    factory = umap.layouts._get_optimize_layout_euclidean_single_epoch_fn
+    assert "_get_optimize_layout_euclidean_single_epoch_fn" in (
+        umap.layouts.optimize_layout_euclidean.__code__.co_names
+    )
+    assert list(inspect.signature(factory).parameters) == ["parallel"]
+
+
+def test_frames_come_as_the_layout_goes_and_the_last_is_the_result(found):
+    _, near, start = found
+    frames: list[Frame] = []
+    xy = umap_layout(near, start, n_epochs=20, every=5, on_frame=frames.append)
+    assert [f.epoch for f in frames] == [5, 10, 15, 20]
+    assert (frames[-1].xy == xy).all()
+    assert not (frames[0].xy == frames[1].xy).all()
+
+
+def test_stop_keeps_what_is_there_and_leaves_umap_learn_as_it_was(found):
+    import umap.layouts
+
+    before = umap.layouts._get_optimize_layout_euclidean_single_epoch_fn
+    _, near, start = found
+    frames = []
+
+    def until_ten(frame):
+        frames.append(frame)
+        return frame.epoch == 10
+
+    xy = umap_layout(near, start, n_epochs=100, every=5, on_frame=until_ten)
+    assert frames[-1].epoch == 10
+    assert (xy == frames[-1].xy).all()
+    assert umap.layouts._get_optimize_layout_euclidean_single_epoch_fn is before
+
+
+def test_an_error_in_a_frame_comes_through_and_leaves_umap_learn_as_it_was(found):
+    import umap.layouts
+
+    before = umap.layouts._get_optimize_layout_euclidean_single_epoch_fn
+
+    def broken(_):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        umap_layout(found[1], found[2], on_frame=broken)
+    assert umap.layouts._get_optimize_layout_euclidean_single_epoch_fn is before
+
+
+def test_one_seed_gives_one_picture_and_another_seed_another(found):
+    _, near, start = found
+    first, again, other = (umap_layout(near, start, n_epochs=30, seed=s) for s in (0, 0, 1))
+    assert (first == again).all()
+    assert not (first == other).all()
+
+
+def test_the_layout_keeps_neighbourhoods_that_principal_axes_lose(found):
+    x, near, start = found
+    xy = umap_layout(near, start)
+    assert faithfulness(x, xy).trustworthiness > faithfulness(x, start).trustworthiness
+    assert faithfulness(x, xy).recall > 0.3
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 15])
+def test_few_points_are_laid_out(n):
+    x = rings(n, 6)
+    xy = umap_layout(nearest(x, None, 14), principal_axes(x))
+    assert xy.shape == (n, 2)
+    assert np.isfinite(xy).all()
+
+
+def test_all_copies_of_one_point_are_laid_out():
+    x = np.repeat(rings(1, 6), 40, axis=0)
+    assert np.isfinite(umap_layout(nearest(x, None, 14), principal_axes(x))).all()
+
+
+def test_a_graph_without_edges_keeps_its_start():
+    none = Neighbours(np.zeros((1, 0), np.int32), np.zeros((1, 0), np.float32), "exact")
+    assert umap_layout(none, np.zeros((1, 2), np.float32)).shape == (1, 2)
+
+
+def test_procrustes_undoes_a_turn_a_mirror_a_scale_and_a_shift():
+    random = np.random.default_rng(0)
+    target = random.standard_normal((30, 2))
+    turn = np.array([[0.6, 0.8], [0.8, -0.6]])
+    source = 3 * target @ turn + [4, -2]
+    move = procrustes(source, target)
+    np.testing.assert_allclose(move(source), target, atol=1e-5)
+    assert move.disparity < 1e-9
+
+
+def test_procrustes_of_one_anchor_or_equal_anchors_only_shifts():
+    move = procrustes(np.zeros((3, 2)), np.ones((3, 2)))
+    np.testing.assert_allclose(move(np.zeros((3, 2))), 1)

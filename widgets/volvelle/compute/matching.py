@@ -1,0 +1,214 @@
+"""Which feature of one dictionary is which of another: mutual nearest, against a permutation null.
+
+Scores are cosines of directions, or correlations of activations over the same tokens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from volvelle.compute.counterparts import (
+    Best,
+    best_by_correlation,
+    best_by_cosine,
+    best_cosines,
+    sizes,
+)
+from volvelle.compute.neighbours import unit_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import scipy.sparse as sp
+
+# Best scores drawn for the null: its 95 % point then moves by less than .2 % of its rank.
+NULL_SCORES = 20_000
+
+
+@dataclass(frozen=True, eq=False)
+class Matching:
+    """Pairs of features and how far chance goes.
+
+    Attributes
+    ----------
+    a, b : int32 array, shape (n_pairs,)
+        Every pair where one is among the other's best, one to many, best score first.
+    score : float32 array, shape (n_pairs,)
+        Cosine or correlation, -1...1.
+    rank_a, rank_b : int8 array, shape (n_pairs,)
+        Place of b among the best of a, and of a among the best of b, from 1; 0 beyond those kept.
+    mutual : bool array, shape (n_pairs,)
+        Each is the other's best.
+    above : bool array, shape (n_pairs,)
+        The score is above `threshold`.
+    threshold : float
+        95 % of best scores under the permutation null are below; the stricter of both ways.
+    null_median : float
+        Half of them are below.
+    n_null : int
+        Permutations drawn.
+    """
+
+    a: np.ndarray
+    b: np.ndarray
+    score: np.ndarray
+    rank_a: np.ndarray
+    rank_b: np.ndarray
+    mutual: np.ndarray
+    above: np.ndarray
+    threshold: float
+    null_median: float
+    n_null: int
+
+
+class Scrambler:
+    """Makes directions as spread as the given ones, each of pieces of all.
+
+    In the basis of the principal axes each column is permuted over the rows by itself: the mean
+    and the variance along every axis stay (a space that most directions share is no evidence of
+    a match), which values meet in one row does not.
+
+    Parameters
+    ----------
+    vectors : float32 array, shape (n, d)
+        Rows of length one.
+
+    Notes
+    -----
+    Source: the column permutation of parallel analysis (Horn 1965; Buja & Eyuboglu 1992).
+    """
+
+    def __init__(self, vectors: np.ndarray) -> None:
+        self.mean = vectors.mean(axis=0)
+        centred = vectors - self.mean
+        self.axes = np.linalg.eigh(centred.T @ centred)[1].astype(np.float32)
+        self.pieces = centred @ self.axes
+
+    def __call__(self, random: np.random.Generator) -> np.ndarray:
+        """Return one permutation, rows of length one, shape (n, d)."""
+        pieces = self.pieces.copy()
+        random.permuted(pieces, axis=0, out=pieces)
+        return unit_rows(pieces @ self.axes.T + self.mean)
+
+
+def n_permutations(n: int) -> int:
+    """Return how many permutations give `NULL_SCORES` best scores: 1...200."""
+    return int(np.clip(np.ceil(NULL_SCORES / max(n, 1)), 1, 200))
+
+
+def match_by_cosine(
+    a: np.ndarray, b: np.ndarray, *, seed: int = 0, n_null: int | None = None, device: str = "cpu"
+) -> Matching:
+    """Match directions by cosine against the null of scrambled directions (`Scrambler`).
+
+    Parameters
+    ----------
+    a, b : float32 array, shape (n_a, d) and (n_b, d)
+        Rows of length one, decoder or encoder.
+    seed : int
+        Of the permutations.
+    n_null : int, optional
+        Default: `n_permutations` of the smaller side.
+    device : str
+        Where products run.
+    """
+    random = np.random.default_rng(seed)
+    n_null = n_permutations(min(len(a), len(b))) if n_null is None else n_null
+    scramble = Scrambler(b)
+    null = [best_cosines(a, scramble(random), device) for _ in range(n_null)]
+    return _matching(best_by_cosine(a, b, device=device), null)
+
+
+def match_by_correlation(
+    a: sp.csr_array,
+    b: sp.csr_array,
+    *,
+    seed: int = 0,
+    n_null: int | None = None,
+    on_progress: Callable[[float], None] | None = None,
+) -> Matching:
+    """Match features by the correlation of their activations, against shuffled tokens.
+
+    Parameters
+    ----------
+    a, b : scipy.sparse.csr_array, shape (n_tokens, n_a) and (n_tokens, n_b)
+        Activations at the same tokens.
+    seed : int
+        Of the permutations: b's tokens are shuffled, whole rows, so that what fires together
+        in b still does.
+    n_null : int, optional
+        Default: `n_permutations` of the smaller side, at most 20.
+    on_progress : callable, optional
+        Gets the fraction done.
+    """
+    random = np.random.default_rng(seed)
+    if n_null is None:
+        n_null = min(n_permutations(min(sizes(a)[1], sizes(b)[1])), 20)
+
+    def report(done: int) -> Callable[[float], None] | None:
+        if on_progress is None:
+            return None
+        return lambda part: on_progress((done + part) / (n_null + 1))
+
+    found = best_by_correlation(a, b, on_progress=report(0))
+    null = []
+    for i in range(n_null):
+        shuffled = b[random.permutation(sizes(b)[0])]
+        chance = best_by_correlation(a, shuffled, 1, on_progress=report(i + 1))
+        null.append((chance.score_a, chance.score_b))
+    return _matching(found, null)
+
+
+def _matching(found: Best, null: list[tuple[np.ndarray, ...]]) -> Matching:
+    """Join both ways into one table of pairs and hold it against the null's best scores."""
+    sides = [np.concatenate([np.zeros(0), *(np.ravel(pair[i]) for pair in null)]) for i in (0, 1)]
+    drawn = [side[np.isfinite(side)] for side in sides]
+    threshold = max((float(np.quantile(d, 0.95)) for d in drawn if len(d)), default=float("nan"))
+    median = max((float(np.median(d)) for d in drawn if len(d)), default=float("nan"))
+    n_a, n_b = len(found.of_a), len(found.of_b)
+    forward = _pairs(found.of_a, found.score_a)
+    backward = _pairs(found.of_b, found.score_b)
+    a = np.concatenate([forward[0], backward[1]])
+    b = np.concatenate([forward[1], backward[0]])
+    score = np.concatenate([forward[2], backward[2]])
+    key, first = np.unique(a.astype(np.int64) * max(n_b, 1) + b, return_index=True)
+    order = first[np.argsort(-score[first], kind="stable")]
+    rank_a, rank_b = np.zeros(len(key), np.int8), np.zeros(len(key), np.int8)
+    rank_a[np.searchsorted(key, forward[0].astype(np.int64) * max(n_b, 1) + forward[1])] = (
+        forward[3] + 1
+    )
+    rank_b[np.searchsorted(key, backward[1].astype(np.int64) * max(n_b, 1) + backward[0])] = (
+        backward[3] + 1
+    )
+    place = np.argsort(-score[first], kind="stable")
+    rank_a, rank_b = rank_a[place], rank_b[place]
+    # the best is whoever comes first: of two equal counterparts one is taken
+    best_a = np.full(n_a, -1, np.int64)
+    best_b = np.full(n_b, -1, np.int64)
+    if found.of_a.shape[1] and found.of_b.shape[1]:
+        best_a, best_b = found.of_a[:, 0].astype(np.int64), found.of_b[:, 0].astype(np.int64)
+    pair_a, pair_b, pair_score = a[order], b[order], score[order]
+    mutual = (best_a[pair_a] == pair_b) & (best_b[pair_b] == pair_a)
+    return Matching(
+        pair_a.astype(np.int32),
+        pair_b.astype(np.int32),
+        pair_score.astype(np.float32),
+        rank_a,
+        rank_b,
+        mutual,
+        pair_score > threshold if np.isfinite(threshold) else np.zeros(len(order), bool),
+        threshold,
+        median,
+        len(null),
+    )
+
+
+def _pairs(
+    index: np.ndarray, score: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return row, counterpart, score and place of everything that was found."""
+    row, place = np.nonzero(index >= 0)
+    return row, index[row, place], score[row, place], place
