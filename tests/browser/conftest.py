@@ -1,4 +1,4 @@
-"""One JupyterLab and one Chromium per session; one kernel with the real model per file.
+"""One JupyterLab, one Chromium and one kernel with the real model for all tests.
 
 `live` is a notebook whose kernel holds ``model`` (smollm2), ``a`` and ``b`` (the demo
 dictionaries): each test runs its own cells in it, and finds it empty. `fresh` is a
@@ -54,7 +54,7 @@ def check(notebook):
     assert notebook.outside == [], "requests that left the machine"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def model_notebook(chrome, server):
     with chrome.new_context(viewport=SIZE) as fresh:
         notebook = Notebook(fresh, server)

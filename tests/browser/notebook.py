@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import os
 import re
-import secrets
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +42,18 @@ RUN = """async ([source, limit]) => {
   await Promise.race([app.commands.execute('notebook:run-cell'), late]);
   const cell = nb.model.cells.get(at);
   return { index: at, ms: performance.now() - start, outputs: cell.outputs.toJSON() };
+}"""
+# Without a cell: nothing on the page moves, and no focus is lost.
+ASK = """async code => {
+  const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+  const future = kernel.requestExecute({ code, store_history: false });
+  const said = { text: '', error: '' };
+  future.onIOPub = ({ header, content }) => {
+    if (header.msg_type === 'stream') said.text += content.text;
+    if (header.msg_type === 'error') said.error = content.traceback.join('\\n');
+  };
+  await future.done;
+  return said;
 }"""
 CLEAR = """() => {
   const shared = window.jupyterapp.shell.currentWidget.content.model.sharedModel;
@@ -115,16 +126,22 @@ class Notebook:
         ran = self.page.evaluate(RUN, [source, timeout * 1e3])
         errors = [out for out in ran["outputs"] if out["output_type"] == "error"]
         trace = "\n".join(line for out in errors for line in out["traceback"])
-        error = re.sub(r"\x1b\[[\d;]*m", "", trace)
+        error = plain(trace)
         assert bool(errors) == fails, error or f"the cell did not fail:\n{source}"
         texts = [o.get("text") or o.get("data", {}).get("text/plain", "") for o in ran["outputs"]]
         text = "".join(t if isinstance(t, str) else "".join(t) for t in texts)
         view = self.page.locator(".jp-Notebook .jp-CodeCell").nth(ran["index"])
         return Cell(ran["ms"] / 1e3, text, error, view.locator(".jp-Cell-outputArea"))
 
+    def tell(self, code: str) -> str:
+        """Run code in the kernel without a cell; what it printed."""
+        said = self.page.evaluate(ASK, code)
+        assert not said["error"], plain(said["error"])
+        return said["text"]
+
     def ask(self, expression: str) -> object:
         """Evaluate an expression in the kernel; its value, as a Python literal."""
-        return ast.literal_eval(self.run(f"print(repr({expression}))").text)
+        return ast.literal_eval(self.tell(f"print(repr({expression}))"))
 
     def until(self, expression: str, expected: object, timeout: float = 20.0) -> None:
         """Wait until an expression in the kernel has the expected value."""
@@ -135,7 +152,7 @@ class Notebook:
 
     def clear(self) -> None:
         """Remove every cell, close every view, forget what the console said."""
-        self.run("import ipywidgets; ipywidgets.Widget.close_all()")
+        self.tell("import ipywidgets; ipywidgets.Widget.close_all()")
         self.page.evaluate(CLEAR)
         self.console.clear()
         self.outside.clear()
@@ -186,6 +203,6 @@ class Notebook:
         self.server.request("DELETE", f"api/kernels/{self.kernel_id()}")
 
 
-def unique(word: str) -> str:
-    """Return the word with a tail, for things that must be told apart within one page."""
-    return f"{word}-{secrets.token_hex(3)}"
+def plain(traceback: str) -> str:
+    """Return a traceback without its colours."""
+    return re.sub(r"\x1b\[[\d;]*m", "", traceback)
