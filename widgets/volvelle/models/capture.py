@@ -54,7 +54,7 @@ class Capture:
     def __getitem__(self, point: str | Point) -> np.ndarray:
         wanted = Point.parse(point)
         if wanted not in self.states:
-            raise KeyError(unknown("point", wanted, self.states))
+            raise KeyError(unknown("point", wanted, [str(point) for point in self.states]))
         return self.states[wanted]
 
     def __contains__(self, point: str | Point) -> bool:
@@ -146,7 +146,7 @@ def batches(
     return found
 
 
-def right_padded(rows: Sequence[Sequence[int]], pad: int) -> dict[str, Any]:
+def right_padded(rows: Sequence[Sequence[int] | np.ndarray], pad: int) -> dict[str, Any]:
     """Return model inputs with token 0 first; causal attention never looks at the padding."""
     import torch
 
@@ -159,7 +159,7 @@ def right_padded(rows: Sequence[Sequence[int]], pad: int) -> dict[str, Any]:
     return {"input_ids": ids, "attention_mask": mask}
 
 
-def left_padded(rows: Sequence[Sequence[int]], pad: int) -> dict[str, Any]:
+def left_padded(rows: Sequence[Sequence[int] | np.ndarray], pad: int) -> dict[str, Any]:
     """Return model inputs whose last tokens are aligned, with positions counted from each first."""
     import torch
 

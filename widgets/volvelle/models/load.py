@@ -57,29 +57,31 @@ def load(
         For a name that is neither a folder nor can be had from the hub.
     """
     wanted = str(name)
+    how = {"remote": remote, "dtype": dtype, "device": device, "revision": revision}
     if wanted in NAMED:
-        return _load_named(wanted, remote, dtype, device)
+        return _load_named(wanted, how | {"revision": None})
     source = Path(wanted).expanduser()
     if source.is_dir():
-        return _load(str(source), source.resolve().name, remote, dtype, device, revision)
+        return _load(str(source), source.resolve().name, **how)
     if "/" not in wanted and closest(wanted, NAMED):
         raise ValueError(unknown("model", wanted, NAMED))
-    return _load(wanted, wanted, remote, dtype, device, revision)
+    return _load(wanted, wanted, **how)
 
 
-def _load_named(name: str, remote: bool | str, dtype: Any, device: Any) -> Model:
+def _load_named(name: str, how: dict[str, Any]) -> Model:
     demo = NAMED[name]
     source = demo.folder()
     try:
-        return _load(str(source), name, remote, dtype, device, None)
+        return _load(str(source), name, **how)
     except Exception as error:  # noqa: BLE001 - any of them means: not what we wrote
         smollm2.log.warning("%s does not load (%s) and is made again", source, error)
-        return _load(str(demo.rebuild()), name, remote, dtype, device, None)
+        return _load(str(demo.rebuild()), name, **how)
 
 
 def _load(
     source: str,
     name: str,
+    *,
     remote: bool | str,
     dtype: Any,
     device: Any,

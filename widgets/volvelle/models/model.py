@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from volvelle.models.capture import Capture
     from volvelle.models.layout import Layout
     from volvelle.models.predicting import Unembedding
+    from volvelle.models.reading import WindowedCapture
     from volvelle.models.worker import Job, Worker
     from volvelle.models.writing import Generation
 
@@ -220,14 +221,55 @@ class Model:
             For a bare layer number.
         """
         rows = [self.tokens(text) for text in _several(texts)]
-        asked = [points] if isinstance(points, str) or not _is_list(points) else list(points)
+        asked = list(points) if isinstance(points, (list, tuple)) else [points]
         places = [self.layout.point(point) for point in asked]
         return self.call(
             lambda: reading.capture(self, rows, places, positions, reuse=reuse, progress=progress)
         )
 
     @known_keywords
-    def generate(
+    def capture_windows(
+        self,
+        text: str | Tokens,
+        point: str | Point,
+        window: int | None = None,
+        overlap: int | None = None,
+        *,
+        reuse: bool = False,
+        progress: Callable[[float, str], None] | None = None,
+    ) -> WindowedCapture:
+        """Read one point along a text of any length.
+
+        Parameters
+        ----------
+        text : str or Tokens
+        point : str or Point
+        window : int, optional
+            Tokens run together, 2...`context`; `context` by default, so that a text that fits
+            runs whole.
+        overlap : int, optional
+            Tokens a later window reads again as context; an eighth of the window by default.
+        reuse, progress
+            As in `capture`.
+
+        Returns
+        -------
+        WindowedCapture
+            ``.states`` (n_tokens, d), ``.windows``, ``.left_out``, ``.outliers``.
+        """
+        tokens, place = self.tokens(text), self.layout.point(point)
+        size = self.context if window is None else window
+        if size > self.context:
+            raise ValueError(f"window {size} exceeds {self.name}'s context of {self.context}")
+        again = max(1, size // 8) if overlap is None else overlap
+        return self.call(
+            lambda: reading.capture_windows(
+                self, tokens, place, size, again, reuse=reuse, progress=progress
+            )
+        )
+
+    @known_keywords
+    def generate(  # noqa: PLR0917 - the contract's order
         self,
         prompt: str | Tokens | Sequence[int],
         steers: Any = (),
@@ -377,10 +419,6 @@ class Model:
             f"Model({self.name}: {self.n_layers} layers, d_model {self.d_model}, "
             f"context {self.context}, {where})"
         )
-
-
-def _is_list(given: object) -> bool:
-    return isinstance(given, (list, tuple)) and not hasattr(given, "kind")
 
 
 def _several(texts: Any) -> list[Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from volvelle.compute.names import unknown
+from volvelle.compute.windows import Window, windows
 from volvelle.models import trace
 from volvelle.models.capture import (
     POSITIONS,
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 MOST_TOKENS = 4096
 MOST_NUMBERS = 2**27
 
+# Tokens of one forward pass that is worth reporting on while it runs.
+LONG = 1024
+
 RESIDUAL = ("resid_pre", "resid_post")
 
 
@@ -52,24 +57,114 @@ def capture(
                 "model.capture_windows runs it in overlapping windows"
             )
     kept = _Kept(model, tokens, points, positions)
+    said = _Progress(model, progress, kept)
     if reuse and positions == "all" and not model.remote and len(tokens) <= MOST_TEXTS:
         for n, text in enumerate(tokens):
-            kept.whole(n, _edited(model, text.ids.tolist(), points))
+            kept.whole(n, _edited(model, text.ids.tolist(), kept.points, said.of([n])))
+            said.done([n])
         return kept.capture()
     plan = batches([len(text) for text in tokens], kept.n_wide, MOST_TOKENS, MOST_NUMBERS)
-    done, total = 0, max(1, sum(len(text) for text in tokens))
     for members in plan:
-        rows = [tokens[n].ids for n in members]
-        if not len(rows[-1]):
-            continue
-        inputs = right_padded(rows, model.pad_id)
-        # without the mask attention takes its fast causal path, and no token sees padding
-        # behind it anyway
-        inputs = {"input_ids": inputs["input_ids"], "use_cache": False}
-        kept.batch(members, model.run(trace.read, inputs, *kept.request(members)))
-        done += sum(len(row) for row in rows)
-        model.report(progress, done / total, f"{done:,} of {total:,} tokens")
+        rows = [tokens[n].ids for n in members if len(tokens[n])]
+        members = members[-len(rows) :] if rows else []  # noqa: PLW2901 - ascending lengths
+        if rows:
+            # without a mask attention takes its fast causal path, and no token sees the
+            # padding behind it anyway
+            ids = right_padded(rows, model.pad_id)["input_ids"]
+            inputs = {"input_ids": ids, "use_cache": False}
+            read = model.run(trace.read, inputs, *kept.request(members), on_block=said.of(members))
+            kept.batch(members, read)
+            said.done(members)
     return kept.capture()
+
+
+class _Progress:
+    """Counts tokens done, and blocks within a forward pass that takes long."""
+
+    def __init__(
+        self, model: Model, progress: Callable[[float, str], None] | None, kept: _Kept
+    ) -> None:
+        self.model, self.progress = model, progress
+        self.lengths = kept.lengths
+        self.depth = max((site.order[0] for site in kept.sites), default=0) + 1
+        self.total = max(1, int(kept.lengths.sum()))
+        self.before = 0
+
+    def of(self, members: Sequence[int]) -> Callable[[int], None] | None:
+        """Return what is called before each block of one forward pass."""
+        n = int(self.lengths[list(members)].sum())
+        if self.progress is None or n < LONG:
+            return None
+        return lambda layer: self._say(self.before + n * layer / self.depth)
+
+    def done(self, members: Sequence[int]) -> None:
+        self.before += int(self.lengths[list(members)].sum())
+        self._say(self.before)
+
+    def _say(self, n: float) -> None:
+        text = f"{int(n):,} of {self.total:,} tokens"
+        self.model.report(self.progress, n / self.total, text)
+
+
+@dataclass(frozen=True, eq=False)
+class WindowedCapture:
+    """States of one text of any length at one point.
+
+    Attributes
+    ----------
+    states : array, float32, shape (n_tokens, d)
+    tokens : Tokens
+    point : Point
+    windows : tuple of Window
+        What ran together; the states before a window's ``used`` are the earlier window's.
+    left_out : array, bool, shape (n_tokens,)
+        Tokens that are the first of the window their state comes from: token 0 alone.
+    outliers : array, bool, shape (n_tokens,)
+        More than 4 times the median norm of the text.
+    """
+
+    states: np.ndarray = field(repr=False)
+    tokens: Tokens
+    point: Point
+    windows: tuple[Window, ...]
+    left_out: np.ndarray = field(repr=False)
+    outliers: np.ndarray = field(repr=False)
+
+
+def capture_windows(
+    model: Model,
+    tokens: Tokens,
+    point: Point,
+    size: int,
+    overlap: int,
+    *,
+    reuse: bool = False,
+    progress: Callable[[float, str], None] | None = None,
+) -> WindowedCapture:
+    """Read one point along a text of any length. `Model.capture_windows` documents it."""
+    plan = windows(len(tokens), size, overlap)
+    states: np.ndarray | None = None
+    for n, window in enumerate(plan):
+        part = _part(progress, n, len(plan))
+        read = capture(
+            model, [tokens[window.start : window.stop]], [point], reuse=reuse, progress=part
+        )[point][0]
+        if states is None:
+            states = np.empty((len(tokens), read.shape[-1]), dtype=np.float32)
+        states[window.used : window.stop] = read[window.used - window.start :]
+    assert states is not None  # noqa: S101 - there is always a window
+    mask = np.ones((1, len(tokens)), dtype=bool)
+    outliers = find_outliers(np.linalg.norm(states, axis=-1)[None], mask)[0]
+    left_out = np.arange(len(tokens)) == 0
+    return WindowedCapture(states, tokens, point, tuple(plan), left_out, outliers)
+
+
+def _part(
+    progress: Callable[[float, str], None] | None, n: int, of: int
+) -> Callable[[float, str], None] | None:
+    if progress is None:
+        return None
+    return lambda fraction, text: progress((n + fraction) / of, f"window {n + 1} of {of}: {text}")
 
 
 def read_norms(model: Model, tokens: Tokens, points: Sequence[Point]) -> dict[Point, np.ndarray]:
@@ -157,7 +252,12 @@ class _Kept:
         return Capture(states, self.mask, outliers, self.tokens, self.positions, found)
 
 
-def _edited(model: Model, ids: list[int], points: Sequence[Point]) -> dict[Point, np.ndarray]:
+def _edited(
+    model: Model,
+    ids: list[int],
+    points: Sequence[Point],
+    on_block: Callable[[int], None] | None,
+) -> dict[Point, np.ndarray]:
     """Return the states of one text, computing only behind what an earlier text shares."""
     import torch
 
@@ -176,7 +276,8 @@ def _edited(model: Model, ids: list[int], points: Sequence[Point]) -> dict[Point
     inputs: dict[str, Any] = {"input_ids": torch.tensor([ids[shared:]])}
     inputs |= {"use_cache": False} if cache is None else {"past_key_values": cache}
     length = torch.tensor([len(ids) - shared])
-    read = model.run(trace.read, inputs, [(site.path, site.io) for site in sites], length, "all")
+    places = [(site.path, site.io) for site in sites]
+    read = model.run(trace.read, inputs, places, length, "all", on_block=on_block)
     states = {}
     for point in points:
         state = to_numpy(read[sites.index(model.layout.site(point))][0])[0]

@@ -49,10 +49,25 @@ class Runner:
         self.remote = remote
         self.worker = worker_of(lm._module, layout.name)  # noqa: SLF001 - nnsight's own name
 
-    def __call__(self, body: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Run one body of `models.trace`; the caller is on the worker's thread."""
-        with self._stoppable():
-            return body(self.lm, *args, backend=self.backend(), **kwargs)
+    def __call__(
+        self,
+        body: Callable[..., T],
+        *args: Any,
+        on_block: Callable[[int], None] | None = None,
+    ) -> T:
+        """Run one body of `models.trace`; the caller is on the worker's thread.
+
+        Parameters
+        ----------
+        body : callable
+            A function of `models.trace`.
+        *args
+            Its arguments after the model.
+        on_block : callable(layer), optional
+            Called before each block runs, of a model that is here; may raise to end the run.
+        """
+        with self._watched(on_block):
+            return body(self.lm, *args, backend=self.backend())
 
     def backend(self) -> Any:
         """Return nnsight's backend for one trace; None runs it here."""
@@ -64,14 +79,24 @@ class Runner:
         return None
 
     @contextmanager
-    def _stoppable(self) -> Iterator[None]:
+    def _watched(self, on_block: Callable[[int], None] | None) -> Iterator[None]:
         """Let the running job be cancelled before every block, not only between traces."""
         job = self.worker.job
-        if job is None or self.remote:
+        if self.remote or (job is None and on_block is None):
             yield
             return
-        blocks = self.lm._module.get_submodule(self.layout.blocks)  # noqa: SLF001 - as above
-        hooks = [block.register_forward_pre_hook(lambda *_: job.check()) for block in blocks]
+
+        def before(layer: int) -> None:
+            if job is not None:
+                job.check()
+            if on_block is not None:
+                on_block(layer)
+
+        blocks: Any = self.lm._module.get_submodule(self.layout.blocks)  # noqa: SLF001 - as above
+        hooks = [
+            block.register_forward_pre_hook(lambda *_, layer=layer: before(layer))
+            for layer, block in enumerate(blocks)
+        ]
         try:
             yield
         finally:

@@ -116,7 +116,8 @@ class Job:
                 return
         callback(self)
 
-    def _run(self) -> None:
+    def carry_out(self) -> None:
+        """Do the work, or end as cancelled; called once, by the worker."""
         work, self._work = self._work, None
         if self.cancelled or work is None:
             self._end("cancelled", error=Cancelled("the job was cancelled before it began"))
@@ -198,7 +199,7 @@ class Worker:
         """
         job = Job(work, key=key, on_progress=on_progress)
         if self.here:
-            job._run()  # noqa: SLF001 - a worker runs its jobs
+            job.carry_out()
             return job
         dropped: list[Job] = []
         with self._wake:
@@ -214,7 +215,7 @@ class Worker:
             self._wake.notify()
         for other in dropped:
             other.cancel()
-            other._run()  # noqa: SLF001 - ends it as cancelled
+            other.carry_out()  # ends it as cancelled
         return job
 
     def call(self, work: Callable[[], T]) -> T:
@@ -233,7 +234,7 @@ class Worker:
             self._wake.notify_all()
         for job in waiting:
             job.cancel()
-            job._run()  # noqa: SLF001 - ends it as cancelled
+            job.carry_out()  # ends it as cancelled
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
@@ -255,7 +256,7 @@ class Worker:
                 job = self._queue.popleft()
                 self._running = job
             try:
-                job._run()  # noqa: SLF001 - a worker runs its jobs
+                job.carry_out()
             finally:
                 with self._wake:
                     self._running = None
