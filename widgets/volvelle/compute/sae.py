@@ -9,35 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 import torch
 
-from volvelle.compute import sparse, topk, trace_math
+from volvelle.compute import sae_encode, trace_math
 from volvelle.compute.directions import Dictionary, Feature
 from volvelle.compute.names import unknown
 from volvelle.compute.points import Point
+from volvelle.compute.sae_parts import ARCHITECTURES, NORMALIZATIONS, TOP_K, float32, readable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    import scipy.sparse as sp
+    from collections.abc import Mapping, Sequence
 
     Array = np.ndarray | torch.Tensor
-
-# architecture -> the tensors it is made of, beyond W_enc, W_dec and b_dec
-ARCHITECTURES: dict[str, tuple[str, ...]] = {
-    "standard": ("b_enc",),
-    "topk": ("b_enc",),
-    "abstopk": ("b_enc",),
-    "jumprelu": ("b_enc", "threshold"),
-    "gated": ("b_gate", "b_mag", "r_mag"),
-}
-TOP_K = ("topk", "abstopk")
-NORMALIZATIONS = ("none", "layer_norm", "constant_norm_rescale")
-
-# Pre-activations held at once: tokens per block are chosen for it. Fewer tokens make the product
-# slower (the encoder is read once per block), more only take memory.
-BLOCK_BYTES = 64 * 2**20
-
-# Whitespace a label could not show.
-_SHOWN = str.maketrans({"\n": "↵", "\t": "⇥", "\r": "␍"})
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -88,14 +69,12 @@ class SAE:
         if self.normalize not in NORMALIZATIONS:
             raise ValueError(unknown("normalize_activations", self.normalize, NORMALIZATIONS))
         wanted = ("W_enc", "W_dec", "b_dec", *ARCHITECTURES[self.architecture])
-        weights = {name: _float32(self.weights[name]) for name in wanted}
+        weights = {name: float32(self.weights[name]) for name in wanted}
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "point", Point.parse(self.point))
         if self.label_tokens is not None:
             tokens = tuple(tuple(str(token) for token in row) for row in self.label_tokens)
             object.__setattr__(self, "label_tokens", tokens)
-
-    # -- what it is --------------------------------------------------------------------------
 
     @property
     def W_enc(self) -> torch.Tensor:  # noqa: N802
@@ -142,7 +121,7 @@ class SAE:
         """Per feature the tokens it fires on most, joined by `` · ``; None without tokens."""
         if self.label_tokens is None:
             return None
-        return [" · ".join(_readable(row)) for row in self.label_tokens]
+        return [" · ".join(readable(row)) for row in self.label_tokens]
 
     @cached_property
     def decoder(self) -> Dictionary:
@@ -155,20 +134,15 @@ class SAE:
         plain = f"{self.name}/{index}"
         if not self.label_tokens or not self.label_tokens[index]:
             return plain
-        return f"{plain} {' · '.join(_readable(self.label_tokens[index])[:3])}"
+        return f"{plain} {' · '.join(readable(self.label_tokens[index])[:3])}"
 
     def feature(self, index: int) -> Feature:
         """Return one feature as a direction: its decoder row, not normalised.
 
-        Parameters
-        ----------
-        index : int
-            0 ... n_features - 1.
-
         Raises
         ------
         IndexError
-            For an index outside.
+            For an index outside 0 ... n_features - 1.
         """
         if not 0 <= index < self.n_features:
             raise IndexError(f"feature {index} is outside {self.name}'s 0...{self.n_features - 1}")
@@ -176,8 +150,6 @@ class SAE:
         return Feature(
             self.W_dec[index], self.feature_name(index), self.point, a_max, sae=self, index=index
         )
-
-    # -- encode ------------------------------------------------------------------------------
 
     @overload
     def encode(self, x: np.ndarray) -> np.ndarray: ...
@@ -196,10 +168,10 @@ class SAE:
         array or tensor, shape (..., n_features), float32
             Numpy for numpy, a tensor on the same device for a tensor.
         """
-        rows = self._rows(x)
+        rows = self._rows(x).float()
         z = trace_math.encode(
             rows,
-            self._on(rows.device),
+            self.weights_on(rows.device),
             architecture=self.architecture,
             k=self.k,
             normalize=self.normalize,
@@ -208,14 +180,14 @@ class SAE:
         return z if isinstance(x, torch.Tensor) else z.numpy()
 
     @overload
-    def encode_sparse(self, x: Array, *, return_kth: Literal[False] = False) -> sp.csr_array: ...
+    def encode_sparse(self, x: Array, *, return_kth: Literal[False] = False) -> Any: ...
     @overload
     def encode_sparse(
         self, x: Array, *, return_kth: Literal[True]
-    ) -> tuple[sp.csr_array, np.ndarray | None]: ...
+    ) -> tuple[Any, np.ndarray | None]: ...
     def encode_sparse(
         self, x: Array, *, return_kth: bool = False
-    ) -> sp.csr_array | tuple[sp.csr_array, np.ndarray | None]:
+    ) -> Any | tuple[Any, np.ndarray | None]:
         """Return sparse feature activations, never holding all tokens by all features.
 
         Parameters
@@ -230,28 +202,8 @@ class SAE:
         kth : ndarray, shape (n_tokens,), float32, or None for other kinds
             The cut between the k largest pre-activations and the rest (see `topk.largest`).
         """
-        rows = self._rows(x)
-        blocks, cuts = [], []
-        with torch.no_grad():
-            weights = self._on(rows.device)
-            for block in self._blocks(rows):
-                pre = self._pre(block, weights)
-                if self.k is not None and self.is_top_k:
-                    values, index, cut = topk.largest(pre, self.k, by_size=self.signed)
-                    values = values if self.signed else values.relu()
-                    blocks.append(
-                        sparse.rows_from_slots(_numpy(values), _numpy(index), self.n_features)
-                    )
-                    cuts.append(_numpy(cut))
-                else:
-                    z = trace_math.activate(pre, weights, self.architecture)
-                    blocks.append(sparse.rows_from_dense(_numpy(z)))
-        codes = sparse.stack(blocks, self.n_features)
-        if not return_kth:
-            return codes
-        if not self.is_top_k:
-            return codes, None
-        return codes, np.concatenate(cuts) if cuts else np.zeros(0, np.float32)
+        codes, kth = sae_encode.encode_sparse(self, self._rows(x))
+        return (codes, kth) if return_kth else codes
 
     def encode_selected(
         self, x: Array, features: Sequence[int] | np.ndarray, kth: np.ndarray | None = None
@@ -271,36 +223,9 @@ class SAE:
         -------
         ndarray, shape (n_tokens, len(features)), float32
         """
-        rows = self._rows(x)
-        columns = self._columns(features)
-        if self.is_top_k and kth is None:
-            _, kth = self.encode_sparse(rows, return_kth=True)
-        out = np.empty((len(rows), len(columns)), dtype=np.float32)
-        with torch.no_grad():
-            weights = {
-                name: tensor[..., columns] if name not in ("W_dec", "b_dec") else tensor
-                for name, tensor in self._on(rows.device).items()
-                if name != "W_dec"
-            }
-            weights["W_enc"] = weights["W_enc"].contiguous()
-            start = 0
-            for block in self._blocks(rows, width=self.d_model):
-                stop = start + len(block)
-                cut = None if kth is None else torch.as_tensor(kth[start:stop])[:, None]
-                cut = None if cut is None else cut.to(rows.device)
-                pre = self._pre(block, weights)
-                z = trace_math.activate(pre, weights, self.architecture, cut)
-                out[start:stop] = _numpy(z)
-                start = stop
-        return out
+        return sae_encode.encode_selected(self, self._rows(x), self._columns(features), kth)
 
-    # -- decode ------------------------------------------------------------------------------
-
-    @overload
-    def decode(self, z: np.ndarray | sp.csr_array, x: Array | None = None) -> np.ndarray: ...
-    @overload
-    def decode(self, z: torch.Tensor, x: Array | None = None) -> torch.Tensor: ...
-    def decode(self, z: Array | sp.csr_array, x: Array | None = None) -> Array:
+    def decode(self, z: Any, x: Array | None = None) -> Any:
         """Return the vectors that feature activations stand for.
 
         Parameters
@@ -326,53 +251,26 @@ class SAE:
             )
         scale = shift = None
         if x is not None:
-            _, scale, shift = trace_math.normalise(self._rows(x), self.normalize)
+            _, scale, shift = trace_math.normalise(self._rows(x).float(), self.normalize)
         if hasattr(z, "indptr"):
-            return self._decode_sparse(z, scale, shift)  # type: ignore[arg-type]
+            return sae_encode.decode_sparse(self, z, scale, shift)
         dense = torch.as_tensor(z, dtype=torch.float32)
-        out = trace_math.decode(dense, self._on(dense.device), scale=scale, shift=shift)
+        out = trace_math.decode(dense, self.weights_on(dense.device), scale=scale, shift=shift)
         return out if isinstance(z, torch.Tensor) else out.numpy()
 
-    def _decode_sparse(
-        self, codes: sp.csr_array, scale: torch.Tensor | None, shift: torch.Tensor | None
-    ) -> np.ndarray:
-        """Sum the decoder rows that are alive; an embedding bag is that on all cores."""
-        out = torch.nn.functional.embedding_bag(
-            torch.as_tensor(codes.indices.astype(np.int64)),
-            self.W_dec,
-            torch.as_tensor(codes.indptr.astype(np.int64)),
-            per_sample_weights=torch.as_tensor(np.ascontiguousarray(codes.data, np.float32)),
-            mode="sum",
-            include_last_offset=True,
-        )
-        out = out + self.b_dec
-        out = out if scale is None else out * scale
-        return (out if shift is None else out + shift).numpy()
-
-    # -- inside ------------------------------------------------------------------------------
-
-    def _pre(self, block: torch.Tensor, weights: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        block = trace_math.normalise(block, self.normalize)[0]
-        return trace_math.pre_activations(block, weights, subtract_b_dec=self.subtract_b_dec)
-
-    def _blocks(self, rows: torch.Tensor, width: int | None = None) -> Iterator[torch.Tensor]:
-        """Cut rows so that a block of pre-activations (or of inputs) stays small."""
-        if width is None:
-            n = max(256, BLOCK_BYTES // (4 * self.n_features))
-        else:
-            n = max(64, 2**20 // (4 * width))  # the second-level cache
-        for start in range(0, len(rows), n):
-            yield rows[start : start + n]
-
     def _rows(self, x: Array) -> torch.Tensor:
-        """Return x as float32, shape checked."""
-        rows = x if isinstance(x, torch.Tensor) else torch.as_tensor(np.asarray(x))
-        if rows.shape[-1] != self.d_model:
+        """Return x as a tensor, its width checked."""
+        if not isinstance(x, torch.Tensor):
+            array = np.asarray(x)
+            # torch warns of read-only memory, and byte orders it does not know it refuses
+            copied = not array.flags.writeable or not array.dtype.isnative
+            x = torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=copied))
+        if x.shape[-1:] != (self.d_model,):
             raise ValueError(
-                f"{self.name} reads {self.d_model}-dimensional vectors, x has "
-                f"{rows.shape[-1]} in its last axis {tuple(rows.shape)}"
+                f"{self.name} reads {self.d_model}-dimensional vectors, x has shape "
+                f"{tuple(x.shape)}"
             )
-        return rows.float()
+        return x
 
     def _columns(self, features: Sequence[int] | np.ndarray) -> torch.Tensor:
         columns = np.asarray(features, dtype=np.int64).reshape(-1)
@@ -383,7 +281,7 @@ class SAE:
             )
         return torch.as_tensor(columns)
 
-    def _on(self, device: torch.device) -> Mapping[str, torch.Tensor]:
+    def weights_on(self, device: torch.device) -> Mapping[str, torch.Tensor]:
         """Return the weights on a device, moved there once."""
         if device.type == "cpu":
             return self.weights
@@ -401,59 +299,3 @@ class SAE:
             f"SAE({self.name!r}, {self.n_features} features, {kind}, {self.point}, "
             f"d_model={self.d_model})"
         )
-
-
-def folded(
-    weights: Mapping[str, torch.Tensor],
-    *,
-    by_decoder_norm: bool = False,
-    input_scale: float | None = None,
-) -> dict[str, torch.Tensor]:
-    """Move scalings of input and activations into the weights.
-
-    Parameters
-    ----------
-    weights : mapping of str to torch.Tensor
-        Canonical orientation.
-    by_decoder_norm : bool
-        ``rescale_acts_by_decoder_norm``: activations are times, and decoding divides by, the
-        length of a feature's decoder row. Folded, decoder rows have length one, so that
-        activation times row is still what the feature writes.
-    input_scale : float, optional
-        ``norm_scaling_factor``: the SAE was trained on x times this.
-
-    Returns
-    -------
-    dict of str to torch.Tensor
-
-    Notes
-    -----
-    Source: sae-lens, ``fold_W_dec_norm`` and ``fold_activation_norm_scaling_factor``.
-    """
-    out = dict(weights)
-    if by_decoder_norm:
-        norm = out["W_dec"].norm(dim=1)
-        norm = torch.where(norm == 0, 1.0, norm)
-        out["W_enc"] = out["W_enc"] * norm
-        out["W_dec"] = out["W_dec"] / norm[:, None]
-        out["b_enc"] = out["b_enc"] * norm
-    if input_scale is not None:
-        out["W_enc"] = out["W_enc"] * input_scale
-        out["W_dec"] = out["W_dec"] / input_scale
-        out["b_dec"] = out["b_dec"] / input_scale
-    return out
-
-
-def _readable(tokens: Sequence[str]) -> list[str]:
-    """Return tokens without the spaces around them, each once; spaces alone as ``␣``."""
-    shown = (token.translate(_SHOWN).strip(" ") or "␣" * len(token) for token in tokens if token)
-    return list(dict.fromkeys(shown))
-
-
-def _float32(tensor: Array) -> torch.Tensor:
-    out = tensor if isinstance(tensor, torch.Tensor) else torch.as_tensor(np.asarray(tensor))
-    return out.detach().to("cpu", torch.float32).contiguous()
-
-
-def _numpy(tensor: torch.Tensor) -> np.ndarray:
-    return tensor.cpu().numpy()

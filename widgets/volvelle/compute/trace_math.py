@@ -52,7 +52,11 @@ def normalise(
 
 
 def pre_activations(
-    x: torch.Tensor, weights: Mapping[str, torch.Tensor], *, subtract_b_dec: bool
+    x: torch.Tensor,
+    weights: Mapping[str, torch.Tensor],
+    *,
+    subtract_b_dec: bool,
+    out: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Return ``(x - b_dec) W_enc + b_enc``, without ``b_enc`` where there is none (gated).
 
@@ -64,6 +68,8 @@ def pre_activations(
         ``W_enc`` (d_model, n), ``b_dec`` (d_model,), ``b_enc`` (n,).
     subtract_b_dec : bool
         Whether the SAE was trained on ``x - b_dec``.
+    out : torch.Tensor, shape (n_rows, n), optional
+        Memory to write into, used again and again for a long text.
 
     Returns
     -------
@@ -71,10 +77,11 @@ def pre_activations(
     """
     if subtract_b_dec:
         x = x - weights["b_dec"]
-    if "b_enc" not in weights:
-        return x @ weights["W_enc"]
     rows = x.reshape(-1, x.shape[-1])
-    pre = torch.addmm(weights["b_enc"], rows, weights["W_enc"])
+    if "b_enc" in weights:
+        pre = torch.addmm(weights["b_enc"], rows, weights["W_enc"], out=out)
+    else:
+        pre = torch.mm(rows, weights["W_enc"], out=out)
     return pre.view(*x.shape[:-1], pre.shape[-1])
 
 
@@ -94,7 +101,8 @@ def activate(
     architecture : str
         ``"standard"``, ``"topk"``, ``"abstopk"``, ``"jumprelu"`` or ``"gated"``.
     cut : torch.Tensor, shape (..., 1), for the top-k kinds
-        What a pre-activation (for abstopk its size) must reach to be among the k largest.
+        What a pre-activation (for abstopk its size) must reach to be among the k largest;
+        all that equal the k-th are kept.
 
     Returns
     -------
@@ -112,8 +120,8 @@ def activate(
     return pre.relu()
 
 
-def keep_largest(pre: torch.Tensor, k: int, architecture: str) -> torch.Tensor:
-    """Return the k largest pre-activations of each row in place, everything else zero.
+def kth_largest(pre: torch.Tensor, k: int, architecture: str) -> torch.Tensor:
+    """Return each row's k-th largest pre-activation (abstopk: by size), the cut of `activate`.
 
     Parameters
     ----------
@@ -121,14 +129,14 @@ def keep_largest(pre: torch.Tensor, k: int, architecture: str) -> torch.Tensor:
     k : int
         More than n keeps everything.
     architecture : str
-        ``"topk"`` (largest, then relu) or ``"abstopk"`` (largest by size, sign kept).
+        ``"topk"`` or ``"abstopk"``.
+
+    Returns
+    -------
+    torch.Tensor, shape (..., 1)
     """
     score = pre.abs() if architecture == "abstopk" else pre
-    index = score.topk(min(k, pre.shape[-1]), dim=-1, sorted=False).indices
-    kept = pre.gather(-1, index)
-    if architecture == "topk":
-        kept = kept.relu()
-    return torch.zeros_like(pre).scatter(-1, index, kept)
+    return score.topk(min(k, pre.shape[-1]), dim=-1, sorted=False).values.amin(-1, keepdim=True)
 
 
 def encode(
@@ -161,7 +169,7 @@ def encode(
     """
     pre = pre_activations(normalise(x, normalize)[0], weights, subtract_b_dec=subtract_b_dec)
     if architecture in ("topk", "abstopk") and k is not None:
-        return keep_largest(pre, k, architecture)
+        return activate(pre, weights, architecture, kth_largest(pre, k, architecture))
     return activate(pre, weights, architecture)
 
 

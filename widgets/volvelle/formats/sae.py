@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import volvelle.compute.sae as compute
 from volvelle.compute.names import known_keywords
+from volvelle.compute.sae_parts import folded
 from volvelle.formats import hub, sae_lens
 from volvelle.formats.pickles import refuse_pickle
 from volvelle.formats.sae_tensors import canonical, guess_architecture
@@ -103,7 +104,7 @@ def _from_tensors(tensors: Mapping[str, Any], options: dict[str, Any]) -> dict[s
     name = options["name"] or "sae"
     weights = canonical(tensors, architecture, k, name)
     return {
-        "weights": compute.folded(weights, input_scale=options["norm_scaling_factor"]),
+        "weights": folded(weights, input_scale=options["norm_scaling_factor"]),
         "architecture": architecture,
         "point": options["point"],
         "name": name,

@@ -12,7 +12,7 @@ import numpy as np
 
 from volvelle.compute.names import unknown
 from volvelle.compute.points import Point
-from volvelle.compute.sae import NORMALIZATIONS, folded
+from volvelle.compute.sae_parts import NORMALIZATIONS, folded
 from volvelle.formats.sae_tensors import canonical
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from volvelle.compute.names import unknown
-from volvelle.compute.sae import ARCHITECTURES, TOP_K
+from volvelle.compute.sae_parts import ARCHITECTURES, TOP_K
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
