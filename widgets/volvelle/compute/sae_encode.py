@@ -29,10 +29,12 @@ def encode_sparse(sae: SAE, rows: torch.Tensor) -> tuple[Any, np.ndarray | None]
     cuts: list[np.ndarray] = [np.zeros(0, np.float32)]
     weights = sae.weights_on(rows.device)
     memory: torch.Tensor | None = None
+    _refuse_nan(rows)
     with torch.no_grad():
-        for block in _blocks(rows, 4 * sae.n_features):
+        for block in _blocks(rows, 4 * sae.n_features, BLOCK_BYTES):
             if memory is None:
-                memory = block.new_empty(len(block), sae.n_features)
+                shape = (len(block), sae.n_features)
+                memory = torch.empty(shape, device=rows.device)
             pre = _pre(sae, block, weights, memory[: len(block)])
             if sae.k is not None and sae.is_top_k:
                 *found, cut = topk.largest(pre, sae.k, by_size=sae.signed)
@@ -101,11 +103,21 @@ def _pre(
     return trace_math.pre_activations(x, weights, subtract_b_dec=sae.subtract_b_dec, out=out)
 
 
-def _blocks(
-    rows: torch.Tensor, bytes_per_row: int, most: int = BLOCK_BYTES
-) -> Iterator[torch.Tensor]:
+def _blocks(rows: torch.Tensor, bytes_per_row: int, most: int) -> Iterator[torch.Tensor]:
     """Cut rows so that what is made of a block stays within `most` bytes."""
     low, high = BLOCK_TOKENS
     n = min(max(most // bytes_per_row, low), high)
     for start in range(0, len(rows), n):
         yield rows[start : start + n]
+
+
+def _refuse_nan(rows: torch.Tensor) -> None:
+    """Raise ValueError where a state is not finite: no feature can be read off it."""
+    # a sum is finite unless an entry is not, or entries overflow together: cheap, then exact
+    if torch.isfinite(rows.sum(dtype=torch.float32)):
+        return
+    bad = torch.nonzero(~torch.isfinite(rows).all(-1)).reshape(-1).tolist()
+    if bad:
+        raise ValueError(
+            f"x holds NaN or infinity in {len(bad)} of {len(rows)} rows, first in row {bad[0]}"
+        )

@@ -24,6 +24,7 @@ def largest(pre: torch.Tensor, k: int, *, by_size: bool) -> Rows:
     Parameters
     ----------
     pre : torch.Tensor, shape (n_rows, n), float32
+        Finite.
     k : int
         At least 1; k >= n keeps everything.
     by_size : bool
@@ -40,11 +41,6 @@ def largest(pre: torch.Tensor, k: int, *, by_size: bool) -> Rows:
         Half-way between the k-th and the next largest; minus infinity where everything is kept.
         A sum taken in another order (eight columns instead of all) rounds differently;
         half-way, the k-th is still found above and the next one below.
-
-    Raises
-    ------
-    ValueError
-        For a row with NaN.
     """
     score = pre.abs() if by_size else pre
     if k >= pre.shape[1]:
@@ -56,7 +52,6 @@ def largest(pre: torch.Tensor, k: int, *, by_size: bool) -> Rows:
         flat = _reaching(score, kth)
     else:
         flat, kth, below = _search(score.numpy(), k)
-    _refuse_nan(kth, below)
     values = pre.reshape(-1)[torch.from_numpy(flat).to(pre.device)].cpu().numpy()
     if not by_size:
         kept = values > 0
@@ -98,7 +93,7 @@ def _search(score: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
         row = flat // n
         counts = np.bincount(row, minlength=n_rows)
         width = int(counts.max(initial=0))
-        # many ties (or NaN) leave too much or too little: then everything is searched below
+        # many ties leave too much: then everything is searched below
         if width <= n // 4 and int(counts.min(initial=width)) > k:
             first = np.concatenate([[0], np.cumsum(counts)[:-1]])
             few = np.full((n_rows, width), -np.inf, dtype=np.float32)
@@ -120,11 +115,3 @@ def _two(score: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 def _reaching(score: torch.Tensor, kth: np.ndarray) -> np.ndarray:
     bound = torch.as_tensor(kth, device=score.device)[:, None]
     return torch.nonzero((score >= bound).reshape(-1)).reshape(-1).cpu().numpy()
-
-
-def _refuse_nan(kth: np.ndarray, below: np.ndarray) -> None:
-    bad = np.flatnonzero(np.isnan(kth) | np.isnan(below))
-    if len(bad):
-        raise ValueError(
-            f"x holds NaN or infinity in {len(bad)} of {len(kth)} rows, first in row {bad[0]}"
-        )
