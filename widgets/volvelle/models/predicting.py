@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # Rows of a product with the unembedding, so that it stays below 200 MB.
 MOST_ROWS = 512
 MOST_TOKENS = 4096
+# Logits (float32) of one scoring pass: 256 MB.
+MOST_LOGITS = 2**26
 
 
 def next_token(
@@ -33,25 +36,106 @@ def next_token(
     wanted: Sequence[int] | None,
 ) -> np.ndarray:
     """Return natural-log probabilities (prompt, token). `Model.next_token` documents it."""
+    return next_token_and_entropy(model, rows, steers, wanted)[0]
+
+
+def next_token_and_entropy(
+    model: Model,
+    rows: Sequence[Sequence[int]],
+    steers: Callable[[list[int]], Sequence[tuple[Point, dict[str, Any]]]] | None,
+    wanted: Sequence[int] | None,
+    progress: Callable[[float, str], None] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the model expects next, and how undecided it is.
+
+    Parameters
+    ----------
+    model : Model
+    rows : sequence of sequence of int
+    steers : Steered, optional
+    wanted : sequence of int, optional
+        Token ids; the whole vocabulary without.
+    progress : callable(fraction, text), optional
+
+    Returns
+    -------
+    logprobs : array, float32, shape (prompt, token)
+    entropy : array, float32, shape (prompt,)
+        Over the whole vocabulary, nats; empty without `wanted`.
+    """
     import torch
 
     if any(not len(row) for row in rows):
         raise ValueError("a prompt has no tokens; give the model something to continue")
     tokens = None if wanted is None else torch.as_tensor(list(wanted), dtype=torch.long)
     found: dict[int, np.ndarray] = {}
+    entropies: list[np.ndarray] = []
     per = max(1, MOST_TOKENS // max((len(row) for row in rows), default=1))
     for start in range(0, len(rows), per):
         members = list(range(start, min(start + per, len(rows))))
-        inputs = left_padded([rows[n] for n in members], model.pad_id)
-        inputs |= {"use_cache": False}
-        if model.last_logits_only:
-            inputs["logits_to_keep"] = 1
+        inputs = one_pass(model, [rows[n] for n in members], 1)
         located = sites(model, steers(members) if steers is not None else ())
-        logprobs = to_numpy(model.run(trace.predict, inputs, located, tokens))
-        found |= dict(zip(members, logprobs, strict=True))
-        model.report(None, members[-1] / len(rows))
+        logprobs, entropy = model.run(trace.predict, inputs, located, tokens)
+        found |= dict(zip(members, to_numpy(logprobs), strict=True))
+        entropies.append(to_numpy(entropy))
+        model.report(progress, (members[-1] + 1) / len(rows), f"{members[-1] + 1} prompts")
     width = model.vocabulary if wanted is None else len(wanted)
-    return np.stack(list(found.values())) if found else np.zeros((0, width), np.float32)
+    if not found:
+        return np.zeros((0, width), np.float32), np.zeros(0, np.float32)
+    return np.stack(list(found.values())), np.concatenate(entropies)
+
+
+def takes(model: Model, argument: str) -> bool:
+    """Whether a model's forward pass has an argument, such as ``logits_to_keep``."""
+    # asked of the class: nnsight puts its own forward on the instance
+    forward = type(model.nnsight._module).forward  # noqa: SLF001 - nnsight's name
+    return argument in inspect.signature(forward).parameters
+
+
+def one_pass(model: Model, rows: Sequence[Sequence[int]], kept: int) -> dict[str, Any]:
+    """Return the inputs of a single forward pass that needs the logits of the last tokens."""
+    inputs: dict[str, Any] = left_padded(rows, model.pad_id) | {"use_cache": False}
+    if takes(model, "position_ids"):
+        # a plain forward pass counts padding too, which learned positions do not forgive
+        inputs["position_ids"] = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+    if takes(model, "logits_to_keep"):
+        inputs["logits_to_keep"] = kept
+    return inputs
+
+
+def score(
+    model: Model,
+    rows: Sequence[tuple[Sequence[int], Sequence[int]]],
+    progress: Callable[[float, str], None] | None = None,
+) -> list[np.ndarray]:
+    """Return the unsteered log-probability of every token of continuations.
+
+    Parameters
+    ----------
+    model : Model
+    rows : sequence of (prompt ids, continuation ids)
+    progress : callable(fraction, text), optional
+
+    Returns
+    -------
+    list of array, float32, each shape (n_continuation,)
+        Natural log.
+    """
+    longest = max((len(written) for _, written in rows), default=0)
+    if not longest:
+        return [np.zeros(0, np.float32) for _ in rows]
+    per = max(1, MOST_LOGITS // (model.vocabulary * (longest + 1)))
+    found: list[np.ndarray] = []
+    for start in range(0, len(rows), per):
+        part = rows[start : start + per]
+        inputs = one_pass(model, [[*prompt, *written] for prompt, written in part], longest + 1)
+        kept = min(longest, inputs["input_ids"].shape[1] - 1)
+        logprobs = to_numpy(model.run(trace.score, inputs, kept))
+        found += [
+            row[kept - len(written) :] for row, (_, written) in zip(logprobs, part, strict=True)
+        ]
+        model.report(progress, len(found) / len(rows), f"{len(found)} texts scored")
+    return found
 
 
 def neutral_text() -> str:
@@ -150,8 +234,9 @@ def unembed(model: Model, vectors: Any, k: int) -> Unembedding:
                 chunk = chunk - chunk.mean(-1, keepdim=True)
             effects = ((chunk * gain).to(weight.dtype) @ weight.T).float()
             effects = effects - effects.mean(-1, keepdim=True)
-            high, low = effects.topk(k), effects.topk(k, largest=False)
-            top.append((high.indices, high.values, low.indices, low.values))
+            highest, promoted = effects.topk(k)
+            lowest, suppressed = effects.topk(k, largest=False)
+            top.append((promoted, highest, suppressed, lowest))
             model.report(None, start / len(rows))
     joined = [torch.cat(parts).cpu().numpy() for parts in zip(*top, strict=True)]
     return Unembedding(

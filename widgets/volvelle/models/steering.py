@@ -128,10 +128,10 @@ class Steered:
                     found, lengths = sites[s]
                     place = slice(0, len(ids)) if step == 0 else len(ids) + step - 1
                     row = slice(start, None) if step == 0 else 0
-                    size[:, place] = lengths[:, b, row]
+                    size[:, place] = lengths[:, b, row].numpy()
                     for mask, owner in zip(found, owners, strict=True):
                         if owner[b] >= 0:
-                            masks[owner[b], place] |= mask[b, row]
+                            masks[owner[b], place] |= mask[b, row].numpy()
                 sizes[point] = size
             self.applied[n] = Applied(masks, sizes)
 

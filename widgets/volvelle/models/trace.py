@@ -119,7 +119,9 @@ def steer(lm: Any, sites: list[tuple[str, str, dict[str, Any]]], here: dict[str,
     for path, io, payload in sites:
         state = state_at(lm, path, io)
         rows = rows_of(state, len(here["ids"]))
-        rows[:] = trace_math.steer(rows, payload, here)
+        steered = trace_math.steer(rows, payload, here)
+        if steered is not rows:
+            rows[:] = steered
 
 
 def draw(
@@ -156,10 +158,10 @@ def write(
     inputs: dict[str, Any],
     sites: list[tuple[str, str, dict[str, Any]]],
     settings: dict[str, Any],
-    on_step: Callable[[int, list[int], list[float]], None] | None = None,
+    on_step: Callable[[int, list[int], list[float], list[list[float]]], None] | None = None,
     *,
     backend: Any = None,
-) -> tuple[list[torch.Tensor], list[torch.Tensor], list[list[Any]]]:
+) -> tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor], list[list[Any]]]:
     """Generate rows together, steered, each drawing its own tokens.
 
     The token is drawn here and forced on the generation loop by its logits, so that the same
@@ -172,8 +174,10 @@ def write(
         ``input_ids`` and ``attention_mask``, left-padded.
     settings : dict
         ``n`` steps, ``temperature``, ``seeds`` and which of them each row draws from
-        (``of_row``, a tensor), ``eos`` (a tensor of ids), ``noting`` (whether to note what steering did), ``generate`` (arguments of the loop).
-    on_step : callable(step, ids, logprobs), optional
+        (``of_row``, a tensor), ``eos`` and ``watch`` (tensors of ids: what ends a row, whose
+        probabilities are kept), ``noting`` (whether to note what steering did), ``generate``
+        (arguments of the loop).
+    on_step : callable(step, ids, logprobs, watched), optional
         Called with every step's tokens, -1 for rows that ended; may raise to end it all.
 
     Returns
@@ -181,18 +185,21 @@ def write(
     ids : list of torch.Tensor, int64, each (rows,)
         -1 after a row's end.
     logprobs : list of torch.Tensor, float32, each (rows,)
+    watched : list of torch.Tensor, float32, each (rows, watch)
+        Natural-log probabilities before the step's token is drawn.
     notes : list over steps of list over sites
     """
     with torch.no_grad(), lm.generate(**inputs, **settings["generate"], backend=backend) as run:
         ids = nnsight.save([])
         logprobs = nnsight.save([])
+        watched = nnsight.save([])
         notes = nnsight.save([])
         device = lm.device
         places = trace_math.moved(sites, device)
         noise = [torch.Generator().manual_seed(seed) for seed in settings["seeds"]]
         of_row = settings["of_row"].to(device)
         seen, real = inputs["input_ids"].to(device), inputs["attention_mask"].bool().to(device)
-        eos = settings["eos"].to(device)
+        eos, watch = settings["eos"].to(device), settings["watch"].to(device)
         ended = torch.zeros(len(seen), dtype=torch.bool, device=device)
         for step in run.iter[: settings["n"]]:
             noted = [] if settings["noting"] else None
@@ -206,14 +213,36 @@ def write(
             logits.scatter_(-1, chosen[:, None], 0.0)
             ids.append(torch.where(ended, -1, chosen))
             logprobs.append(logprob)
+            watched.append(logp[:, watch])
             notes.append(trace_math.moved(noted, "cpu"))
             ended = ended | torch.isin(chosen, eos)
             seen, real = chosen[:, None], ~ended[:, None]
             if on_step is not None:
-                on_step(step, ids[-1].tolist(), logprob.tolist())
+                on_step(step, ids[-1].tolist(), logprob.tolist(), watched[-1].tolist())
             if bool(ended.all()):
                 break
-    return ids, logprobs, notes
+    return ids, logprobs, watched, notes
+
+
+def score(lm: Any, inputs: dict[str, Any], kept: int, *, backend: Any = None) -> torch.Tensor:
+    """Return natural-log probabilities of the last tokens of each row, unsteered.
+
+    Parameters
+    ----------
+    inputs : dict
+        Left-padded, so that all rows end together.
+    kept : int
+        How many last tokens to score; at least one token stands before them.
+
+    Returns
+    -------
+    torch.Tensor, float32, shape (rows, kept)
+    """
+    with torch.no_grad(), lm.trace(**inputs, backend=backend):
+        logits = lm.output.logits[:, -kept - 1 : -1].float()
+        written = inputs["input_ids"][:, -kept:, None].to(logits.device)
+        logprobs = nnsight.save(logits.gather(-1, written)[..., 0] - logits.logsumexp(-1))
+    return logprobs  # noqa: RET504 - nnsight hands saved values back by name
 
 
 def predict(
@@ -223,15 +252,24 @@ def predict(
     tokens: torch.Tensor | None,
     *,
     backend: Any = None,
-) -> torch.Tensor:
-    """Return natural-log probabilities of the next token, shape (rows, tokens asked for)."""
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return natural-log probabilities of the next token and their entropy.
+
+    Returns
+    -------
+    logprobs : torch.Tensor, float32, shape (rows, tokens asked for)
+    entropy : torch.Tensor, float32, shape (rows,)
+        Over the whole vocabulary, in nats; empty where all of it is returned.
+    """
     with torch.no_grad(), lm.trace(**inputs, backend=backend):
         seen, real = inputs["input_ids"].to(lm.device), inputs["attention_mask"].bool()
         ended = torch.zeros(len(seen), dtype=torch.bool, device=lm.device)
         here = {"step": 0, "ids": seen, "real": real, "ended": ended, "notes": None}
         steer(lm, trace_math.moved(sites, lm.device), here)
         scores = lm.output.logits[:, -1].float().log_softmax(-1)
+        entropy = scores.new_empty(0)
         if tokens is not None:
+            entropy = torch.special.entr(scores.exp()).sum(-1)
             scores = scores[:, tokens.to(lm.device)]
-        logprobs = nnsight.save(scores.clone())
-    return logprobs
+        found = nnsight.save((scores.clone(), entropy))
+    return found  # noqa: RET504 - as above

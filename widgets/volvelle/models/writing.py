@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -35,6 +35,8 @@ class Generation:
     prompt_ids : array, int64, shape (n_prompt,)
     ended : bool
         Whether the model ended the text itself.
+    watched : array, float32, shape (n_tokens, n_watch)
+        Natural log of the watched tokens' probabilities, before each token was drawn.
     """
 
     text: str
@@ -42,12 +44,31 @@ class Generation:
     logprobs: np.ndarray = field(repr=False)
     prompt_ids: np.ndarray = field(repr=False)
     ended: bool = False
+    watched: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32), repr=False)
 
     def __str__(self) -> str:
         return self.text
 
     def __repr__(self) -> str:
         return f"Generation({len(self.ids)} tokens{', ended' if self.ended else ''}: {self.text!r})"
+
+
+class Step(NamedTuple):
+    """What one forward pass wrote.
+
+    Attributes
+    ----------
+    ids : list of int
+        The token of each row, -1 for rows that have ended.
+    logprobs : list of float
+        Natural log of each token's probability.
+    watched : list of list of float
+        Natural log of the watched tokens' probabilities, per row.
+    """
+
+    ids: list[int]
+    logprobs: list[float]
+    watched: list[list[float]]
 
 
 def row_seed(seed: int, sample: int) -> int:
@@ -81,7 +102,9 @@ def generate_rows(
     seeds: Sequence[int] | None = None,
     max_new_tokens: int = 48,
     temperature: float = 0.0,
+    watch: Sequence[int] = (),
     on_token: Callable[[int, int, int], None] | None = None,
+    on_step: Callable[[int, Sequence[int], Step], None] | None = None,
     progress: Callable[[float, str], None] | None = None,
 ) -> list[Generation]:
     """Generate continuations of several prompts in as few forward passes as fit.
@@ -98,8 +121,12 @@ def generate_rows(
     max_new_tokens : int
     temperature : float
         0 takes the likeliest token.
+    watch : sequence of int
+        Tokens whose probabilities are kept at every step.
     on_token : callable(row, step, token id), optional
         Called on the worker's thread as tokens come; rows that ended are skipped.
+    on_step : callable(step, rows, Step), optional
+        The same for all rows of a forward pass at once, with their probabilities.
     progress : callable(fraction, text), optional
 
     Returns
@@ -114,9 +141,12 @@ def generate_rows(
         "n": max_new_tokens,
         "temperature": float(temperature),
         "noting": steers is not None and steers.noting,
+        "watch": torch.tensor(list(watch), dtype=torch.long),
     }
     groups = _groups([len(row) for row in rows], max_new_tokens)
-    stream = _Stream(model, groups, max_new_tokens, on_token, progress)
+    stream = _Stream(
+        model, groups, max_new_tokens, on_token=on_token, on_step=on_step, progress=progress
+    )
 
     def work() -> list[Generation]:
         found: dict[int, Generation] = {}
@@ -125,13 +155,13 @@ def generate_rows(
             settings["seeds"] = list(dict.fromkeys(drawn))
             settings["of_row"] = torch.tensor([settings["seeds"].index(s) for s in drawn])
             located = sites(model, steers(members) if steers is not None else ())
-            ids, logprobs, notes = _together(
+            ids, logprobs, watched, notes = _together(
                 model, [rows[n] for n in members], located, settings, stream.of(number)
             )
             if steers is not None and steers.noting:
                 steers.note(members, notes)
-            for n, row, scores in zip(members, ids, logprobs, strict=True):
-                found[n] = _generation(model, rows[n], row, scores)
+            for n, *row in zip(members, ids, logprobs, watched, strict=True):
+                found[n] = _generation(model, rows[n], *row)
         return [found[n] for n in range(len(rows))]
 
     return model.call(work)
@@ -162,22 +192,28 @@ class _Stream:
         model: Model,
         groups: Sequence[list[int]],
         n: int,
+        *,
         on_token: Callable[[int, int, int], None] | None,
+        on_step: Callable[[int, Sequence[int], Step], None] | None,
         progress: Callable[[float, str], None] | None,
     ) -> None:
         self.model, self.groups, self.n = model, groups, n
-        self.on_token, self.progress = on_token, progress
+        self.on_token, self.on_step, self.progress = on_token, on_step, progress
 
-    def of(self, number: int) -> Callable[[int, list[int], list[float]], None]:
+    def of(self, number: int) -> Callable[[int, list[int], list[float], list[list[float]]], None]:
         """Return the callback of one group's trace."""
 
-        def on_step(step: int, ids: list[int], _logprobs: list[float]) -> None:
+        def on_step(
+            step: int, ids: list[int], logprobs: list[float], watched: list[list[float]]
+        ) -> None:
             fraction = (number + (step + 1) / self.n) / len(self.groups)
             self.model.report(self.progress, fraction, f"{step + 1} of {self.n} tokens")
             if self.on_token is not None:
                 for row, token in zip(self.groups[number], ids, strict=True):
                     if token >= 0:
                         self.on_token(row, step, token)
+            if self.on_step is not None:
+                self.on_step(step, self.groups[number], Step(ids, logprobs, watched))
 
         return on_step
 
@@ -210,8 +246,8 @@ def _together(
     rows: Sequence[Sequence[int]],
     located: list[tuple[str, str, dict[str, Any]]],
     settings: dict[str, Any],
-    on_step: Callable[[int, list[int], list[float]], None],
-) -> tuple[np.ndarray, np.ndarray, list[list[Any]]]:
+    on_step: Callable[[int, list[int], list[float], list[list[float]]], None],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[list[Any]]]:
     import torch
 
     settings = settings | {
@@ -232,12 +268,17 @@ def _together(
         },
     }
     inputs = left_padded(rows, model.pad_id)
-    ids, logprobs, notes = model.run(trace.write, inputs, located, settings, on_step)
-    return torch.stack(ids, 1).cpu().numpy(), torch.stack(logprobs, 1).cpu().numpy(), notes
+    *kept, notes = model.run(trace.write, inputs, located, settings, on_step)
+    ids, logprobs, watched = (torch.stack(steps, 1).cpu().numpy() for steps in kept)
+    return ids, logprobs, watched, notes
 
 
 def _generation(
-    model: Model, prompt: Sequence[int], row: np.ndarray, scores: np.ndarray
+    model: Model,
+    prompt: Sequence[int],
+    row: np.ndarray,
+    scores: np.ndarray,
+    watched: np.ndarray,
 ) -> Generation:
     stop = int((row >= 0).sum())
     written = row[:stop].astype(np.int64)
@@ -247,6 +288,7 @@ def _generation(
         logprobs=scores[:stop].astype(np.float32),
         prompt_ids=np.asarray(prompt, dtype=np.int64),
         ended=bool(stop) and int(written[-1]) in model.eos_ids,
+        watched=watched[:stop].astype(np.float32),
     )
 
 
