@@ -89,7 +89,7 @@ def best_by_correlation(
     step = max(BLOCK_CELLS // max(n_b, 1), 1)
     for start in range(0, n_a, step):
         stop = min(start + step, n_a)
-        together = (columns[:, start:stop].T @ other).toarray() / n_tokens
+        together = (columns[:, start:stop].T @ other).toarray() / max(n_tokens, 1)
         together -= np.outer(mean_a[start:stop], mean_b)
         scale = np.outer(std_a[start:stop], std_b)
         block = np.full(together.shape, -np.inf, np.float32)
@@ -108,7 +108,7 @@ def best_by_correlation(
     return Best(of_a, score_a, of_b, score_b)
 
 
-def sizes(codes: sp.csr_array) -> tuple[int, int]:
+def sizes(codes: sp.csr_array | sp.csc_array) -> tuple[int, int]:
     """Return tokens and features of sparse activations."""
     n_tokens, n_features = codes.shape  # type: ignore[misc]
     return int(n_tokens), int(n_features)
@@ -116,8 +116,9 @@ def sizes(codes: sp.csr_array) -> tuple[int, int]:
 
 def _moments(codes: sp.csr_array | sp.csc_array) -> tuple[np.ndarray, np.ndarray]:
     """Return each column's mean and standard deviation, zero where rounding made it so."""
-    mean = np.asarray(codes.mean(axis=0)).ravel()
-    square = np.asarray(codes.multiply(codes).mean(axis=0)).ravel()
+    n_tokens = max(sizes(codes)[0], 1)
+    mean = np.asarray(codes.sum(axis=0)).ravel() / n_tokens
+    square = np.asarray(codes.multiply(codes).sum(axis=0)).ravel() / n_tokens
     variance = square - mean**2
     return mean, np.sqrt(np.where(variance > 1e-12 * square, variance, 0))
 

@@ -254,11 +254,13 @@ def umap_layout(
     n = len(start)
     random = np.random.RandomState(seed)
     positions = _start_square(start, random)
+    if n < 2 or found.k == 0:
+        return positions
     graph = fuzzy_graph(found)
     # an edge that would be drawn less than once is left out
     kept = graph.data >= graph.data.max(initial=0) / n_epochs
     weights = graph.data[kept].astype(np.float64)
-    if n < 2 or not len(weights):
+    if not len(weights):
         return positions
 
     def after(now: np.ndarray, epoch: int) -> None:

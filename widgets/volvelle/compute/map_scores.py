@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 N_QUERIES = 1500
 N_NEIGHBOURS = 15
 # Rows of similarities at once.
-BLOCK = 128
+BLOCK = 64
 
 
 @dataclass(frozen=True)
@@ -156,9 +156,8 @@ def faithfulness(
         cosines = x[rows] @ x.T
         cosines[np.arange(len(rows)), rows] = -np.inf
         shown = np.take_along_axis(cosines, drawn[start : start + BLOCK], 1)
-        ordered = np.sort(cosines, axis=1)
-        for own, values in zip(ordered, shown, strict=True):
-            rank = n - np.searchsorted(own, values, side="right") + 1
+        for j in range(k):  # 15 passes over a block that fits the cache beat a sort of it
+            rank = 1 + (cosines > shown[:, j : j + 1]).sum(axis=1)
             penalty += int(np.maximum(rank - k, 0).sum())
             kept += int((rank <= k).sum())
     most = len(asked) * k * (2 * n - 3 * k - 1) / 2

@@ -100,7 +100,13 @@ def n_permutations(n: int) -> int:
 
 
 def match_by_cosine(
-    a: np.ndarray, b: np.ndarray, *, seed: int = 0, n_null: int | None = None, device: str = "cpu"
+    a: np.ndarray,
+    b: np.ndarray,
+    *,
+    found: Best | None = None,
+    seed: int = 0,
+    n_null: int | None = None,
+    device: str = "cpu",
 ) -> Matching:
     """Match directions by cosine against the null of scrambled directions (`Scrambler`).
 
@@ -108,6 +114,8 @@ def match_by_cosine(
     ----------
     a, b : float32 array, shape (n_a, d) and (n_b, d)
         Rows of length one, decoder or encoder.
+    found : Best, optional
+        What `best_by_cosine` found for them, where it is known already.
     seed : int
         Of the permutations.
     n_null : int, optional
@@ -119,7 +127,7 @@ def match_by_cosine(
     n_null = n_permutations(min(len(a), len(b))) if n_null is None else n_null
     scramble = Scrambler(b)
     null = [best_cosines(a, scramble(random), device) for _ in range(n_null)]
-    return _matching(best_by_cosine(a, b, device=device), null)
+    return _matching(found or best_by_cosine(a, b, device=device), null)
 
 
 def match_by_correlation(
@@ -148,10 +156,8 @@ def match_by_correlation(
     if n_null is None:
         n_null = min(n_permutations(min(sizes(a)[1], sizes(b)[1])), 20)
 
-    def report(done: int) -> Callable[[float], None] | None:
-        if on_progress is None:
-            return None
-        return lambda part: on_progress((done + part) / (n_null + 1))
+    def report(done: int) -> Callable[[float], None]:
+        return lambda part: on_progress((done + part) / (n_null + 1)) if on_progress else None
 
     found = best_by_correlation(a, b, on_progress=report(0))
     null = []

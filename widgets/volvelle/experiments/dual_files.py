@@ -1,0 +1,99 @@
+"""Dual layouts as files: one safetensors file, names and scores in its header."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from volvelle.compute.map_scores import Faithfulness, Mixing, Region
+from volvelle.compute.matching import Matching
+from volvelle.compute.neighbours import Neighbours
+from volvelle.experiments.dual_result import DualLayout, Half
+
+FORMAT = "volvelle.dual_layout/1"
+HALF_ARRAYS = ("xy", "densities", "cluster", "own", "own_cosine", "other", "other_score")
+PAIR_ARRAYS = ("a", "b", "score", "rank_a", "rank_b", "mutual", "above")
+PLAIN = (
+    *("mode", "match", "unit", "n_rows", "disparity"),
+    *("seed", "n_neighbors", "n_epochs", "seconds"),
+)
+
+
+def write(layout: DualLayout, path: str | Path) -> Path:
+    """Write one safetensors file with everything."""
+    from safetensors.numpy import save_file
+
+    arrays = {f"pairs.{name}": getattr(layout.pairs, name) for name in PAIR_ARRAYS}
+    about: dict[str, Any] = {"format": FORMAT}
+    for name in ("threshold", "null_median", "n_null"):
+        about[f"pairs.{name}"] = getattr(layout.pairs, name)
+    for which, half in (("a", layout.a), ("b", layout.b)):
+        arrays |= {f"{which}.{name}": getattr(half, name) for name in HALF_ARRAYS}
+        for name in ("name", "point", "labels", "promoted", "left_out"):
+            about[f"{which}.{name}"] = getattr(half, name)
+    for i, (graph, start) in enumerate(zip(layout.graphs, layout.starts, strict=True)):
+        arrays |= {f"graph{i}.indices": graph.indices, f"graph{i}.cosines": graph.cosines}
+        arrays[f"graph{i}.start"] = start
+        about[f"graph{i}.method"] = graph.method
+    for name in ("mixing", "faithfulness_a", "faithfulness_b"):
+        value = getattr(layout, name)
+        about[name] = None if value is None else asdict(value)
+    about["regions"] = [asdict(region) for region in layout.regions]
+    for name in PLAIN:
+        about[name] = getattr(layout, name)
+    target = Path(path).expanduser()
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    save_file(contiguous, target, {"volvelle": json.dumps(about, default=float)})
+    return target
+
+
+def read(path: str | Path) -> DualLayout:
+    """Read what `write` wrote.
+
+    Raises
+    ------
+    ValueError
+        For a file of another kind.
+    """
+    from safetensors import safe_open
+
+    with safe_open(Path(path).expanduser(), framework="numpy") as opened:
+        about = json.loads((opened.metadata() or {}).get("volvelle", "{}"))
+        if about.get("format") != FORMAT:
+            raise ValueError(f"{path} is no dual layout ({about.get('format', 'no format')})")
+        arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    halves = {}
+    for which in ("a", "b"):
+        texts = {name: about[f"{which}.{name}"] for name in ("name", "point", "left_out")}
+        for name in ("labels", "promoted"):
+            texts[name] = tuple(about[f"{which}.{name}"])
+        halves[which] = Half(**{n: arrays[f"{which}.{n}"] for n in HALF_ARRAYS}, **texts)
+    pairs = Matching(
+        **{name: arrays[f"pairs.{name}"] for name in PAIR_ARRAYS},
+        **{name: about[f"pairs.{name}"] for name in ("threshold", "null_median", "n_null")},
+    )
+    n_graphs = sum(name.endswith(".start") for name in arrays)
+    graphs = tuple(
+        Neighbours(
+            arrays[f"graph{i}.indices"],
+            arrays[f"graph{i}.cosines"],
+            about[f"graph{i}.method"],
+        )
+        for i in range(n_graphs)
+    )
+    return DualLayout(
+        a=halves["a"],
+        b=halves["b"],
+        pairs=pairs,
+        graphs=graphs,
+        starts=tuple(arrays[f"graph{i}.start"] for i in range(n_graphs)),
+        mixing=None if about["mixing"] is None else Mixing(**about["mixing"]),
+        faithfulness_a=Faithfulness(**about["faithfulness_a"]),
+        faithfulness_b=Faithfulness(**about["faithfulness_b"]),
+        regions=tuple(Region(**region) for region in about["regions"]),
+        **{name: about[name] for name in PLAIN},
+    )

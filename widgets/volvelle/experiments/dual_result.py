@@ -1,0 +1,296 @@
+"""What `vv.dual_layout` returns: a picture, its matches, and the numbers that judge it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from volvelle.compute.map_scores import Faithfulness, Mixing, Region
+    from volvelle.compute.matching import Matching
+    from volvelle.compute.neighbours import Neighbours
+
+
+@dataclass(frozen=True, eq=False)
+class Half:
+    """One dictionary's part of a dual map; rows are all its features, also those left out.
+
+    Attributes
+    ----------
+    name, point : str
+    xy : float32 array, shape (n, 2)
+        NaN where a feature is left out.
+    labels : tuple of str
+    densities : float32 array, shape (n,)
+        NaN where unknown.
+    cluster : uint8 array, shape (n,)
+        Group by cosine in the original space, 0 the largest, shared by both dictionaries in a
+        joint map; 255 where left out.
+    own, own_cosine : array, shape (n, 3)
+        Nearest features of the same dictionary, -1 where there are none.
+    other, other_score : array, shape (n, 3)
+        Best counterparts in the other dictionary: cosine in a joint map, else the match's score.
+    promoted : tuple of str
+        Tokens that a feature promotes; empty without a model.
+    left_out : dict of str to int
+        Why features are not on the map.
+    """
+
+    name: str
+    point: str
+    xy: np.ndarray
+    labels: tuple[str, ...]
+    densities: np.ndarray
+    cluster: np.ndarray
+    own: np.ndarray
+    own_cosine: np.ndarray
+    other: np.ndarray
+    other_score: np.ndarray
+    promoted: tuple[str, ...]
+    left_out: dict[str, int]
+
+    @property
+    def n(self) -> int:
+        """Features, left out ones counted."""
+        return len(self.xy)
+
+    @cached_property
+    def alive(self) -> np.ndarray:
+        """Whether a feature is on the map, bool, shape (n,)."""
+        return np.isfinite(self.xy[:, 0])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DualLayout:
+    """Two dictionaries on one map, which features of them match, and how far to believe it.
+
+    Attributes
+    ----------
+    a, b : Half
+        ``b`` has no rows where one dictionary was laid out alone.
+    pairs : Matching
+        Indices are features.
+    mode : str
+        ``"joint"``, ``"separate"`` or ``"alone"``.
+    match : str
+        ``"decoder"``, ``"encoder"``, ``"activation"``, or ``""`` alone.
+    unit : str
+        What activations were compared over: ``"token"``, ``"word"`` or ``""``.
+    n_rows : int
+        How many of these.
+    mixing : Mixing or None
+        Only in a joint map.
+    faithfulness_a, faithfulness_b : Faithfulness
+        Of the whole picture in a joint map (both the same), else of each layout.
+    disparity : float
+        Squared distance that Procrustes left between matched points of a separate map, as a
+        share of their spread; NaN otherwise.
+    regions : tuple of Region
+    graphs : tuple of Neighbours
+        What was laid out: one graph, or one per dictionary.
+    starts : tuple of float32 arrays
+        Where the layouts began: the principal axes.
+    seed, n_neighbors, n_epochs : int
+        Of the layout; `n_epochs` are those that ran, fewer than asked for after a stop.
+    """
+
+    a: Half
+    b: Half
+    pairs: Matching
+    mode: str
+    match: str
+    unit: str
+    n_rows: int
+    mixing: Mixing | None
+    faithfulness_a: Faithfulness
+    faithfulness_b: Faithfulness
+    disparity: float
+    regions: tuple[Region, ...]
+    graphs: tuple[Neighbours, ...]
+    starts: tuple[np.ndarray, ...]
+    seed: int
+    n_neighbors: int
+    n_epochs: int
+    seconds: float = field(default=float("nan"), compare=False)
+
+    # -- the contract's names ------------------------------------------------------------
+
+    @property
+    def xy_a(self) -> np.ndarray:
+        """Places of a's features, shape (n_a, 2), NaN where left out."""
+        return self.a.xy
+
+    @property
+    def xy_b(self) -> np.ndarray:
+        """Places of b's features, shape (n_b, 2), NaN where left out."""
+        return self.b.xy
+
+    @property
+    def trustworthiness(self) -> float:
+        """Of the picture, 0...1; of the worse one where there are two."""
+        both = [f.trustworthiness for f in (self.faithfulness_a, self.faithfulness_b)]
+        return float(np.nanmin(both)) if np.isfinite(both).any() else float("nan")
+
+    @property
+    def recall(self) -> float:
+        """Share of true neighbours that are neighbours on the picture, worse of two."""
+        both = [f.recall for f in (self.faithfulness_a, self.faithfulness_b)]
+        return float(np.nanmin(both)) if np.isfinite(both).any() else float("nan")
+
+    @property
+    def n_matched(self) -> int:
+        """Mutual pairs above the null's 95 %."""
+        return int((self.pairs.mutual & self.pairs.above).sum())
+
+    @property
+    def matched_share(self) -> float:
+        """`n_matched` over the alive features of the smaller dictionary, 0...1."""
+        fewer = min(int(self.a.alive.sum()), int(self.b.alive.sum()))
+        return self.n_matched / fewer if fewer else float("nan")
+
+    @cached_property
+    def matches(self) -> pd.DataFrame:
+        """Mutual nearest pairs above the permutation null's 95 %, best first."""
+        return self._table(self.pairs.mutual & self.pairs.above)
+
+    @cached_property
+    def candidates(self) -> pd.DataFrame:
+        """Every pair where one is among the other's five best, one to many, best first."""
+        return self._table(np.ones(len(self.pairs.a), bool))
+
+    def _table(self, which: np.ndarray) -> pd.DataFrame:
+        import pandas as pd
+
+        p = self.pairs
+        a, b = p.a[which], p.b[which]
+        table = {
+            "a": a,
+            "b": b,
+            "score": p.score[which],
+            "label_a": [self.a.labels[i] for i in a],
+            "label_b": [self.b.labels[i] for i in b],
+        }
+        if not which.all() or not len(which):
+            return pd.DataFrame(table)
+        more = {name: getattr(p, name) for name in ("rank_a", "rank_b", "mutual", "above")}
+        return pd.DataFrame(table | more)
+
+    def stability(self, n_seeds: int = 3, *, n_epochs: int | None = None) -> np.ndarray:
+        """Lay out again from other seeds and measure how far the picture moves.
+
+        Parameters
+        ----------
+        n_seeds : int
+            Layouts made; each takes as long as the first did.
+        n_epochs : int, optional
+            As this layout's.
+
+        Returns
+        -------
+        float array, shape (n_seeds, n_graphs)
+            Procrustes distance to this picture, 0 (the same up to turn, mirror, scale and
+            shift) ... 1 (nothing in common).
+        """
+        from volvelle.compute.layout import umap_layout
+        from volvelle.compute.procrustes import procrustes
+
+        pictures = [np.vstack([self.a.xy[self.a.alive], self.b.xy[self.b.alive]])]
+        if len(self.graphs) == 2:
+            pictures = [half.xy[half.alive] for half in (self.a, self.b)]
+        epochs = n_epochs or self.n_epochs
+        moved = [
+            [
+                procrustes(umap_layout(graph, start, n_epochs=epochs, seed=seed), xy).disparity
+                for graph, start, xy in zip(self.graphs, self.starts, pictures, strict=True)
+            ]
+            for seed in range(self.seed + 1, self.seed + 1 + n_seeds)
+        ]
+        return np.array(moved).reshape(n_seeds, len(self.graphs))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one row per feature of both dictionaries.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``dictionary``, ``feature``, ``label``, ``x``, ``y`` (NaN where left out),
+            ``density``, ``cluster``, ``match`` (feature of the other, -1 without), ``score``.
+        """
+        import pandas as pd
+
+        certain = self.pairs.mutual & self.pairs.above
+        tables = []
+        for which, half in (("a", self.a), ("b", self.b)):
+            own = getattr(self.pairs, which)[certain]
+            other = (self.pairs.b if which == "a" else self.pairs.a)[certain]
+            match, score = np.full(half.n, -1, np.int32), np.full(half.n, np.nan, np.float32)
+            match[own], score[own] = other, self.pairs.score[certain]
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "dictionary": half.name,
+                        "feature": np.arange(half.n),
+                        "label": half.labels,
+                        "x": half.xy[:, 0],
+                        "y": half.xy[:, 1],
+                        "density": half.densities,
+                        "cluster": half.cluster,
+                        "match": match,
+                        "score": score,
+                    }
+                )
+            )
+        return pd.concat(tables, ignore_index=True)
+
+    def __repr__(self) -> str:
+        a = f"{self.a.name} ({self.a.alive.sum()} of {self.a.n})"
+        drawn = (
+            f"trustworthiness {self.trustworthiness:.3f}, recall {self.recall:.2f}, "
+            f"{self.n_epochs} epochs, seed {self.seed}"
+        )
+        if self.mode == "alone":
+            return f"DualLayout({a}; {drawn})"
+        b = f"{self.b.name} ({self.b.alive.sum()} of {self.b.n})"
+        mixed = f"; {self.mixing}" if self.mixing else ""
+        return (
+            f"DualLayout({self.mode}: {a} and {b}; {self.n_matched} matched by {self.match} "
+            f"({self.matched_share:.1%}, above {self.pairs.threshold:.2f}, the 95 % of chance)"
+            f"{mixed}; {drawn})"
+        )
+
+    # -- files ---------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> Path:
+        """Write one safetensors file with everything.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Returns
+        -------
+        Path
+        """
+        from volvelle.experiments.dual_files import write
+
+        return write(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> DualLayout:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ValueError
+            For a file of another kind.
+        """
+        from volvelle.experiments.dual_files import read
+
+        return read(path)

@@ -1,0 +1,301 @@
+"""The steps from two dictionaries to a `DualLayout`, reporting pictures on the way."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from volvelle.compute.counterparts import Best, best_by_cosine, sizes
+from volvelle.compute.layout import Frame, principal_axes, umap_layout, warm
+from volvelle.compute.map_scores import Faithfulness, clusters, faithfulness, mixing, regions
+from volvelle.compute.matching import Matching, match_by_correlation, match_by_cosine
+from volvelle.compute.neighbours import Neighbours, nearest, neighbours, unit_rows
+from volvelle.compute.procrustes import procrustes
+from volvelle.experiments.dual_layout import Picture
+from volvelle.experiments.dual_parts import (
+    N_SHOWN,
+    all_rows,
+    best_of,
+    device,
+    empty,
+    epoch,
+    first,
+    fit,
+    no_pairs,
+    nothing,
+    promoted,
+    shown,
+)
+from volvelle.experiments.dual_result import DualLayout, Half
+from volvelle.experiments.dual_sides import Side, activations, aligned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Neighbours the mixing score counts, without the point itself.
+N_MIXED = 15
+# Matched pairs that Procrustes needs: two fix a turn, a few more make it mean something.
+FEWEST_ANCHORS = 3
+
+
+class Work:
+    """One run of `dual_layout`.
+
+    Parameters
+    ----------
+    plan : object
+        What was asked for, as `dual_layout` decided it.
+    progress : callable(fraction, text)
+    on_picture : callable(Picture)
+        Returning True ends the layout where it is.
+    """
+
+    def __init__(
+        self,
+        plan: Any,
+        progress: Callable[[float, str], None],
+        on_picture: Callable[[Picture], bool | None],
+    ) -> None:
+        self.plan, self.progress, self.on_picture = plan, progress, on_picture
+        self.a: Side = plan.a
+        self.b: Side | None = plan.b
+        self.x_a = self.a.unit()
+        self.x_b = self.b.unit() if self.b else np.zeros((0, self.a.d_model), np.float32)
+        self.device = device(plan.model)
+        self.epochs = 0
+
+    def result(self) -> DualLayout:
+        """Do all of it."""
+        plan = self.plan
+        # umap and its compiled epoch load while the neighbours are found
+        loading = threading.Thread(target=warm, daemon=True)
+        unit, n_rows = "", 0
+        if plan.mode == "separate":
+            starts = [principal_axes(self.x_a), principal_axes(self.x_b)]
+            self._paint(fit(starts[0]), fit(starts[1]), "principal axes, not yet matched")
+            loading.start()
+            pairs, best, unit, n_rows = self._matched()
+            anchors = self._anchors(pairs)
+            xy_a, graph_a = self._laid_out(self.x_a, starts[0], self._first_half(starts, anchors))
+            move = procrustes(starts[1][anchors[1]], xy_a[anchors[0]])
+            self._paint(xy_a, move(starts[1]), "b by its principal axes")
+            xy_b, graph_b = self._laid_out(self.x_b, starts[1], self._second_half(xy_a, anchors))
+            move = procrustes(xy_b[anchors[1]], xy_a[anchors[0]])
+            xy_b, graphs = move(xy_b), (graph_a, graph_b)
+            disparity = move.disparity
+            scores = (self._faithful(self.x_a, xy_a), self._faithful(self.x_b, xy_b))
+            mixed, cosines = None, None
+        else:
+            x = np.vstack([self.x_a, self.x_b]) if self.b else self.x_a
+            n_a = len(self.x_a)
+            starts = [principal_axes(x)]
+            self._paint(starts[0][:n_a], starts[0][n_a:], "principal axes")
+            loading.start()
+
+            def paint(frame: Frame) -> bool | None:
+                return self._frame(frame, frame.xy[:n_a], frame.xy[n_a:])
+
+            xy, graph = self._laid_out(x, starts[0], paint)
+            graphs = (graph,)
+            xy_a, xy_b, disparity = xy[:n_a], xy[n_a:], float("nan")
+            scores = (self._faithful(x, xy),) * 2
+            cosines = self._cosines() if self.b else None
+            pairs, best, unit, n_rows = self._matched(cosines)
+            from_b = np.arange(len(x)) >= n_a
+            mixed = mixing(graph, from_b, seed=plan.seed) if self.b else None
+        self.progress(0.95, "names of regions")
+        half_a, half_b = self._halves(xy_a, xy_b, cosines or best)
+        return DualLayout(
+            a=half_a,
+            b=half_b,
+            pairs=self._of_features(pairs),
+            mode=plan.mode,
+            match=plan.match,
+            unit=unit,
+            n_rows=n_rows,
+            mixing=mixed,
+            faithfulness_a=scores[0],
+            faithfulness_b=scores[1],
+            disparity=disparity,
+            regions=tuple(self._regions(xy_a, xy_b)),
+            graphs=tuple(first(graph, plan.n_neighbors - 1) for graph in graphs),
+            starts=tuple(starts),
+            seed=plan.seed,
+            n_neighbors=plan.n_neighbors,
+            n_epochs=self.epochs,
+        )
+
+    # -- layout --------------------------------------------------------------------------
+
+    def _laid_out(
+        self, x: np.ndarray, start: np.ndarray, paint: Callable[[Frame], bool | None]
+    ) -> tuple[np.ndarray, Neighbours]:
+        plan = self.plan
+        k = max(plan.n_neighbors - 1, N_MIXED if self.b else 0)
+
+        def searching(done: float) -> None:
+            self.progress(0.05 + 0.35 * done, f"neighbours of {len(x):,} directions")
+
+        graph = neighbours(
+            x, k, method=plan.search, seed=plan.seed, device=self.device, on_progress=searching
+        )
+        self.epochs = plan.n_epochs
+        xy = umap_layout(
+            first(graph, plan.n_neighbors - 1),
+            start,
+            n_epochs=plan.n_epochs,
+            seed=plan.seed,
+            on_frame=paint,
+        )
+        return xy, graph
+
+    def _frame(self, frame: Frame, xy_a: np.ndarray, xy_b: np.ndarray) -> bool | None:
+        self.progress(0.4 + 0.4 * frame.epoch / frame.n_epochs, epoch(frame))
+        enough = self._paint(xy_a, xy_b, epoch(frame), frame)
+        if enough:
+            self.epochs = frame.epoch
+        return enough
+
+    def _first_half(
+        self, starts: list[np.ndarray], anchors: tuple[np.ndarray, np.ndarray]
+    ) -> Callable[[Frame], bool | None]:
+        def paint(frame: Frame) -> bool | None:
+            move = procrustes(starts[1][anchors[1]], frame.xy[anchors[0]])
+            return self._frame(frame, frame.xy, move(starts[1]))
+
+        return paint
+
+    def _second_half(
+        self, xy_a: np.ndarray, anchors: tuple[np.ndarray, np.ndarray]
+    ) -> Callable[[Frame], bool | None]:
+        def paint(frame: Frame) -> bool | None:
+            move = procrustes(frame.xy[anchors[1]], xy_a[anchors[0]])
+            return self._frame(frame, xy_a, move(frame.xy))
+
+        return paint
+
+    def _paint(
+        self, xy_a: np.ndarray, xy_b: np.ndarray, label: str, frame: Frame | None = None
+    ) -> bool | None:
+        now = Picture(
+            all_rows(self.a, xy_a),
+            all_rows(self.b, xy_b) if self.b else np.zeros((0, 2), np.float32),
+            label,
+            frame.epoch if frame else 0,
+            self.plan.n_epochs,
+        )
+        return self.on_picture(now)
+
+    # -- matches -------------------------------------------------------------------------
+
+    def _cosines(self) -> Best:
+        return best_by_cosine(self.x_a, self.x_b, device=self.device)
+
+    def _matched(self, cosines: Best | None = None) -> tuple[Matching, Best, str, int]:
+        """Return pairs, the best counterparts, and over how many of what they were compared."""
+        plan = self.plan
+        if self.b is None:
+            return no_pairs(), nothing(len(self.x_a)), "", 0
+        if plan.match == "activation":
+            self.progress(0.82, "activations of a")
+            read_a = activations(plan.model, plan.texts, self.a)
+            self.progress(0.84, "activations of b")
+            read_b = activations(plan.model_b, plan.texts, self.b)
+            codes_a, codes_b, unit = aligned(read_a, read_b)
+            n_rows = sizes(codes_a)[0]
+
+            def matching(done: float) -> None:
+                self.progress(0.86 + 0.08 * done, f"correlations over {n_rows:,} {unit}s")
+
+            pairs = match_by_correlation(codes_a, codes_b, seed=plan.seed, on_progress=matching)
+            return pairs, best_of(pairs, len(self.x_a), len(self.x_b)), unit, n_rows
+        self.progress(0.85, f"matches by {plan.match}")
+        x_a, x_b, found = self.x_a, self.x_b, cosines
+        if plan.match == "encoder":
+            x_a, x_b = (unit_rows(np.asarray(one.encoder)[one.alive]) for one in (self.a, self.b))
+            found = None
+        found = found or best_by_cosine(x_a, x_b, device=self.device)
+        pairs = match_by_cosine(x_a, x_b, found=found, seed=plan.seed, device=self.device)
+        return pairs, found, "", 0
+
+    def _anchors(self, pairs: Matching) -> tuple[np.ndarray, np.ndarray]:
+        """Return matched rows to bring b onto a by: the certain ones, or the mutual ones."""
+        for which in (pairs.mutual & pairs.above, pairs.mutual):
+            if which.sum() >= FEWEST_ANCHORS:
+                return pairs.a[which], pairs.b[which]
+        # too small to match: the best pairs there are, so that b is at least to scale
+        return pairs.a[:FEWEST_ANCHORS], pairs.b[:FEWEST_ANCHORS]
+
+    def _of_features(self, pairs: Matching) -> Matching:
+        """Return pairs of features in place of pairs of alive rows."""
+        from dataclasses import replace
+
+        if self.b is None:
+            return pairs
+        rows_a, rows_b = (np.flatnonzero(one.alive) for one in (self.a, self.b))
+        return replace(
+            pairs, a=rows_a[pairs.a].astype(np.int32), b=rows_b[pairs.b].astype(np.int32)
+        )
+
+    # -- what a point shows --------------------------------------------------------------
+
+    def _faithful(self, x: np.ndarray, xy: np.ndarray) -> Faithfulness:
+        self.progress(0.81, "how faithful the picture is")
+        return faithfulness(x, xy, seed=self.plan.seed)
+
+    def _halves(self, xy_a: np.ndarray, xy_b: np.ndarray, other: Best) -> tuple[Half, Half]:
+        n_a = len(self.x_a)
+        joint = self.plan.mode == "joint"
+        if joint:
+            group = clusters(np.vstack([self.x_a, self.x_b]), seed=self.plan.seed)
+            group_a, group_b = group[:n_a], group[n_a:]
+        else:
+            group_a = clusters(self.x_a, seed=self.plan.seed)
+            group_b = clusters(self.x_b, seed=self.plan.seed)
+        b = self.b or empty(self.a)
+        return (
+            self._half(self.a, b, xy_a, self.x_a, group_a, (other.of_a, other.score_a), "model"),
+            self._half(b, self.a, xy_b, self.x_b, group_b, (other.of_b, other.score_b), "model_b"),
+        )
+
+    def _half(  # noqa: PLR0917  (a private call of two lines)
+        self,
+        one: Side,
+        counterpart: Side,
+        xy: np.ndarray,
+        x: np.ndarray,
+        group: np.ndarray,
+        other: tuple[np.ndarray, np.ndarray],
+        model: str,
+    ) -> Half:
+        own = nearest(x, None, N_SHOWN, device=self.device)
+        cluster = np.full(one.n, 255, np.uint8)
+        cluster[one.alive] = group
+        densities = np.full(one.n, np.nan, np.float32)
+        if one.densities is not None:
+            densities[:] = one.densities
+        own_index, own_cosine = shown(one, one, own.indices, own.cosines)
+        other_index, other_score = shown(one, counterpart, *other)
+        return Half(
+            name=one.name,
+            point=one.point,
+            xy=all_rows(one, xy),
+            labels=one.labels,
+            densities=densities,
+            cluster=cluster,
+            own=own_index,
+            own_cosine=own_cosine,
+            other=other_index,
+            other_score=other_score,
+            promoted=promoted(getattr(self.plan, model), one),
+            left_out=one.left_out,
+        )
+
+    def _regions(self, xy_a: np.ndarray, xy_b: np.ndarray) -> list[Any]:
+        tokens = [row for row, alive in zip(self.a.tokens, self.a.alive, strict=True) if alive]
+        if self.b:
+            tokens += [row for row, alive in zip(self.b.tokens, self.b.alive, strict=True) if alive]
+        xy = np.vstack([xy_a, xy_b])
+        return regions(xy, tokens, seed=self.plan.seed)
