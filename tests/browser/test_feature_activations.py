@@ -1,52 +1,17 @@
 """FeatureActivations on the real model, in a real JupyterLab: seen, clicked, typed, set."""
 
-import re
-
 import pytest
-
-TEXT = "The old sailor laughed. In 1847, he said, he had never seen Paris."
-
-
-class Page:
-    """Where things are in one view."""
-
-    def __init__(self, cell):
-        self.root = cell.view.locator(".vv-feature_activations")
-        self.strip = self.root.locator(".vv-strip")
-        self.chips = self.strip.locator(".vv-chip")
-        self.card = self.root.locator(".vv-card")
-        self.legend = self.root.locator(".vv-legend")
-        self.list = self.root.locator(".vv-list")
-        self.rows = self.list.locator(".vv-feature")
-        self.filter = self.root.get_by_role("searchbox")
-        self.chips.first.wait_for(timeout=60_000)
-
-    def chip(self, text):
-        return self.chips.filter(has_text=re.compile(rf"^\s*{re.escape(text)}\s*$")).first
-
-    def row(self, feature):
-        return self.list.locator(f"[id$='-{feature}']")
-
-    def listed(self):
-        return [int(text) for text in self.rows.locator(".vv-index").all_inner_texts()]
-
-    def tints(self):
-        return self.chips.evaluate_all("chips => chips.map(c => c.style.background)")
-
-    def selected(self):
-        return self.chips.evaluate_all(
-            "chips => chips.flatMap((c, i) => c.ariaSelected === 'true' ? [i] : [])"
-        )
+from browser.activations_page import TEXT, Page
 
 
 @pytest.fixture
 def view(live):
     cell = live.run(f"w = vv.FeatureActivations(model, a, {TEXT!r})\nw")
-    return Page(cell)
+    return Page(cell.view)
 
 
 def test_the_first_paint_shows_text_title_and_strongest_features(live, view):
-    assert view.strip.inner_text().replace("\n", "") == TEXT
+    assert view.shown() == TEXT
     title = view.root.locator(".vv-head").inner_text()
     for fact in ("smollm2", "resid_post.14", "a", "features", "FVE"):
         assert fact in title
@@ -125,9 +90,9 @@ def test_python_sets_what_the_page_shows(live, view):
     assert [int(i) for i in view.legend.locator(".vv-index").all_inner_texts()] == chosen
     assert view.selected() == [1, 3]
     assert view.tints() != before
-    live.tell("w.text = 'Entirely other words.'; w.wait(30)")
-    view.chip("Entirely").wait_for()
-    assert view.strip.inner_text().replace("\n", "") == "Entirely other words."
+    live.tell("w.text = 'She wrote other words.'; w.wait(30)")
+    view.chip("She").wait_for()
+    assert view.shown() == "She wrote other words."
     assert view.selected() == []
 
 
@@ -139,7 +104,7 @@ def test_typing_encodes_again_and_the_newest_text_wins(live, view):
     view.chip("king").wait_for(timeout=30_000)
     live.until("w.text", "She wrote a short letter to the king")
     live.tell("w.wait(30)")
-    assert view.strip.inner_text().replace("\n", "") == "She wrote a short letter to the king"
+    assert view.shown() == "She wrote a short letter to the king"
     assert box.input_value() == "She wrote a short letter to the king"
     assert live.ask("(w.status, w.error)") == ("idle", "")
     live.picture(view.root, "feature_activations-edit")
@@ -166,7 +131,7 @@ def test_the_list_sorts_filters_and_pins(live, view):
 
 def test_several_texts_are_rows(live):
     texts = ["A red house.", "Ein rotes Haus.", ""]
-    page = Page(live.run(f"w = vv.FeatureActivations(model, a, {texts!r})\nw"))
+    page = Page(live.run(f"w = vv.FeatureActivations(model, a, {texts!r})\nw").view)
     rows = page.strip.locator(".vv-row")
     assert [text.replace("\n", "") for text in rows.all_inner_texts()] == texts
     assert rows.nth(1).get_attribute("aria-label") == "text 2"
@@ -204,5 +169,4 @@ def test_the_strip_is_saved_as_a_picture(live, view):
     with live.page.expect_download() as download:
         view.root.get_by_role("button", name="PNG").click()
     assert download.value.suggested_filename.endswith(".png")
-    with open(download.value.path(), "rb") as file:
-        assert file.read(8) == b"\x89PNG\r\n\x1a\n"
+    assert download.value.path().read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
