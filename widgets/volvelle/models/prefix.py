@@ -50,6 +50,9 @@ class Prefixes:
     def __init__(self) -> None:
         self._kept: list[Prefix] = []
 
+    def __len__(self) -> int:
+        return len(self._kept)
+
     def take(self, ids: Sequence[int], points: Sequence[Point]) -> tuple[Prefix | None, int]:
         """Take out the text that shares most with `ids`, and how many tokens it shares.
 
