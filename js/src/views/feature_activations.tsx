@@ -56,7 +56,7 @@ const View = tracked(({ state, dark, late }: ViewProps) => {
   async function save(): Promise<void> {
     const root = page.current?.closest<HTMLElement>(".vv");
     if (!root) return;
-    const parts = [".vv-head", ".vv-legend", ".vv-strip"];
+    const parts = [".vv-title", ".vv-legend", ".vv-strip"];
     const found = parts.flatMap((part) => root.querySelector<HTMLElement>(part) ?? []);
     root.dataset.still = ""; // lays out what is scrolled away
     const image = await picture(found, getComputedStyle(root).backgroundColor);
@@ -66,8 +66,14 @@ const View = tracked(({ state, dark, late }: ViewProps) => {
 
   return (
     <>
-      <Head state={state} />
-      <div class="vv-tools vv-actions">
+      <div class="vv-head">
+        <Title state={state} />
+        <span class="vv-grow" />
+        {chosen > 0 && (
+          <button type="button" onClick={() => state.clearTokens()}>
+            Clear {count(chosen)} selected
+          </button>
+        )}
         {facts.editable && live && (
           <button
             type="button"
@@ -79,10 +85,6 @@ const View = tracked(({ state, dark, late }: ViewProps) => {
             Edit
           </button>
         )}
-        <button type="button" disabled={chosen === 0} onClick={() => state.clearTokens()}>
-          {chosen ? `Clear ${count(chosen)} selected` : "No token selected"}
-        </button>
-        <span class="vv-grow" />
         <button type="button" onClick={save} title="save the text as a picture">
           PNG
         </button>
@@ -102,7 +104,7 @@ const View = tracked(({ state, dark, late }: ViewProps) => {
   );
 });
 
-const Head = tracked(({ state }: { state: State }) => {
+const Title = tracked(({ state }: { state: State }) => {
   const facts = state.traits.signal("_facts").value;
   const tokens = state.tokens.value;
   const texts = tokens.rows.length - 1;
@@ -115,7 +117,7 @@ const Head = tracked(({ state }: { state: State }) => {
   ].filter(Boolean);
   const title = [facts.model, facts.point, facts.dictionary].filter(Boolean).join(" · ");
   return (
-    <div class="vv-head">
+    <>
       <span class="vv-title">{title || "Values on tokens"}</span>
       {tokens.n > 0 && (
         <span
@@ -125,7 +127,7 @@ const Head = tracked(({ state }: { state: State }) => {
           {numbers.join(" · ")}
         </span>
       )}
-    </div>
+    </>
   );
 });
 

@@ -27,7 +27,7 @@ def pack(array: np.ndarray) -> dict[str, Any]:
     dict
         ``{"dtype": "<f4", "shape": [...], "data": bytes}``, C order, little endian.
     """
-    little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    little = np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
     code = f"{'|' if little.itemsize == 1 else '<'}{little.dtype.kind}{little.itemsize}"
     return {"dtype": code, "shape": list(little.shape), "data": little.tobytes()}
 

@@ -184,7 +184,7 @@ export const FeatureList = tracked(({ state }: { state: State }) => {
                   state.toggleFeature(r.feature);
                 }}
               />
-              <span class="vv-name">
+              <span class="vv-name" title={r.label}>
                 {!handMade && <span class="vv-index">{r.feature}</span>}
                 <Label label={r.label} />
               </span>

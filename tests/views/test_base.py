@@ -1,0 +1,169 @@
+"""What every view does, on a view that only counts."""
+
+import threading
+
+import pytest
+from traitlets import Int, TraitError, observe, validate
+from views.fakes import FakeModel
+
+from volvelle.views.base import View, reported
+
+
+class Counter(View):
+    count = Int(0).tag(sync=True)
+    ceiling = Int(10).tag(sync=True)
+
+    def __init__(self, model=None, **traits):
+        self.model = model
+        super().__init__(**traits)
+
+    def begin(self, work, done=lambda _: None):
+        self._start(self.model, work, done)
+        return self
+
+    @observe("ceiling")
+    @reported
+    def _lower(self, change):
+        if change["new"] < 0:
+            raise ValueError("ceiling is below the floor")
+
+    @validate("count")
+    def _check(self, proposal):
+        if proposal["value"] > self.ceiling:
+            raise TraitError(f"count {proposal['value']} is above {self.ceiling}")
+        return proposal["value"]
+
+    def _on_double(self, request):
+        self.count = 2 * request["of"]
+
+
+@pytest.fixture
+def model():
+    model = FakeModel()
+    yield model
+    model.gate.set()
+    model.worker.stop()
+
+
+def test_an_unknown_keyword_names_the_closest_trait():
+    with pytest.raises(TypeError, match=r"Counter\(\): .*'cuont'; did you mean 'count'"):
+        Counter(cuont=3)
+
+
+def test_work_runs_off_this_thread_and_settles(model):
+    ran = []
+    view = Counter(model).begin(lambda _: threading.current_thread().name, ran.append)
+    assert view.wait(5) is view
+    assert ran != [threading.current_thread().name]
+    assert (view.status, view.error, view.progress) == ("idle", "", 0.0)
+
+
+def test_a_failure_lands_in_error_and_the_log(model, caplog):
+    view = Counter(model).begin(lambda _: 1 // 0).wait(5)
+    assert view.status == "failed"
+    assert "division" in view.error
+    assert "division" in caplog.text
+
+
+def test_a_failed_view_works_again(model, caplog):
+    view = Counter(model).begin(lambda _: 1 // 0).wait(5)
+    view.begin(lambda _: 7, lambda n: view.set_trait("count", n)).wait(5)
+    assert (view.count, view.status, view.error) == (7, "idle", "")
+
+
+def test_the_newest_work_wins(model):
+    view, results = Counter(model), []
+    model.gate.clear()
+    view.begin(lambda _: model.gate.wait(5) and "old", results.append)
+    view.begin(lambda _: "new", results.append)
+    model.gate.set()
+    view.wait(5)
+    assert results == ["new"]
+
+
+def test_stale_work_stops_at_its_next_report(model):
+    view, reached = Counter(model), []
+    running = threading.Event()
+
+    def work(report):
+        running.set()
+        model.gate.wait(5)
+        report(0.5, "half")
+        reached.append("past the report")
+
+    model.gate.clear()
+    view.begin(work)
+    running.wait(5)
+    view.stop()
+    assert view.status == "idle"
+    model.gate.set()
+    view.begin(lambda _: None).wait(5)
+    assert reached == []
+    assert view.error == ""
+
+
+def test_progress_is_shown_while_work_runs(model):
+    view, seen = Counter(model), []
+    view.observe(lambda change: seen.append(change["new"]), "progress")
+    view.begin(lambda report: report(0.25, "a quarter")).wait(5)
+    assert 0.25 in seen
+
+
+def test_waiting_too_long_says_so_and_leaves_the_work(model):
+    model.gate.clear()
+    view = Counter(model).begin(lambda _: model.gate.wait(5))
+    with pytest.raises(TimeoutError, match="still"):
+        view.wait(0.05)
+    model.gate.set()
+    assert view.wait(5).status == "idle"
+
+
+def test_two_views_of_one_model_do_not_drop_each_others_work(model):
+    results = []
+    model.gate.clear()
+    first = Counter(model).begin(lambda _: model.gate.wait(5) and "first", results.append)
+    second = Counter(model).begin(lambda _: "second", results.append)
+    model.gate.set()
+    first.wait(5)
+    second.wait(5)
+    assert results == ["first", "second"]
+
+
+def test_an_observers_failure_is_shown_and_taken_back_when_it_succeeds(caplog):
+    view = Counter()
+    view.ceiling = -1
+    assert view.error == "ceiling is below the floor"
+    view.ceiling = 5
+    assert (view.error, view.status) == ("", "idle")
+
+
+def test_a_request_is_answered_by_its_serial():
+    view = Counter()
+    view.set_state({"_request": {"serial": 4, "kind": "double", "of": 3}})
+    assert (view.count, view._answered) == (6, 4)
+
+
+def test_an_unknown_request_is_shown(caplog):
+    view = Counter()
+    view.set_state({"_request": {"serial": 1, "kind": "duble"}})
+    assert "did you mean 'double'" in view.error
+
+
+def test_a_request_to_stop_stops(model):
+    model.gate.clear()
+    view = Counter(model).begin(lambda _: model.gate.wait(5))
+    view.set_state({"_request": {"serial": 1, "kind": "stop"}})
+    assert view.status == "idle"
+    model.gate.set()
+
+
+def test_what_the_browser_may_not_set_is_shown_and_not_kept(caplog):
+    view = Counter()
+    view.set_state({"count": 11})
+    assert view.count == 0
+    assert view.error == "count 11 is above 10"
+
+
+def test_python_hears_at_once_what_it_may_not_set():
+    with pytest.raises(TraitError, match="above 10"):
+        Counter().count = 11
