@@ -10,7 +10,7 @@ _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+(/[\w./=-]+)?")
 
 def is_repository(text: str) -> bool:
     """Return whether a text reads as ``org/name`` or ``org/name/sub/folder``."""
-    return bool(_REPOSITORY.fullmatch(text)) and not text.startswith(".")
+    return bool(_REPOSITORY.fullmatch(text)) and not {".", ".."} & set(text.split("/"))
 
 
 def fetch(

@@ -99,6 +99,8 @@ def _from_tensors(tensors: Mapping[str, Any], options: dict[str, Any]) -> dict[s
             "tensors do not say where in the model they belong; "
             "write SAE.load(tensors, point='resid_post.14')"
         )
+    # tensors of a training run go on changing: ours must not
+    tensors = {n: t.clone() if hasattr(t, "clone") else t for n, t in tensors.items()}
     k = options["k"]
     architecture = options["architecture"] or guess_architecture(tensors, k)
     name = options["name"] or "sae"

@@ -49,7 +49,7 @@ def read(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     ValueError
         For a configuration or tensors that make no SAE, naming file and field.
     """
-    from safetensors.numpy import load_file
+    from safetensors.torch import load_file
 
     cfg = _modern(_json(folder / CONFIG))
     said = {key: value for key, value in options.items() if value is not None}
@@ -128,7 +128,7 @@ def _normalization(
         cfg["metadata"].get("norm_scaling_factor"),
         tensors.get("norm_scaling_factor"),
     )
-    scale = next((float(np.asarray(p).item()) for p in places if p is not None), None)
+    scale = next((float(place) for place in places if place is not None), None)
     if scale is None or not np.isfinite(scale) or scale <= 0:
         raise ValueError(
             f"{source} was trained on inputs times a constant ({_SCALED_ONCE}) which its files "
@@ -167,11 +167,11 @@ def _about_features(folder: Path, n_features: int) -> dict[str, Any]:
             "a_max": np.array([row.get("max", np.nan) for row in rows], np.float32),
         }
     if (folder / SPARSITY).is_file():
-        from safetensors.numpy import load_file
+        from safetensors.torch import load_file
 
         logs = _load(load_file, folder / SPARSITY).get("sparsity")
-        if logs is not None and logs.size == n_features:
-            return {"densities": np.power(10.0, logs.reshape(-1), dtype=np.float32)}
+        if logs is not None and logs.numel() == n_features:
+            return {"densities": (10 ** logs.reshape(-1).float()).numpy()}
     return {}
 
 
