@@ -1,3 +1,4 @@
+import dataclasses
 import time
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 import volvelle as vv
 from volvelle.compute.sae import SAE
 from volvelle.experiments.activations import Activations
-from volvelle.experiments.encode import Fit, plan_windows
+from volvelle.experiments.encode import Fit
 from volvelle.models.worker import Cancelled
 
 POINT = "resid_post.14"
@@ -27,8 +28,14 @@ def make_sae(d=24, n=90, k=6, **more):
     return SAE(weights, **options)
 
 
+@pytest.fixture(scope="session")
+def demo_model(model):
+    """The real one, of tests/conftest.py."""
+    return model
+
+
 @pytest.fixture
-def model():
+def fake():
     return FakeModel()
 
 
@@ -38,8 +45,8 @@ def sae():
 
 
 @pytest.fixture
-def acts(model, sae):
-    return vv.encode(model, [TEXT, "one two three", ""], sae)
+def acts(fake, sae):
+    return vv.encode(fake, [TEXT, "one two three", ""], sae)
 
 
 def dense(model, sae, text):
@@ -53,26 +60,10 @@ def dense(model, sae, text):
 # -- windows ---------------------------------------------------------------------------------
 
 
-@given(st.integers(0, 300), st.integers(2, 40), st.data())
-def test_every_token_belongs_to_one_window_and_none_but_the_first_to_a_windows_start(n, size, data):
-    overlap = data.draw(st.integers(1, size - 1))
-    windows = plan_windows(n, size, overlap)
-    owned = [i for w in windows for i in range(w.first, w.stop)]
-    assert owned == list(range(n))
-    assert all(w.stop - w.start <= size for w in windows)
-    assert all(w.first - w.start == overlap for w in windows[1:] if w.first >= overlap)
-    assert all(w.first > w.start for w in windows[1:])
-
-
-def test_a_text_that_fits_runs_in_one_window():
-    (only,) = plan_windows(16, 16, 4)
-    assert (only.start, only.stop, only.first) == (0, 16, 0)
-
-
-def test_a_long_text_runs_in_overlapping_windows_and_their_borders_are_recorded(model, sae):
-    acts = vv.encode(model, TEXT, sae)
-    assert acts.windows[0].tolist() == [0, 16, 28, 40, 52]
-    assert max(max(batch) for batch in model.seen) <= model.context
+def test_a_long_text_runs_in_overlapping_windows_and_their_borders_are_recorded(fake, sae):
+    acts = vv.encode(fake, TEXT, sae)
+    assert acts.windows[0].tolist() == [0, 16, 30, 44, 58]
+    assert max(max(batch) for batch in fake.seen) <= fake.context
 
 
 def test_windows_give_what_one_window_gives_where_the_context_seen_is_enough(sae):
@@ -82,38 +73,38 @@ def test_windows_give_what_one_window_gives_where_the_context_seen_is_enough(sae
     assert a.fve == pytest.approx(b.fve, abs=1e-6)
 
 
-def test_the_window_can_be_made_smaller_but_not_larger_than_the_context(model, sae):
-    acts = vv.encode(model, TEXT, sae, window=8, overlap=1)
+def test_the_window_can_be_made_smaller_but_not_larger_than_the_context(fake, sae):
+    acts = vv.encode(fake, TEXT, sae, window=8, overlap=1)
     assert len(acts.windows[0]) > 5
     with pytest.raises(ValueError, match=r"window 17 is outside 2\.\.\.16, the model's context"):
-        vv.encode(model, TEXT, sae, window=17)
+        vv.encode(fake, TEXT, sae, window=17)
     with pytest.raises(ValueError, match=r"overlap 8 is outside 1\.\.\.7"):
-        vv.encode(model, TEXT, sae, window=8, overlap=8)
+        vv.encode(fake, TEXT, sae, window=8, overlap=8)
 
 
 # -- encode ----------------------------------------------------------------------------------
 
 
-def test_codes_are_the_dense_encode_with_position_0_left_out(model, sae):
+def test_codes_are_the_dense_encode_with_position_0_left_out(fake, sae):
     text = "a b c d e f g"
-    acts = vv.encode(model, text, sae)
-    np.testing.assert_allclose(acts.codes.toarray(), dense(model, sae, text), atol=1e-5)
+    acts = vv.encode(fake, text, sae)
+    np.testing.assert_allclose(acts.codes.toarray(), dense(fake, sae, text), atol=1e-5)
     assert acts.left_out.tolist() == [True] + [False] * 6
     assert acts.codes[[0]].nnz == 0
 
 
-def test_several_texts_are_rows_below_each_other_in_their_order(model, sae):
+def test_several_texts_are_rows_below_each_other_in_their_order(fake, sae):
     texts = ["a b c", "", "d", "e f g h i", "a b c"]
-    acts = vv.encode(model, texts, sae)
+    acts = vv.encode(fake, texts, sae)
     assert acts.text_index.tolist() == [0] * 3 + [2] + [3] * 5 + [4] * 3
     assert acts.token_index.tolist() == [0, 1, 2, 0, 0, 1, 2, 3, 4, 0, 1, 2]
-    alone = [vv.encode(model, t, sae).codes.toarray() for t in texts]
+    alone = [vv.encode(fake, t, sae).codes.toarray() for t in texts]
     np.testing.assert_allclose(acts.codes.toarray(), np.concatenate(alone), atol=1e-5)
 
 
 @pytest.mark.parametrize("texts", ["", [], ["", ""], "one"])
-def test_texts_without_a_usable_token_give_empty_activations(model, sae, texts):
-    acts = vv.encode(model, texts, sae)
+def test_texts_without_a_usable_token_give_empty_activations(fake, sae, texts):
+    acts = vv.encode(fake, texts, sae)
     assert acts.codes.nnz == 0
     assert acts.top_features().empty
     assert acts.to_pandas().empty
@@ -121,16 +112,16 @@ def test_texts_without_a_usable_token_give_empty_activations(model, sae, texts):
     assert acts.note == ""
 
 
-def test_kth_makes_the_selected_path_equal_the_full_one(model, sae):
+def test_kth_makes_the_selected_path_equal_the_full_one(fake, sae):
     text = "a b c d e f g h"
-    acts = vv.encode(model, text, sae)
-    x = model.capture([text], [sae.point])[sae.point][0]
+    acts = vv.encode(fake, text, sae)
+    x = fake.capture([text], [sae.point])[sae.point][0]
     chosen = [0, 5, 89, 17]
     selected = sae.encode_selected(x, chosen, acts.kth)
     np.testing.assert_allclose(selected, acts.codes.toarray()[:, chosen], atol=1e-5)
 
 
-def test_no_array_of_all_tokens_by_all_features_is_made(model, sae, monkeypatch):
+def test_no_array_of_all_tokens_by_all_features_is_made(fake, sae, monkeypatch):
     sizes = []
     real = SAE.encode_sparse
     monkeypatch.setattr("volvelle.experiments.encode.TOKENS_AT_ONCE", 32)
@@ -138,48 +129,48 @@ def test_no_array_of_all_tokens_by_all_features_is_made(model, sae, monkeypatch)
         SAE, "encode_sparse", lambda self, x, **k: sizes.append(len(x)) or real(self, x, **k)
     )
     monkeypatch.setattr(SAE, "encode", None)
-    acts = vv.encode(model, [TEXT] * 20, sae)
+    acts = vv.encode(fake, [TEXT] * 20, sae)
     assert acts.n_tokens == 1200
     assert max(sizes) <= 32
 
 
-def test_a_wrong_width_names_both_widths_and_the_place(model):
+def test_a_wrong_width_names_both_widths_and_the_place(fake):
     with pytest.raises(
         ValueError, match=r"this SAE reads 32-dimensional vectors, resid_post\.14 of fake has 24"
     ):
-        vv.encode(model, TEXT, make_sae(d=32))
+        vv.encode(fake, TEXT, make_sae(d=32))
 
 
-def test_a_text_that_is_no_text_is_refused(model, sae):
+def test_a_text_that_is_no_text_is_refused(fake, sae):
     with pytest.raises(TypeError, match="text holds a int, expected str"):
-        vv.encode(model, ["a", 3], sae)
+        vv.encode(fake, ["a", 3], sae)
 
 
-def test_an_unknown_keyword_names_the_closest(model, sae):
+def test_an_unknown_keyword_names_the_closest(fake, sae):
     with pytest.raises(TypeError, match="did you mean 'window'"):
-        vv.encode(model, TEXT, sae, windw=8)
+        vv.encode(fake, TEXT, sae, windw=8)
 
 
-def test_progress_runs_from_0_to_1(model, sae, monkeypatch):
+def test_progress_runs_from_0_to_1(fake, sae, monkeypatch):
     monkeypatch.setattr("volvelle.experiments.encode.TOKENS_AT_ONCE", 16)
     said = []
-    vv.encode(model, TEXT, sae, progress=lambda f, text: said.append((f, text)))
+    vv.encode(fake, TEXT, sae, progress=lambda f, text: said.append((f, text)))
     fractions = [f for f, _ in said]
     assert fractions == sorted(fractions)
     assert fractions[0] == 0
     assert said[-1] == (1.0, "60 tokens")
 
 
-def test_a_cancelled_job_stops_between_blocks(model, sae, monkeypatch):
+def test_a_cancelled_job_stops_between_blocks(fake, sae, monkeypatch):
     monkeypatch.setattr("volvelle.experiments.encode.TOKENS_AT_ONCE", 16)
 
     def stop(fraction, text):
         if fraction > 0.3:
-            model.job.cancel()
+            fake.job.cancel()
 
     with pytest.raises(Cancelled):
-        vv.encode(model, TEXT, sae, progress=stop)
-    assert len(model.seen) < 5
+        vv.encode(fake, TEXT, sae, progress=stop)
+    assert len(fake.seen) < 5
 
 
 # -- fit -------------------------------------------------------------------------------------
@@ -196,15 +187,15 @@ def test_fve_in_blocks_is_the_textbook_formula():
     assert fit.fve == pytest.approx(expected, abs=1e-6)
 
 
-def test_fve_leaves_out_position_0_which_would_make_anything_look_explained(model, sae):
-    acts = vv.encode(model, "a b c d e f g h i j", sae)
-    x = model.capture(["a b c d e f g h i j"], [sae.point])[sae.point][0][1:]
+def test_fve_leaves_out_position_0_which_would_make_anything_look_explained(fake, sae):
+    acts = vv.encode(fake, "a b c d e f g h i j", sae)
+    x = fake.capture(["a b c d e f g h i j"], [sae.point])[sae.point][0][1:]
     y = sae.decode(sae.encode(x))
     expected = 1 - ((x - y) ** 2).sum() / ((x - x.mean(0)) ** 2).sum()
     assert acts.fve == pytest.approx(expected, abs=1e-5)
 
 
-def test_an_sae_of_another_model_warns_and_says_so(model):
+def test_an_sae_of_another_model_warns_and_says_so(fake):
     wrong = make_sae(d=24)
     rng = np.random.default_rng(9)
     scrambled = SAE(
@@ -215,22 +206,22 @@ def test_an_sae_of_another_model_warns_and_says_so(model):
         name="toy",
     )
     with pytest.warns(UserWarning, match=r"toy does not seem to fit resid_post\.14 of fake"):
-        acts = vv.encode(model, TEXT, scrambled)
+        acts = vv.encode(fake, TEXT, scrambled)
     assert acts.fve < 0.3
     assert "does not fit" in repr(acts)
 
 
-def test_far_fewer_live_features_than_trained_for_warns(model):
+def test_far_fewer_live_features_than_trained_for_warns(fake):
     quiet = make_sae()
     weights = {**quiet.weights, "b_enc": torch.full((90,), -3.0), "W_dec": quiet.W_dec * 2}
     sae = SAE(weights, architecture="topk", k=60, point=POINT, name="toy")
     with pytest.warns(UserWarning, match="does not seem to fit"):
-        vv.encode(model, TEXT, sae)
+        vv.encode(fake, TEXT, sae)
 
 
-def test_outliers_are_marked_encoded_and_in_no_ranking(model, sae):
-    model._words[sum(map(ord, "huge")) % 1009] *= 20
-    acts = vv.encode(model, "a b c d huge e f g", sae)
+def test_outliers_are_marked_encoded_and_in_no_ranking(fake, sae):
+    fake._words[sum(map(ord, "huge")) % 1009] *= 20
+    acts = vv.encode(fake, "a b c d huge e f g", sae)
     assert np.flatnonzero(acts.outliers).tolist() == [4]
     assert acts.codes[[4]].nnz > 0
     assert acts.top_features(k=1)["max"].item() < acts.codes[[4]].max()
@@ -281,8 +272,8 @@ def test_a_token_or_text_that_is_not_there_is_refused(acts):
         acts.top_features(tokens=3)
 
 
-def test_signed_activations_rank_by_size_and_keep_their_sign(model):
-    acts = vv.encode(model, TEXT, make_sae(architecture="abstopk"))
+def test_signed_activations_rank_by_size_and_keep_their_sign(fake):
+    acts = vv.encode(fake, TEXT, make_sae(architecture="abstopk"))
     z = acts.codes.toarray()[acts.scored]
     assert (z < 0).any()
     table = acts.top_features(k=1)
@@ -353,8 +344,8 @@ def same(a, b):
 
 
 @pytest.mark.parametrize("texts", [[TEXT, "b c", ""], [HOSTILE], [], ["one"]])
-def test_what_is_saved_loads_equal_hostile_strings_included(model, sae, tmp_path, texts):
-    acts = vv.encode(model, texts, sae)
+def test_what_is_saved_loads_equal_hostile_strings_included(fake, sae, tmp_path, texts):
+    acts = vv.encode(fake, texts, sae)
     path = acts.save(tmp_path / "a.safetensors")
     loaded = Activations.load(path)
     same(acts, loaded)
@@ -384,12 +375,56 @@ def test_another_file_is_refused(tmp_path):
         Activations.load(tmp_path / "y.safetensors")
 
 
+# -- the real model --------------------------------------------------------------------------
+
+STORY = (
+    "The old lighthouse keeper was so happy to see his daughter again that he cried. She had "
+    "been away for eleven years, and nobody in the village had believed that she would return."
+)
+
+
+def test_the_demo_dictionary_explains_the_demo_model(demo_model):
+    acts = vv.encode(demo_model, STORY, vv.demo_sae("a"))
+    assert acts.fve > 0.5
+    assert acts.l0 == pytest.approx(32, abs=0.5)
+    assert acts.note == ""
+    assert "".join(acts.strings) == STORY
+
+
+def test_real_windows_agree_with_one_run_but_for_the_context_they_lack(demo_model):
+    sae = vv.demo_sae("a")
+    whole = vv.encode(demo_model, STORY * 3, sae)
+    parts = vv.encode(demo_model, STORY * 3, sae, window=48, overlap=24)
+    assert len(parts.windows[0]) > 3
+    first = slice(0, 48)
+    np.testing.assert_allclose(
+        parts.codes[first].toarray(), whole.codes[first].toarray(), atol=2e-2
+    )
+    assert parts.fve == pytest.approx(whole.fve, abs=0.1)
+
+
+def test_reuse_gives_what_a_fresh_run_gives(demo_model):
+    sae = vv.demo_sae("a")
+    vv.encode(demo_model, STORY, sae, reuse=True)
+    edited = STORY.replace("village", "harbour")
+    np.testing.assert_allclose(
+        vv.encode(demo_model, edited, sae, reuse=True).codes.toarray(),
+        vv.encode(demo_model, edited, sae).codes.toarray(),
+        atol=2e-2,
+    )
+
+
+def test_a_dictionary_at_the_wrong_block_is_told_not_to_fit(demo_model):
+    wrong = dataclasses.replace(vv.demo_sae("a"), point="resid_post.3")
+    with pytest.warns(UserWarning, match=r"a does not seem to fit resid_post\.3 of smollm2"):
+        vv.encode(demo_model, STORY, wrong)
+
+
 # -- speed -----------------------------------------------------------------------------------
 
 
-def test_long_texts_rank_and_print_in_a_fraction_of_a_second(sae):
-    model = FakeModel(context=4096)
-    acts = vv.encode(model, " ".join([TEXT] * 170), sae)
+def test_long_texts_rank_and_print_in_two_seconds(sae):
+    acts = vv.encode(FakeModel(context=4096), " ".join([TEXT] * 170), sae)
     start = time.process_time()
     acts.top_features(20)
     acts.feature(3)

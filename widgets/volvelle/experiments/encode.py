@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
 from volvelle.compute.names import known_keywords
+from volvelle.compute.windows import Window, windows
 from volvelle.experiments.activations import Activations
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from volvelle.compute.sae import SAE
     from volvelle.models.tokens import Tokens
 
-__all__ = ["Activations", "encode", "plan_windows"]
+__all__ = ["Activations", "encode"]
 
 # States held at once, padding included: 4096 tokens of width 576 are 9 MB.
 TOKENS_AT_ONCE = 4096
@@ -28,54 +28,11 @@ TOKENS_AT_ONCE = 4096
 _AS_WIDE_AS_MODEL = ("embed", "resid_pre", "resid_post", "mlp_out")
 
 
-@dataclass(frozen=True)
-class Window:
-    """A stretch of one text that the model runs at once.
-
-    Attributes
-    ----------
-    text : int
-        Which text.
-    start, stop : int
-        Tokens given to the model, half open.
-    first : int
-        The first token whose state is taken from this window; those before it are context.
-    """
+class Piece(NamedTuple):
+    """A window of one of the texts."""
 
     text: int
-    start: int
-    stop: int
-    first: int
-
-
-def plan_windows(n_tokens: int, window: int, overlap: int, text: int = 0) -> list[Window]:
-    """Cut a text into overlapping windows.
-
-    Parameters
-    ----------
-    n_tokens : int
-        Length of the text.
-    window : int
-        Most tokens of a window, at least 2.
-    overlap : int
-        Tokens a later window sees again before its first own one: 1 ... window - 1, so that
-        the first token of a window, whose state is not like any other's, is never used.
-    text : int
-        Which text, kept in the windows.
-
-    Returns
-    -------
-    list of Window
-        Every token belongs to exactly one; none for an empty text.
-    """
-    windows: list[Window] = []
-    first = 0
-    while first < n_tokens:
-        start = max(first - overlap, 0)
-        stop = min(start + window, n_tokens)
-        windows.append(Window(text, start, stop, first))
-        first = stop
-    return windows
+    window: Window
 
 
 @known_keywords
@@ -102,7 +59,7 @@ def encode(
     window : int, optional
         Most tokens the model sees at once; ``model.context`` by default, which is its most.
     overlap : int, optional
-        Tokens a later window sees again as context; a quarter of the window by default.
+        Tokens a later window sees again as context; an eighth of the window by default.
     reuse : bool
         Compute only what changed since an earlier text encoded with ``reuse=True``, for texts
         that are being edited. Exact to float rounding.
@@ -162,10 +119,11 @@ def _encode(
     reuse: bool,
 ) -> Activations:
     tokens = tuple(model.tokens(text) for text in texts)
-    windows = [
-        piece
+    pieces = [
+        Piece(number, window)
         for number, own in enumerate(tokens)
-        for piece in plan_windows(len(own), *plan, number)
+        for window in windows(len(own), *plan)
+        if window.stop
     ]
     starts = np.cumsum([0, *map(len, tokens)])
     n_tokens = int(starts[-1])
@@ -173,18 +131,18 @@ def _encode(
     left_out[starts[:-1][np.diff(starts) > 0]] = True
     outliers = np.zeros(n_tokens, dtype=bool)
     kth = np.full(n_tokens, np.inf, dtype=np.float32) if sae.is_top_k else None
-    found: dict[Window, sp.csr_array] = {}
+    found: dict[Piece, Any] = {}
     fit = Fit(sae.d_model)
     done = 0
-    for batch in _batches(windows):
+    for batch in _batches(pieces):
         report(done / max(n_tokens, 1), f"{done} of {n_tokens} tokens")
-        states, extreme = _states(
-            model, [tokens[w.text][w.start : w.stop] for w in batch], sae, reuse=reuse
-        )
+        cut_out = [tokens[text][window.start : window.stop] for text, window in batch]
+        states, extreme = _states(model, cut_out, sae, reuse=reuse)
         for piece, x, far in zip(batch, states, extreme, strict=True):
+            start, stop, used = piece.window
             # position 0 of a text is nobody's context: it is skipped, not encoded
-            skip = max(piece.first - piece.start, 1 if piece.first == 0 else 0)
-            rows = slice(starts[piece.text] + piece.start + skip, starts[piece.text] + piece.stop)
+            skip = used - start or 1
+            rows = slice(starts[piece.text] + start + skip, starts[piece.text] + stop)
             own = x[skip:]
             codes, cut = sae.encode_sparse(own, return_kth=True)
             found[piece] = codes
@@ -193,13 +151,13 @@ def _encode(
                 kth[rows] = cut
             usable = ~far[skip:]
             fit.add(own[usable], sae.decode(codes, own)[usable])
-            done += piece.stop - piece.first
+            done += stop - used
     report(1.0, f"{n_tokens} tokens")
     return Activations(
-        codes=_assembled([found[w] for w in windows], left_out, sae.n_features),
+        codes=_assembled([found[piece] for piece in pieces], left_out, sae.n_features),
         tokens=tokens,
         windows=tuple(
-            np.array([w.first for w in windows if w.text == n], dtype=np.int64)
+            np.array([window.used for text, window in pieces if text == n], dtype=np.int64)
             for n in range(len(tokens))
         ),
         left_out=left_out,
@@ -261,16 +219,20 @@ def _states(
     )
 
 
-def _batches(windows: Sequence[Window]) -> Iterator[list[Window]]:
+def _batches(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
     """Group windows of like length; what is held, padding included, stays bounded."""
-    batch: list[Window] = []
-    for piece in sorted(windows, key=lambda w: (w.stop - w.start, w.text, w.start)):
-        if batch and (len(batch) + 1) * (piece.stop - piece.start) > TOKENS_AT_ONCE:
+    batch: list[Piece] = []
+    for piece in sorted(pieces, key=lambda p: (_length(p), p)):
+        if batch and (len(batch) + 1) * _length(piece) > TOKENS_AT_ONCE:
             yield batch
             batch = []
         batch.append(piece)
     if batch:
         yield batch
+
+
+def _length(piece: Piece) -> int:
+    return piece.window.stop - piece.window.start
 
 
 def _assembled(
@@ -306,7 +268,7 @@ def _window(window: int | None, context: int) -> int:
 
 def _overlap(overlap: int | None, window: int) -> int:
     if overlap is None:
-        return max(1, window // 4)
+        return max(1, window // 8)
     if not 1 <= overlap < window:
         raise ValueError(f"overlap {overlap} is outside 1...{window - 1}, for windows of {window}")
     return int(overlap)
