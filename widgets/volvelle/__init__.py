@@ -31,6 +31,8 @@ _HOMES = {
     "SAE": "formats.sae",
     "demo_sae": "formats.demo",
     # verbs
+    "steer": "experiments.steer",
+    "SteeringRun": "experiments.steering_run",
     "encode": "experiments.encode",
     "Activations": "experiments.encode",
     # views

@@ -1,0 +1,187 @@
+"""The rows of a steering experiment: strengths, placebos and samples, run as one batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from volvelle.compute.directions import Direction
+from volvelle.compute.placebos import random_steers, shuffled_steers
+from volvelle.compute.steers import METHODS, HeadScale, Steer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    AnySteer = Steer | HeadScale
+
+KINDS = ("steered", "random", "shuffled")
+# Placebos draw from a stream of their own, so that more samples leave them as they are.
+PLACEBO_STREAM = 7
+
+
+@dataclass(frozen=True)
+class Key:
+    """Which row.
+
+    Attributes
+    ----------
+    kind : {"steered", "random", "shuffled"}
+        The steers themselves, a norm-matched random turn of them, or other features of the
+        same SAE at the same length.
+    number : int
+        Which placebo, from 0; -1 for the steers themselves.
+    strength : float
+        Multiplier of every steer's own strength; 0 is the baseline.
+    sample : int
+        From 0. Rows of one sample draw from the same noise, whatever their strength.
+    """
+
+    kind: str
+    number: int
+    strength: float
+    sample: int = 0
+
+
+def as_steers(given: Any) -> list[AnySteer]:
+    """Return a list of steers from one or several; a bare direction is added, in unit norm."""
+    listed = list(given) if isinstance(given, (list, tuple)) else [given]
+    if not listed:
+        raise ValueError("steers is empty; give at least one vv.Steer(direction, strength)")
+    return [s if isinstance(s, (Steer, HeadScale)) else Steer(s) for s in listed]
+
+
+def as_strengths(given: Any) -> tuple[float, ...]:
+    """Return the multipliers with the baseline 0 among them, in ascending order."""
+    listed = [given] if isinstance(given, (int, float)) else list(given)
+    values = [float(value) for value in listed]
+    if not all(np.isfinite(values)):
+        raise ValueError(f"strengths={listed!r} must be finite numbers")
+    return tuple(sorted({0.0, *values}))
+
+
+def placebos_of(
+    steers: Sequence[AnySteer], n: int, seed: int, n_heads: int | None
+) -> dict[tuple[str, int], list[AnySteer]]:
+    """Return n random counterparts, and n shuffled ones where there are SAE features."""
+    if n < 0 or int(n) != n:
+        raise ValueError(f"placebo={n} must be a whole number, 0 or more")
+    found: dict[tuple[str, int], list[AnySteer]] = {}
+    for number in range(n):
+        rng = np.random.default_rng([seed, PLACEBO_STREAM, number])
+        found["random", number] = random_steers(steers, rng, n_heads)
+    for number in range(n):
+        rng = np.random.default_rng([seed, PLACEBO_STREAM + 1, number])
+        shuffled = shuffled_steers(steers, rng)
+        if shuffled is not None:
+            found["shuffled", number] = shuffled
+    return found
+
+
+def plan_rows(
+    steers: Sequence[AnySteer],
+    strengths: Sequence[float],
+    placebos: dict[tuple[str, int], list[AnySteer]],
+    samples: int = 1,
+) -> list[tuple[Key, list[AnySteer]]]:
+    """Return every row's key and steers: the steers' own rows first, strengths ascending.
+
+    The baseline is shared: a placebo at strength 0 is the same row.
+    """
+    rows: list[tuple[Key, list[AnySteer]]] = []
+    for strength in strengths:
+        mine = [s.times(strength) for s in steers]
+        rows += [(Key("steered", -1, strength, sample), mine) for sample in range(samples)]
+    for (kind, number), others in placebos.items():
+        for strength in strengths:
+            if strength == 0:
+                continue
+            mine = [s.times(strength) for s in others]
+            rows += [(Key(kind, number, strength, sample), mine) for sample in range(samples)]
+    return rows
+
+
+@dataclass(frozen=True)
+class SteerCard:
+    """What a reader should know of one steer, kept with a result.
+
+    Attributes
+    ----------
+    name, method, formula, neutral : str
+    unit : str
+    strength : float
+        The steer's own s; a row's effective strength is its multiplier times this.
+    points : tuple of str
+    where : dict
+        ``prompt``, ``generated``, ``special``, ``first``, ``when``.
+    settings : dict
+        The method's own numbers: c, min, max, target.
+    lengths : dict of unit -> float or None
+        |v| at s = 1 for method add at its first point, in every unit: ``raw``, ``norm``
+        (multiples of the point's median residual norm) and ``max_act`` (multiples of the
+        feature's largest activation; None where it has none).
+    """
+
+    name: str
+    method: str
+    formula: str
+    neutral: str
+    unit: str
+    strength: float
+    points: tuple[str, ...]
+    where: dict[str, Any]
+    settings: dict[str, Any] = field(default_factory=dict)
+    lengths: dict[str, float | None] = field(default_factory=dict)
+
+    def effective(self, multiplier: float) -> dict[str, float | None]:
+        """Return s times |v| in every unit, signed, at a multiplier of the strength."""
+        s = multiplier * self.strength
+        return {unit: None if v is None else s * v for unit, v in self.lengths.items()}
+
+
+def card(steer: AnySteer, model: Any) -> SteerCard:
+    """Describe a steer on a model."""
+    where = steer.where
+    when = where.when
+    described = {
+        "prompt": where.prompt,
+        "generated": where.generated,
+        "special": where.special,
+        "first": where.first,
+        "when": None if when is None else {"feature": when.feature.name, "above": when.above},
+    }
+    parts = steer.parts()
+    settings: dict[str, Any] = {}
+    for name in ("c", "min", "max", "factor"):
+        if getattr(steer, name, None) is not None:
+            settings[name] = float(getattr(steer, name))
+    target = getattr(steer, "target", None)
+    if isinstance(target, Direction):
+        settings["target"] = target.name
+    elif target is not None:
+        settings["target"] = np.asarray(target, dtype=float).tolist()
+    return SteerCard(
+        name=steer.name,
+        method=steer.method,
+        formula=METHODS[steer.method].formula if steer.method in METHODS else steer.formula,
+        neutral=steer.neutral,
+        unit=steer.unit,
+        strength=steer.strength,
+        points=tuple(dict.fromkeys(str(part.point) for part in parts)),
+        where=described,
+        settings=settings,
+        lengths=_lengths(parts[0], model) if steer.method == "add" else {},
+    )
+
+
+def _lengths(part: Any, model: Any) -> dict[str, float | None]:
+    norm = model.norm(part.point)
+    vector = float(np.linalg.norm(part.writes))
+    raw = part.scale(norm) * vector
+    a_max = part.settings.get("a_max")
+    return {
+        "raw": raw,
+        "norm": raw / norm,
+        "max_act": raw / (a_max * vector) if a_max else None,
+    }

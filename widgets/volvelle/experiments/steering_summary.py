@@ -1,0 +1,107 @@
+"""One honest sentence about a steering run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from volvelle.experiments.steering_run import SteeringRun
+
+# What counts as collapse: the unsteered model finds the text this many times as surprising as
+# its own, or this share of its trigrams repeats (and more than in its own).
+COLLAPSE_PERPLEXITY = 5.0
+COLLAPSE_REPETITION = 0.5
+# A change of a probability below this is not worth a verb.
+STILL = 0.005
+MOST_WATCHED = 3
+
+
+def short(value: float) -> str:
+    """Return a probability as .31, or with two digits that count where it is tiny."""
+    if value < 0.01:
+        return f"{value:.2g}"
+    return f"{value:.2f}".lstrip("0") if value < 0.995 else f"{value:.3g}"
+
+
+def verb(before: float, after: float) -> str:
+    """Say what a probability does."""
+    if abs(after - before) < STILL and not 0.5 < (after + 1e-9) / (before + 1e-9) < 2:
+        return "stays small, from"
+    if abs(after - before) < STILL:
+        return "hardly moves, from"
+    return "rises from" if after > before else "falls from"
+
+
+def strength_name(run: SteeringRun, strength: float) -> str:
+    """Say a strength as a reader of the steers would: effective for one, a multiple for more."""
+    if len(run.steers) == 1:
+        return f"{strength * run.steers[0].strength:.3g}"
+    return f"{strength:.3g} times their strengths"
+
+
+def summarise(run: SteeringRun) -> str:
+    """Return the summary of a run. `SteeringRun.summary` documents it."""
+    if len(run.strengths) < 2:
+        return "only the baseline was run; give strengths other than 0"
+    parts = [_watched(run, token) for token in run.watch[:MOST_WATCHED]] or [_changed(run)]
+    parts += _collapse(run)
+    sentence = "; ".join(parts)
+    if not run.placebos:
+        sentence += "; no placebo was run, so nothing says that a random direction would not"
+    return sentence + "."
+
+
+def _watched(run: SteeringRun, token: str) -> str:
+    curve = run.curve(token)
+    base = float(curve[run.strengths.index(0)])
+    furthest = int(np.nanargmax(np.abs(curve - base)))
+    after = float(curve[furthest])
+    said = (
+        f"P({token.strip() or token!r}) {verb(base, after)} {short(base)} to {short(after)} "
+        f"at {strength_name(run, run.strengths[furthest])}"
+    )
+    counts = []
+    for kind, what in (("random", "random directions"), ("shuffled", "other features")):
+        reached, n = run.as_strong(token, kind)
+        if n:
+            counts.append(f"{reached} of {n} {what} do as much")
+    return "; ".join([said, *counts])
+
+
+def _changed(run: SteeringRun) -> str:
+    base = run.baseline.ids
+    changed = [s for s in run.strengths if s != 0 and not np.array_equal(run.row(s).ids, base)]
+    if not changed:
+        return "the text is the same at every strength"
+    first = min(changed, key=abs)
+    others = [
+        not np.array_equal(run.row(first, kind=kind, number=number).ids, base)
+        for kind, number in run.placebos
+        if kind == "random"
+    ]
+    said = f"the text changes from strength {strength_name(run, first)} on"
+    if others:
+        said += f", and {sum(others)} of {len(others)} random directions change it there too"
+    return said
+
+
+def _collapse(run: SteeringRun) -> list[str]:
+    noise, loops = run.curve("perplexity"), run.curve("repetition")
+    zero = run.strengths.index(0)
+    worst = [
+        i
+        for i in range(len(run.strengths))
+        if noise[i] > COLLAPSE_PERPLEXITY * noise[zero]
+        or loops[i] > max(COLLAPSE_REPETITION, loops[zero] + 0.25)
+    ]
+    if not worst:
+        return []
+    first = min(worst, key=lambda i: abs(run.strengths[i]))
+    said = (
+        f"the text collapses at {strength_name(run, run.strengths[first])} (perplexity "
+        f"{noise[zero]:.3g} to {noise[first]:.3g}, repeated trigrams {short(loops[zero])} to "
+        f"{short(loops[first])})"
+    )
+    return [said]
