@@ -266,7 +266,7 @@ def _edited(
     before, shared = model.prefixes.take(ids, points)
     if before is not None and shared == len(ids) == len(before.ids):
         model.prefixes.keep(before)
-        return {point: before.states[point] for point in points}
+        return {point: before.states[point].copy() for point in points}
     # at least one token runs: it is what carries the early stop
     shared = min(shared, len(ids) - 1)
     cache = before.cache if before is not None else new_cache(model.nnsight._module)  # noqa: SLF001
@@ -285,5 +285,6 @@ def _edited(
             state = np.concatenate([before.states[point][:shared], state])
         states[point] = state
     if cache is not None:
-        model.prefixes.keep(Prefix(ids, cache, states))
+        # a copy: what the caller gets is the caller's to change
+        model.prefixes.keep(Prefix(ids, cache, {p: state.copy() for p, state in states.items()}))
     return states

@@ -145,7 +145,7 @@ def _assemble(tokenizer: Any, ids: np.ndarray, offsets: np.ndarray, text: str) -
     strings = [""] * n
     written = 0
     first = np.flatnonzero(np.diff(glyph, prepend=-1))
-    last = np.append(first[1:], n)
+    last = np.append(first[1:], n)[: len(first)]
     for a, b in zip(first, last, strict=True):
         if added[a]:
             strings[a] = str(tokenizer.convert_ids_to_tokens(int(ids[a]))) if special[a] else ""
