@@ -11,12 +11,14 @@ def view(fresh):
     return Page(fresh.run(f"w = vv.FeatureActivations(model, a, {TEXT!r})\nw").view)
 
 
-def explores(page):
-    """Hover, select and sort with nobody to answer."""
+def explores(page, chip=4):
+    """Hover, select, pick and filter with nobody to answer."""
+    page.filter.fill("")
     page.chip("laughed").hover()
     page.card.get_by_text("token ").first.wait_for()
-    page.chips.nth(4).click()
-    assert page.selected() == [4]
+    page.chips.nth(chip).click()
+    page.chips.and_(page.root.locator("[aria-selected=true]")).first.wait_for()
+    assert page.selected() == [chip]
     other = page.listed()[3]
     page.row(other).locator(".vv-name").click()
     page.legend.get_by_text(str(other), exact=True).wait_for()
@@ -37,8 +39,7 @@ def test_a_view_survives_the_restart_and_the_death_of_its_kernel(fresh, view):
     )
     assert new.shown() == "new"
     fresh.kill_kernel()
-    fresh.page.wait_for_timeout(1000)
-    explores(view)
+    explores(view, chip=6)
     assert new.shown() == "new"
     view.root.get_by_text("kernel has not answered").wait_for(timeout=15_000)
     fresh.console.clear()

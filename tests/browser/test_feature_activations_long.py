@@ -1,28 +1,41 @@
 """FeatureActivations on ten thousand tokens: it scrolls, reports and stops."""
 
+import json
+
 import pytest
 from browser.activations_page import Page
 
 N_TOKENS = 10_000
-# Longer than this is a freeze even where software draws on a busy machine.
-FREEZE_MS = 1000
-SMOOTH_MS = 50  # median
+# CPU time of the page's thread for one task, between two of which it answers the user. Wall
+# time would measure whatever else the machine does.
+FREEZE_MS = 300
 LONG_TEXT = f"""
 from pydoc_data.topics import topics
 ids = model.tokenizer(" ".join(topics.values()))["input_ids"][:{N_TOKENS}]
 long_text = model.tokenizer.decode(ids)
 """
-WATCH_FRAMES = """() => {
-  const frames = window.__frames = [];
-  let last = performance.now();
-  const next = now => {
-    frames.push(now - last);
-    last = now;
-    window.__raf = requestAnimationFrame(next);
-  };
-  window.__raf = requestAnimationFrame(next);
-}"""
-READ_FRAMES = "() => { cancelAnimationFrame(window.__raf); return window.__frames.slice(2); }"
+TASK = "ThreadControllerImpl::RunTask"
+
+
+def longest_task_ms(notebook, act):
+    """Return the longest task of the page's main thread while `act` runs, CPU ms."""
+    browser = notebook.context.browser
+    browser.start_tracing(page=notebook.page, categories=["toplevel"])
+    try:
+        act()
+    finally:
+        events = json.loads(browser.stop_tracing())["traceEvents"]
+    mains = {
+        (e["pid"], e["tid"])
+        for e in events
+        if e["name"] == "thread_name" and e["args"]["name"] == "CrRendererMain"
+    }
+    tasks = [
+        e["tdur"]
+        for e in events
+        if e["name"] == TASK and "tdur" in e and (e["pid"], e["tid"]) in mains
+    ]
+    return max(tasks) / 1e3
 
 
 @pytest.fixture(scope="module")
@@ -43,22 +56,19 @@ def test_ten_thousand_tokens_scroll_and_repaint_without_freezing(live, long_text
     box = page.strip.bounding_box()
     live.page.mouse.move(box["x"] + 200, box["y"] + 100)
     live.page.wait_for_timeout(500)
-    live.page.evaluate(WATCH_FRAMES)
-    for _ in range(30):
-        live.page.mouse.wheel(0, 600)
-        live.page.wait_for_timeout(30)
-    scrolling = sorted(live.page.evaluate(READ_FRAMES))
-    live.page.evaluate(WATCH_FRAMES)
-    live.tell("w.selected_features = [3]")
-    live.page.wait_for_timeout(1500)
-    repainting = live.page.evaluate(READ_FRAMES)
-    print(
-        f"frames while scrolling: median {scrolling[len(scrolling) // 2]:.0f} ms, "
-        f"longest {scrolling[-1]:.0f} ms; longest at a repaint {max(repainting):.0f} ms"
-    )
-    assert scrolling[len(scrolling) // 2] < SMOOTH_MS
-    assert scrolling[-1] < FREEZE_MS
-    assert max(repainting) < FREEZE_MS
+
+    def scroll():
+        for _ in range(30):
+            live.page.mouse.wheel(0, 600)
+            live.page.wait_for_timeout(30)
+
+    def repaint():
+        live.tell("w.selected_features = [3]")
+        live.page.wait_for_timeout(1500)
+
+    found = longest_task_ms(live, scroll), longest_task_ms(live, repaint)
+    print(f"longest task while scrolling {found[0]:.0f} ms, at a repaint {found[1]:.0f} ms of CPU")
+    assert max(found) < FREEZE_MS
 
 
 def test_a_text_longer_than_the_context_runs_in_windows_whose_borders_are_shown(live):
