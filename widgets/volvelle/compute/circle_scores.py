@@ -10,7 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from volvelle.compute.circular import circular_correlation
-from volvelle.compute.planes import N_COMPONENTS, RIDGE, rotation_to, unit_circle
+from volvelle.compute.planes import (
+    N_COMPONENTS,
+    RIDGE,
+    principal_components,
+    rotation_to,
+    unit_circle,
+)
 
 
 def gram(vectors: np.ndarray) -> np.ndarray:
@@ -106,6 +112,38 @@ def leave_one_out(
     scores, left, others = _folds(gram(vectors), 2)
     turned = rotation_to(scores, targets[others])
     return np.einsum("ik,ikl->il", left, turned)
+
+
+def predict_others(
+    vectors: np.ndarray, reference: np.ndarray, kept: np.ndarray, method: str = "pca"
+) -> np.ndarray:
+    """Place the other classes by a plane fitted, and turned, on some of them.
+
+    Parameters
+    ----------
+    vectors : array, shape (n, d_model)
+    reference : array, shape (..., n)
+        Radians; leading axes are shuffles, which cost next to nothing.
+    kept : int array
+        The rows fitted; all others are placed, in their order.
+    method : str
+        ``"pca"`` or ``"ridge"``.
+
+    Returns
+    -------
+    array, shape (..., n - n_kept, 2)
+    """
+    parts = principal_components(vectors[kept])
+    k = 2 if method == "pca" else min(N_COMPONENTS, len(kept) - 2)
+    held = np.setdiff1d(np.arange(len(vectors)), kept)
+    scores, left = parts.scores[:, :k], (vectors[held] - parts.mean) @ parts.rows[:k].T
+    targets = unit_circle(reference)[..., kept, :]
+    if method == "pca":
+        return left @ rotation_to(np.broadcast_to(scores, (*targets.shape[:-1], 2)), targets)
+    scale = parts.scores[:, 0].std()
+    z = scores / scale
+    solve = np.linalg.solve(z.T @ z + RIDGE * np.eye(k), z.T)
+    return left / scale @ solve @ (targets - targets.mean(axis=-2, keepdims=True))
 
 
 def left_out_correlation(predicted: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -115,7 +115,7 @@ def class_vectors(
         path = cache_dir() / "circles" / f"{name}.safetensors"
         if path.exists():
             return _read(path, stimuli, _source(model, stimuli, positions))
-    states = _states(model, stimuli, positions, neutral, progress)
+    states = model.call(lambda: _states(model, stimuli, positions, neutral, progress))
     found = ClassVectors(
         points=tuple(states),
         names=stimuli.words,
@@ -162,9 +162,8 @@ def _states(
             states = np.asarray(source[point], dtype=np.float32)
             rows.setdefault(point, np.empty((len(texts), states.shape[-1]), np.float32))
             rows[point][chosen] = states
-        if progress is not None:
-            done = min(start + CHUNK, len(texts))
-            progress(done / len(texts), f"{done} of {len(texts)} texts")
+        done = min(start + CHUNK, len(texts))
+        model.report(progress, done / len(texts), f"{done} of {len(texts)} texts")
     return {point: _finish(x, stimuli, neutral) for point, x in rows.items()}
 
 

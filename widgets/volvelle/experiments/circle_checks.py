@@ -1,0 +1,277 @@
+"""Held-out checks of an emotion circle: words, sentences and steering it was not fitted to."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from volvelle.compute.circle_fit import axis_correlations, fit_circle
+from volvelle.compute.circle_null import shuffles
+from volvelle.compute.circle_scores import left_out_correlation, predict_others
+from volvelle.compute.circular import angular_error
+from volvelle.compute.directions import Dictionary
+from volvelle.compute.names import known_keywords
+from volvelle.experiments.circle_steer import steer_around
+from volvelle.experiments.circle_stimuli import (
+    Stimuli,
+    read_stimuli,
+    situations,
+    unseen_words,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import pandas as pd
+
+    from volvelle.compute.circle import Circle
+
+    Progress = Callable[[float, str], None]
+
+SPLITS = 6
+
+
+@dataclass(frozen=True)
+class Check:
+    """One number about something held out.
+
+    Attributes
+    ----------
+    what : str
+        What was held out.
+    measure : str
+        What the value is.
+    value : float
+    limit : float
+        What 95 % of shuffled labels stay below (for an error: above); NaN where none was drawn.
+    n : int
+        Words, texts or splits.
+    """
+
+    what: str
+    measure: str
+    value: float
+    limit: float
+    n: int
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Checks:
+    """Held-out checks of one circle.
+
+    Attributes
+    ----------
+    title : str
+    rows : tuple of Check
+    details : dict
+    """
+
+    title: str
+    rows: tuple[Check, ...]
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, key: tuple[str, str]) -> Check:
+        """Return a check by (what, measure)."""
+        found = {(row.what, row.measure): row for row in self.rows}
+        if key not in found:
+            raise KeyError(f"unknown check {key!r}; there are: {list(found)}")
+        return found[key]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one row per check: what, measure, value, limit, n."""
+        import pandas as pd
+
+        return pd.DataFrame([vars(row) for row in self.rows])
+
+    def save(self, path: str | Path) -> Path:
+        """Write the checks as JSON."""
+        path = Path(path)
+        told = {
+            "volvelle": "circle checks",
+            "title": self.title,
+            "rows": [vars(row) for row in self.rows],
+            "details": dict(self.details),
+        }
+        path.write_text(json.dumps(told, indent=1), encoding="utf-8")
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Checks:
+        """Read checks that `save` wrote."""
+        told = json.loads(Path(path).read_text(encoding="utf-8"))
+        if told.get("volvelle") != "circle checks":
+            raise ValueError(f"{path} holds no circle checks")
+        return cls(told["title"], tuple(Check(**row) for row in told["rows"]), told["details"])
+
+    def __repr__(self) -> str:
+        told = "; ".join(
+            f"{row.what}: {row.measure} {row.value:.2f} (shuffles {row.limit:.2f})"
+            for row in self.rows
+        )
+        return f"Checks({self.title}; {told})"
+
+
+@known_keywords
+def check_circle(
+    model: Any,
+    circle: Circle,
+    *,
+    steering: bool = False,
+    n_splits: int = 100,
+    n_null: int = 1000,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Checks:
+    """Test an emotion circle on what it was not fitted to.
+
+    - *half of the words*: a plane fitted, and turned, on half of the words places the others;
+    - *unseen words*: 38 further words in the same templates, by quadrant;
+    - *situations*: sentences that never name the emotion, read in this circle's plane around
+      their own mean;
+    - *steering by half* (``steering=True``): a plane fitted on half of the words is turned, and
+      the log-probabilities of the others are read.
+
+    Parameters
+    ----------
+    model : Model
+    circle : Circle
+        From `emotion_circle`.
+    steering : bool
+        Also steer by planes from half of the words, 6 splits.
+    n_splits : int
+        Random halves of the words, for reading.
+    n_null : int
+        Shuffles of the held-out labels.
+    seed : int
+    progress : callable(fraction, text), optional
+
+    Returns
+    -------
+    Checks
+    """
+    if circle.method == "axes":
+        raise ValueError("check_circle needs a fitted circle; this one was given its axes")
+    if circle.reference is None or not np.isfinite(circle.reference).all():
+        raise ValueError("check_circle needs a circle whose names all have a reference angle")
+
+    def work() -> Checks:
+        rows = [_halves(circle, n_splits, n_null, seed)]
+        model.report(progress, 0.1, "unseen words")
+        rows.append(_unseen(model, circle, n_null, seed))
+        model.report(progress, 0.4 if steering else 0.6, "situations")
+        if set(circle.names) <= set(situations()):
+            for positions in ("mean", "last"):
+                rows.extend(_situations(model, circle, positions, n_null, seed))
+        if steering:
+            rows.append(_steered_halves(model, circle, seed, progress))
+        model.report(progress, 1.0, "checked")
+        title = f"{model.name} {circle.point}"
+        return Checks(title, tuple(rows), {"n_null": n_null, "seed": seed})
+
+    return model.call(work)
+
+
+def _halves_of(n: int, n_splits: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    rng = np.random.default_rng([seed, 2])
+    orders = [rng.permutation(n) for _ in range(n_splits)]
+    return [
+        (np.sort(order[: n // 2 + n % 2]), np.sort(order[n // 2 + n % 2 :])) for order in orders
+    ]
+
+
+def _half_circle(circle: Circle, kept: np.ndarray) -> Circle:
+    names = [circle.names[i] for i in kept]
+    rows = Dictionary(circle.dictionary.vectors[kept], names, circle.point)
+    return fit_circle(rows, _reference(circle), circle.method, n_null=1)
+
+
+def _reference(circle: Circle) -> dict[str, float]:
+    assert circle.reference is not None  # noqa: S101 - checked at the boundary
+    return dict(zip(circle.names, circle.reference.tolist(), strict=True))
+
+
+def _halves(circle: Circle, n_splits: int, n_null: int, seed: int) -> Check:
+    vectors = circle.dictionary.vectors.astype(np.float64)
+    reference = np.radians(list(_reference(circle).values()))
+    # row 0 is the truth, the others are shuffled through fit and score alike
+    labels = np.vstack([reference, reference[shuffles(len(reference), n_null, seed)]])
+    found = []
+    for kept, held in _halves_of(len(circle), n_splits, seed):
+        placed = predict_others(vectors, labels, kept, circle.method)
+        found.append(left_out_correlation(placed, labels[:, held]))
+    means = np.mean(found, axis=0)
+    limit = float(np.quantile(means[1:], 0.95))
+    what = "half of the words"
+    return Check(what, "circular correlation", float(means[0]), limit, n_splits)
+
+
+def _class_states(model: Any, circle: Circle, read: Stimuli, positions: str) -> np.ndarray:
+    """Return class means (n_classes, d_model) at the circle's own point."""
+    states = model.capture(list(read.texts), [circle.point], positions=positions)[circle.point]
+    return np.stack([states[read.classes == c].mean(axis=0) for c in range(len(read.words))])
+
+
+def _unseen(model: Any, circle: Circle, n_null: int, seed: int) -> Check:
+    words = {word: mid for word, mid in unseen_words().items() if word not in circle.names}
+    read = read_stimuli("templates", tuple(words))
+    angles = circle.read(_class_states(model, circle, read, _positions(circle)))
+    wanted = np.array(list(words.values())) // 90
+    mixed = wanted[shuffles(len(wanted), n_null, seed)]
+    limit = float(np.quantile((angles // 90 == mixed).mean(axis=1), 0.95))
+    right = float((angles // 90 == wanted).mean())
+    return Check("unseen words", "in their quadrant", right, limit, len(words))
+
+
+def _positions(circle: Circle) -> str:
+    return str(circle.details.get("positions", "last"))
+
+
+def _situations(model: Any, circle: Circle, positions: str, n_null: int, seed: int) -> list[Check]:
+    read = read_stimuli("situations", circle.names)
+    xy = circle.project(_class_states(model, circle, read, positions), centre="own")
+    target = np.radians(list(_reference(circle).values()))
+    mixed = target[shuffles(len(target), n_null, seed)]
+    found = np.arctan2(xy[:, 1], xy[:, 0])
+    nulls = np.array([axis_correlations(xy, row) for row in mixed])
+    error = np.degrees(angular_error(found, mixed))
+    what = f"situations, {positions}"
+    n = len(read.texts)
+    axes = axis_correlations(xy, target)
+    names = circle.axis_names
+    return [
+        Check(what, f"{names[0]} r", axes[0], float(np.quantile(nulls[:, 0], 0.95)), n),
+        Check(what, f"{names[1]} r", axes[1], float(np.quantile(nulls[:, 1], 0.95)), n),
+        Check(
+            what,
+            "circular correlation",
+            float(left_out_correlation(xy, target)),
+            float(np.quantile(left_out_correlation(xy, mixed), 0.95)),
+            n,
+        ),
+        Check(
+            what,
+            "error, degrees",
+            float(np.degrees(angular_error(found, target))),
+            float(np.quantile(error, 0.05)),
+            n,
+        ),
+    ]
+
+
+def _steered_halves(model: Any, circle: Circle, seed: int, progress: Progress | None) -> Check:
+    reference = _reference(circle)
+    found = []
+    for i, (kept, held) in enumerate(_halves_of(len(circle), SPLITS, seed)):
+        half = _half_circle(circle, kept)
+        others = {circle.names[j]: reference[circle.names[j]] for j in held}
+        wheel = steer_around(model, half, words=others, placebo=0)
+        peaks = wheel.harmonics.peak[0]
+        unit = np.stack([np.cos(peaks), np.sin(peaks)], axis=1)
+        found.append(left_out_correlation(unit, np.radians(wheel.reference)))
+        model.report(progress, 0.6 + 0.4 * (i + 1) / SPLITS, f"half {i + 1} of {SPLITS}")
+    what = "steering by half of the words"
+    return Check(what, "circular correlation", float(np.mean(found)), float("nan"), SPLITS)

@@ -1,0 +1,195 @@
+"""Turn a model around a circle: every angle of every prompt as one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from volvelle.compute.circle_placebos import KINDS, placebo_planes
+from volvelle.compute.names import known_keywords, unknown
+from volvelle.compute.where import Where
+from volvelle.experiments.circle import AXES
+from volvelle.experiments.circle_stimuli import (
+    generation_prompts,
+    readout_prompts,
+    unseen_words,
+)
+from volvelle.experiments.circle_texts import read_norms
+from volvelle.experiments.circle_turns import Turn, Writer
+from volvelle.experiments.circle_wheel import Text, Wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from volvelle.compute.circle import Circle
+
+    Progress = Callable[[float, str], None]
+
+
+@known_keywords
+def steer_around(
+    model: Any,
+    circle: Circle,
+    prompts: str | Sequence[str] | None = None,
+    angles: Sequence[float] = range(0, 360, 30),
+    strengths: float | Sequence[float] = (0.15,),
+    *,
+    words: Sequence[str] | Mapping[str, float] | None = None,
+    placebo: int | Mapping[str, int] = 10,
+    samples: int = 0,
+    max_new_tokens: int = 24,
+    temperature: float = 0.8,
+    text_placebo: bool = False,
+    vad: str | Path | None = None,
+    where: Where | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Wheel:
+    """Steer a model towards every angle of a circle and read what it then expects to say.
+
+    Adds ``strength * model.norm(point) * (cos a u0 + sin a u1)`` to the residual stream, on all
+    tokens but position 0 and special ones.
+
+    Parameters
+    ----------
+    model : Model
+    circle : Circle
+    prompts : str or sequence of str, optional
+        By default five prompts that an emotion word may follow; for texts, four openings.
+    angles : sequence of float
+        Degrees, at least three; evenly spaced ones make peaks comparable.
+    strengths : float or sequence of float
+        Multiples of the point's median residual norm. 0.05 to 0.3 is useful on the demo model;
+        more is not better.
+    words : sequence of str, or mapping of str to float, optional
+        Words whose log-probability is read (with a leading space, as single tokens), with
+        their reference angle where they have one. By default the circle's names, and for
+        emotions 38 words it has not seen.
+    placebo : int, or mapping of str to int
+        Placebo planes of each kind: ``"random"`` in the whole space, and ``"span"`` inside the
+        span of the circle's vectors, the harder control. 0 for none.
+    samples : int
+        Texts to write per prompt and angle; 0 for none.
+    max_new_tokens : int
+        Of each text.
+    temperature : float
+        Of each text; 0 takes the likeliest token.
+    text_placebo : bool
+        Write texts around one placebo plane of each kind too.
+    vad : path, optional
+        A norms file of your own (CSV: word, valence, arousal), to score texts with. None is
+        shipped: no arousal norms with a free licence exist.
+    where : Where, optional
+        Which tokens are steered.
+    seed : int
+        Of placebo planes and sampled tokens: sample j of a prompt draws from the same noise at
+        every angle.
+    progress : callable(fraction, text), optional
+
+    Returns
+    -------
+    Wheel
+        Log-probabilities, peaks and fits per word, placebos beside them, and the texts.
+    """
+    around = np.asarray(list(angles), dtype=np.float64)
+    levels = np.atleast_1d(np.asarray(strengths, dtype=np.float64))
+    if len(np.unique(around % 360)) < 3:
+        raise ValueError(f"angles: {list(angles)} hold fewer than three distinct ones")
+    if samples < 0:
+        raise ValueError(f"samples is {samples}, expected 0 (no texts) or more")
+    if circle.d_model != model.d_model:
+        raise ValueError(
+            f"this circle reads {circle.d_model}-dimensional vectors, {circle.point} of "
+            f"{model.name} has {model.d_model}"
+        )
+    planes = _placebos(placebo, circle, seed)
+    norms = None if vad is None else read_norms(vad)
+    asked = [prompts] if isinstance(prompts, str) else list(prompts or readout_prompts())
+    opened = list(generation_prompts()) if prompts is None else asked
+    names, reference, held_out, ids, left_out = _words(model, circle, words)
+    turn = Turn(model, circle, levels, around, where or Where())
+
+    def work() -> Wheel:
+        logprobs, baseline = turn.logprobs(circle.plane, asked, ids, with_baseline=True)
+        found: dict[str, np.ndarray] = {}
+        n_planes = sum(len(drawn) for drawn in planes.values())
+        done = 0
+        for kind, drawn in planes.items():
+            parts = []
+            for plane in drawn:
+                parts.append(turn.logprobs(plane, asked, ids)[0])
+                done += 1
+                share = (done + 1) / (n_planes + 1)
+                model.report(progress, share * (0.3 if samples else 1.0), f"placebo planes {done}")
+            found[kind] = np.stack(parts)
+        texts: list[Text] = []
+        if samples:
+            of_texts = {"circle": circle.plane}
+            if text_placebo:
+                of_texts |= {kind: drawn[0] for kind, drawn in planes.items()}
+            written = Writer(turn, opened, samples, max_new_tokens, temperature, seed, norms)
+            texts = written.write(of_texts, progress)
+        return Wheel(
+            title=f"{model.name} {circle.point}, {circle.dictionary.source or 'a circle'}",
+            names=names,
+            reference=reference,
+            held_out=held_out,
+            angles=around,
+            strengths=levels,
+            prompts=tuple(asked),
+            logprobs=logprobs,
+            baseline=baseline,
+            placebos=found,
+            texts=tuple(texts),
+            left_out=left_out,
+            details={"seed": seed, "norm": model.norm(circle.point), "samples": samples},
+        )
+
+    return model.call(work)
+
+
+def _placebos(placebo: int | Mapping[str, int], circle: Circle, seed: int) -> dict[str, np.ndarray]:
+    counts = dict(placebo) if isinstance(placebo, Mapping) else dict.fromkeys(KINDS, int(placebo))
+    for kind, n in counts.items():
+        if kind not in KINDS:
+            raise ValueError(unknown("placebo", kind, KINDS))
+        if n < 0:
+            raise ValueError(f"placebo: {n} planes of kind {kind!r}, expected 0 or more")
+    return {
+        kind: placebo_planes(kind, n, circle.dictionary.vectors, seed)
+        for kind, n in counts.items()
+        if n
+    }
+
+
+def _words(
+    model: Any, circle: Circle, words: Sequence[str] | Mapping[str, float] | None
+) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, list[int], tuple[str, ...]]:
+    """Return words that are single tokens, their angles, which are unseen, ids; and the others."""
+    known: dict[str, float] = {}
+    if circle.reference is not None:
+        known = {name: float(a) for name, a in zip(circle.names, circle.reference, strict=True)}
+    if words is None:
+        wanted = {name: known.get(name, np.nan) for name in circle.names}
+        unseen = unseen_words() if circle.axis_names == AXES else {}
+        wanted |= {word: angle for word, angle in unseen.items() if word not in wanted}
+    elif isinstance(words, Mapping):
+        wanted = {word: float(angle) for word, angle in words.items()}
+    else:
+        wanted = {word: known.get(word, np.nan) for word in words}
+    ids: dict[str, int] = {}
+    for word in wanted:
+        try:
+            ids[word] = model.token_id(f" {word}")
+        except ValueError:
+            continue
+    if not ids:
+        raise ValueError(f"none of the words {list(wanted)[:8]} is a single token of {model.name}")
+    names = tuple(ids)
+    reference = np.array([wanted[name] for name in names], dtype=np.float64)
+    held_out = np.array([name not in circle.names for name in names])
+    left = tuple(word for word in wanted if word not in ids)
+    return names, reference, held_out, list(ids.values()), left

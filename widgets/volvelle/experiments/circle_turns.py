@@ -1,0 +1,141 @@
+"""Rows of a wheel: one steer per angle, run or written together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from volvelle.compute.circle_placebos import turned
+from volvelle.compute.directions import Direction
+from volvelle.compute.steers import Steer
+from volvelle.experiments.circle_texts import distinct_words, norms_of, valence
+from volvelle.experiments.circle_wheel import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from volvelle.compute.circle import Circle
+    from volvelle.compute.where import Where
+
+    Progress = Callable[[float, str], None]
+
+
+class Turn:
+    """One model and point, turned in any plane."""
+
+    def __init__(
+        self, model: Any, circle: Circle, strengths: np.ndarray, angles: np.ndarray, where: Where
+    ) -> None:
+        self.model = model
+        self.point = circle.point
+        self.strengths = strengths
+        self.angles = angles
+        self.where = where
+
+    def steers(self, plane: np.ndarray) -> list[Steer]:
+        """Return one steer per strength and angle, strengths outermost."""
+        vectors = turned(plane, self.angles)
+        directions = [
+            Direction(vector, f"{angle:g}°", self.point)
+            for vector, angle in zip(vectors, self.angles, strict=True)
+        ]
+        return [
+            Steer(direction, float(strength), where=self.where)
+            for strength in self.strengths
+            for direction in directions
+        ]
+
+    def logprobs(
+        self, plane: np.ndarray, prompts: list[str], ids: list[int], *, with_baseline: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Run every strength, angle and prompt as one batch."""
+        steers = self.steers(plane)
+        rows = [[steer] for steer in steers for _ in prompts]
+        texts = prompts * len(steers)
+        if with_baseline:
+            rows, texts = rows + [[] for _ in prompts], texts + prompts
+        found = self.model.next_token(texts, steers=rows, tokens=ids)
+        shape = (len(self.strengths), len(self.angles), len(prompts), len(ids))
+        n = int(np.prod(shape[:3]))
+        return found[:n].reshape(shape), found[n:]
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Texts around a wheel, all rows of a plane generated together."""
+
+    turn: Turn
+    prompts: list[str]
+    samples: int
+    max_new_tokens: int
+    temperature: float
+    seed: int
+    norms: dict[str, tuple[float, float]] | None
+
+    def write(self, planes: Mapping[str, np.ndarray], progress: Progress | None) -> list[Text]:
+        """Return the unsteered texts, then those of every plane."""
+        texts = self._rows("circle", [([], 0.0, float("nan"))], None)
+        for n, (name, plane) in enumerate(planes.items()):
+            told = [
+                ([steer], float(steer.strength), float(angle))
+                for steer, angle in zip(
+                    self.turn.steers(plane),
+                    np.tile(self.turn.angles, len(self.turn.strengths)),
+                    strict=True,
+                )
+            ]
+
+            def share(fraction: float, text: str, n: int = n) -> None:
+                if progress is not None:
+                    progress(0.3 + 0.7 * (n + fraction) / len(planes), text)
+
+            texts += self._rows(name, told, share)
+        return texts
+
+    def _rows(
+        self,
+        plane: str,
+        told: list[tuple[list[Steer], float, float]],
+        progress: Progress | None,
+    ) -> list[Text]:
+        from volvelle.models.steering import Steered
+        from volvelle.models.writing import generate_rows, row_seed
+
+        model = self.turn.model
+        cells = [
+            (steers, strength, angle, p, sample)
+            for steers, strength, angle in told
+            for p in range(len(self.prompts))
+            for sample in range(self.samples)
+        ]
+        ids = [model.prompt_ids(prompt) for prompt in self.prompts]
+        rows = [ids[p] for _, _, _, p, _ in cells]
+        applied = Steered(model, [cell[0] for cell in cells], rows, self.max_new_tokens)
+        # one noise per prompt and sample, at every angle: angles differ by the steer alone
+        seeds = [row_seed(self.seed, p * self.samples + sample) for _, _, _, p, sample in cells]
+        written = generate_rows(
+            model,
+            rows,
+            applied if any(cell[0] for cell in cells) else None,
+            seeds=seeds,
+            max_new_tokens=self.max_new_tokens,
+            temperature=self.temperature,
+            progress=progress,
+        )
+        return [
+            Text(
+                plane=plane,
+                strength=strength,
+                angle=angle,
+                prompt=self.prompts[p],
+                sample=sample,
+                text=found.text,
+                nll=float(-np.mean(found.logprobs)) if len(found.logprobs) else float("nan"),
+                distinct=distinct_words(found.text),
+                valence=valence(found.text),
+                norms={} if self.norms is None else norms_of(found.text, self.norms),
+            )
+            for (_, strength, angle, p, sample), found in zip(cells, written, strict=True)
+        ]

@@ -1,0 +1,282 @@
+"""What turning a circle did: responses around the wheel, beside their placebos."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from volvelle.compute.circular import (
+    Harmonic,
+    align,
+    angular_error,
+    circular_correlation,
+    first_harmonic,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+VERSION = 1
+PLACEBOS = {"random": "random planes", "span": "planes in the span of the names"}
+
+
+@dataclass(frozen=True, eq=False)
+class Text:
+    """A text written under one turn of the wheel.
+
+    Attributes
+    ----------
+    plane : str
+        ``"circle"``, or a placebo: ``"random"``, ``"span"``.
+    strength : float
+        0 for the unsteered baseline.
+    angle : float
+        Degrees; NaN for the baseline.
+    prompt : str
+    sample : int
+    text : str
+        The continuation.
+    nll : float
+        Mean negative log-probability per token under the steered model, nats.
+    distinct : float
+        Distinct words over words, in [0, 1].
+    valence : float
+        VADER's compound score in [-1, 1]; NaN where vaderSentiment is not installed.
+    norms : dict
+        Means over the words found in a norms file of the user's: valence, arousal, share.
+    """
+
+    plane: str
+    strength: float
+    angle: float
+    prompt: str
+    sample: int
+    text: str
+    nll: float
+    distinct: float
+    valence: float
+    norms: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Wheel:
+    """Responses of a model to a direction turned around a circle.
+
+    Attributes
+    ----------
+    title : str
+        Model, point and what the plane was fitted to.
+    names : tuple of str
+        Words whose log-probability was read.
+    reference : array, shape (n_words,)
+        Degrees, NaN for words that have none; for held-out words the middle of their quadrant.
+    held_out : bool array, shape (n_words,)
+        Words that the plane has not seen.
+    angles : array, shape (n_angles,)
+        Degrees.
+    strengths : array, shape (n_strengths,)
+        Multiples of the point's median residual norm.
+    prompts : tuple of str
+    logprobs : array, float32, shape (n_strengths, n_angles, n_prompts, n_words)
+        Natural log.
+    baseline : array, float32, shape (n_prompts, n_words)
+        Unsteered.
+    placebos : dict of str to array, float32, shape (n_planes, n_strengths, n_angles, n_prompts,
+        n_words)
+        The same around planes that are not the circle's: ``"random"``, and ``"span"``, planes
+        inside the span of the class vectors.
+    texts : tuple of Text
+    left_out : tuple of str
+        Words that are more than one token, which have no next-token probability.
+    details : dict
+    """
+
+    title: str
+    names: tuple[str, ...]
+    reference: np.ndarray
+    held_out: np.ndarray
+    angles: np.ndarray
+    strengths: np.ndarray
+    prompts: tuple[str, ...]
+    logprobs: np.ndarray
+    baseline: np.ndarray
+    placebos: Mapping[str, np.ndarray] = field(default_factory=dict)
+    texts: tuple[Text, ...] = ()
+    left_out: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def response(self) -> np.ndarray:
+        """Mean change of each word's log-probability, nats, (n_strengths, n_angles, n_words)."""
+        return self.logprobs.mean(axis=2) - self.baseline.mean(axis=0)
+
+    @property
+    def harmonics(self) -> Harmonic:
+        """Peak (radians), amplitude (nats), mean and R2 per strength and word."""
+        return self._waves(self.logprobs)
+
+    def _waves(self, logprobs: np.ndarray) -> Harmonic:
+        curves = logprobs.mean(axis=-2).swapaxes(-1, -2)
+        return first_harmonic(curves, np.radians(self.angles))
+
+    @property
+    def peaks(self) -> np.ndarray:
+        """Angle at which each word is likeliest, degrees in [0, 360), (n_strengths, n_words)."""
+        return np.degrees(self.harmonics.peak) % 360
+
+    @property
+    def scored(self) -> np.ndarray:
+        """Words of the plane's own that have a reference, bool (n_words,)."""
+        return np.isfinite(self.reference) & ~self.held_out
+
+    def _score(self, logprobs: np.ndarray) -> np.ndarray:
+        chosen = self.scored
+        if chosen.sum() < 4:
+            return np.full(logprobs.shape[:-3], np.nan)
+        peaks = self._waves(logprobs[..., chosen]).peak
+        return np.abs(circular_correlation(peaks, np.radians(self.reference[chosen])))
+
+    @property
+    def score(self) -> np.ndarray:
+        """Absolute circular correlation of peaks with the reference, (n_strengths,)."""
+        return self._score(self.logprobs)
+
+    @property
+    def placebo_scores(self) -> dict[str, np.ndarray]:
+        """The same for every placebo plane, (n_planes, n_strengths)."""
+        return {kind: self._score(found) for kind, found in self.placebos.items()}
+
+    @property
+    def resultant(self) -> np.ndarray:
+        """Resultant length of peaks against the reference, aligned, (n_strengths,)."""
+        chosen = self.scored
+        peaks = self.harmonics.peak[:, chosen]
+        return align(peaks, np.radians(self.reference[chosen])).length
+
+    @property
+    def error(self) -> np.ndarray:
+        """Median distance of peaks from the reference, aligned, degrees, (n_strengths,)."""
+        chosen = self.scored
+        peaks = self.harmonics.peak[:, chosen]
+        return np.degrees(angular_error(peaks, np.radians(self.reference[chosen])))
+
+    @property
+    def quadrants(self) -> np.ndarray:
+        """Share of held-out words that peak in their quadrant (chance .25), (n_strengths,)."""
+        chosen = np.isfinite(self.reference) & self.held_out
+        if not chosen.any():
+            return np.full(len(self.strengths), np.nan)
+        found = self.peaks[:, chosen] // 90
+        return (found == (self.reference[chosen] % 360) // 90).mean(axis=1)
+
+    def curves(self) -> np.ndarray:
+        """Read both axes by the model's own words: (n_strengths, n_angles, 2), nats.
+
+        The mean change of the log-probability, weighted by cos (valence) and sin (arousal) of
+        the words' reference angles. It is what the model expects to say, not what readers feel.
+        """
+        chosen = self.scored
+        turn = np.radians(self.reference[chosen])
+        weights = np.stack([np.cos(turn), np.sin(turn)], axis=1)
+        weights = weights - weights.mean(axis=0)
+        return self.response[..., chosen] @ (weights / np.abs(weights).sum(axis=0))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one row per strength and word: reference, peak, amplitude, fit, held out."""
+        import pandas as pd
+
+        waves, n = self.harmonics, len(self.names)
+        rows = []
+        for s, strength in enumerate(self.strengths):
+            rows.append(
+                pd.DataFrame(
+                    {
+                        "strength": np.full(n, strength),
+                        "word": self.names,
+                        "reference": self.reference,
+                        "held_out": self.held_out,
+                        "peak": self.peaks[s],
+                        "amplitude": waves.amplitude[s],
+                        "r2": waves.r2[s],
+                    }
+                )
+            )
+        return pd.concat(rows, ignore_index=True)
+
+    def responses(self) -> pd.DataFrame:
+        """Return one row per strength, angle and word: change of the log-probability, nats."""
+        import pandas as pd
+
+        index = pd.MultiIndex.from_product(
+            [self.strengths, self.angles, self.names], names=["strength", "angle", "word"]
+        )
+        return pd.DataFrame({"change": self.response.ravel()}, index=index).reset_index()
+
+    def texts_table(self) -> pd.DataFrame:
+        """Return one row per text written."""
+        import pandas as pd
+
+        rows = [{**vars(t), **{f"norms_{k}": v for k, v in t.norms.items()}} for t in self.texts]
+        return pd.DataFrame(rows).drop(columns="norms", errors="ignore")
+
+    def save(self, path: str | Path) -> Path:
+        """Write the wheel to a safetensors file: numbers and JSON, no pickle."""
+        from safetensors.numpy import save_file
+
+        path = Path(path)
+        arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS}
+        arrays |= {f"placebos.{k}": np.ascontiguousarray(v) for k, v in self.placebos.items()}
+        told = {name: getattr(self, name) for name in _TOLD}
+        told |= {"version": VERSION, "texts": [vars(text) for text in self.texts]}
+        save_file(arrays, path, {"volvelle.wheel": json.dumps(told)})
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> Wheel:
+        """Read a wheel that `save` wrote."""
+        from safetensors import safe_open
+
+        with safe_open(str(path), framework="np") as file:
+            metadata = file.metadata() or {}
+            if "volvelle.wheel" not in metadata:
+                raise ValueError(f"{path} is no wheel: its header has no 'volvelle.wheel' entry")
+            told = json.loads(metadata["volvelle.wheel"])
+            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        if told.pop("version") > VERSION:
+            raise ValueError(f"{path} was written by a newer volvelle; this one cannot read it")
+        placebos = {k.partition(".")[2]: arrays.pop(k) for k in list(arrays) if "." in k}
+        for name in ("names", "prompts", "left_out"):
+            told[name] = tuple(told[name])
+        told["texts"] = tuple(Text(**text) for text in told["texts"])
+        return cls(placebos=placebos, **arrays, **told)
+
+    def __repr__(self) -> str:
+        best = int(np.nan_to_num(self.score).argmax())
+        parts = [f"{len(self.angles)} angles x {len(self.prompts)} prompts"]
+        parts.append(f"strength {self.strengths[best]:g}: {self.says(best)}")
+        if self.texts:
+            parts.append(f"{len(self.texts)} texts")
+        return f"Wheel({self.title}; {', '.join(parts)})"
+
+    def says(self, strength: int = 0) -> str:
+        """Return the result at one strength (its index) as a sentence, with its placebos."""
+        if not np.isfinite(self.score[strength]):
+            return "no reference angles to score against"
+        told = [f"circular correlation of peak angles {self.score[strength]:.2f}"]
+        for kind, scores in self.placebo_scores.items():
+            limit = np.quantile(scores[:, strength], 0.95)
+            told.append(f"95 % of {len(scores)} {PLACEBOS[kind]} below {limit:.2f}")
+        if self.held_out.any():
+            n = int(self.held_out.sum())
+            told.append(f"{self.quadrants[strength]:.2f} of {n} unseen words in their quadrant")
+        return "; ".join(told)
+
+
+_ARRAYS = ("reference", "held_out", "angles", "strengths", "logprobs", "baseline")
+_TOLD = ("title", "names", "prompts", "left_out", "details")
