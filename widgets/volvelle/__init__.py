@@ -32,6 +32,8 @@ _HOMES = {
     "demo_sae": "formats.demo",
     # verbs
     "steer": "experiments.steer",
+    "dose": "experiments.dose",
+    "Dose": "experiments.dose_result",
     "SteeringRun": "experiments.steering_run",
     "encode": "experiments.encode",
     "Activations": "experiments.encode",

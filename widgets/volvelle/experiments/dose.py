@@ -1,0 +1,279 @@
+"""`vv.dose`: an answer against the strength of a steer, and against that of placebos."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from volvelle.compute.names import known_keywords
+from volvelle.experiments.dose_result import Dose
+from volvelle.experiments.prompts import prompt_ids
+from volvelle.experiments.steer_rows import as_steers, as_strengths, card, placebos_of
+from volvelle.models.predicting import next_token_and_entropy
+from volvelle.models.steer_readers import heads_of
+from volvelle.models.steering import Steered
+from volvelle.models.writing import generate_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from volvelle.compute.steers import HeadScale, Steer
+    from volvelle.models.model import Model
+
+    AnySteer = Steer | HeadScale
+
+__all__ = ["Dose", "dose"]
+
+
+@dataclass
+class Rows:
+    """The rows of one experiment, column by column."""
+
+    prompts: list[list[int]] = field(default_factory=list)
+    steers: list[list[AnySteer]] = field(default_factory=list)
+    question: list[str] = field(default_factory=list)
+    concept: list[str] = field(default_factory=list)
+    kind: list[str] = field(default_factory=list)
+    number: list[int] = field(default_factory=list)
+    strength: list[float] = field(default_factory=list)
+
+    def add(
+        self,
+        prompt: tuple[str, list[int]],
+        steers: list[AnySteer],
+        who: tuple[str, str, int],
+        s: float,
+    ) -> None:
+        """Add one row: (question, ids), steers, (concept, kind, number), multiplier."""
+        self.question.append(prompt[0])
+        self.prompts.append(prompt[1])
+        self.steers.append([steer.times(s) for steer in steers])
+        self.concept.append(who[0])
+        self.kind.append(who[1])
+        self.number.append(who[2])
+        self.strength.append(s)
+
+
+@known_keywords
+def dose(
+    model: Model,
+    prompt: Any,
+    steers: Any,
+    strengths: Sequence[float] = (0, 0.5, 1, 1.5, 2),
+    answers: Sequence[str] = ("yes", "no"),
+    *,
+    control: Any = None,
+    reverse: Any = None,
+    placebo: int = 20,
+    max_new_tokens: int = 0,
+    chat: bool = False,
+    seed: int = 0,
+    progress: Callable[[float, str], None] | None = None,
+) -> Dose:
+    """Ask a question while concepts are steered at growing strength.
+
+    An answer that rises with the strength says nothing by itself: random directions of the
+    same size often raise it too, and so may an answer to any question at all. Both are run
+    beside it.
+
+    Parameters
+    ----------
+    model : Model
+    prompt : str, Tokens, ids, or chat messages
+        Ends where the answer begins ("... Answer:").
+    steers : Steer, Direction, a list of them, or dict of name -> steer or list of steers
+        Each entry is one concept, one line of the plot; several steers of one concept act
+        together and go in a dict.
+    strengths : sequence of float
+        Multiply every steer's own strength; 0 is always run.
+    answers : sequence of str
+        At least two; the first one's share is drawn. Case and a leading space do not matter:
+        every spelling that is one token counts.
+    control : prompt or list of prompts, optional
+        Unrelated questions with the same answers: an answer that rises here too is a bias.
+    reverse : prompt or list of prompts, optional
+        The question asked the other way round, so that the answer should fall.
+    placebo : int
+        Norm-matched random counterparts per concept (and as many of other features of the same
+        SAE). Concepts added at one point with one length share theirs.
+    max_new_tokens : int
+        Also let the model go on for so many tokens at every strength of the concepts.
+    chat : bool
+        Put text prompts in the model's chat template.
+    seed : int
+        Of the placebos.
+    progress : callable(fraction, text), optional
+
+    Returns
+    -------
+    Dose
+
+    Raises
+    ------
+    ValueError
+        For fewer than two answers, or answers without a single-token spelling.
+    """
+    concepts = _concepts(steers)
+    multipliers = as_strengths(strengths)
+    spelled = [spellings(model, answer) for answer in _answers(answers)]
+    asked = [
+        (name, prompt_ids(model, one, chat=chat))
+        for name, given in (("asked", [prompt]), ("control", control), ("reversed", reverse))
+        for one in (given if name == "asked" else _several(given))
+    ]
+
+    def work() -> Dose:
+        shared = _shared(concepts, model)
+        placebos = {
+            name: placebos_of(concepts[name], placebo, seed, heads_of(model)[0])
+            for name in dict.fromkeys(shared.values())
+        }
+        rows = _plan(concepts, multipliers, asked, placebos)
+        wanted = [i for ids in spelled for i in ids]
+        found, entropy = next_token_and_entropy(
+            model, rows.prompts, Steered(model, rows.steers, rows.prompts), wanted, progress
+        )
+        borders = np.cumsum([0, *(len(ids) for ids in spelled)])
+        logprobs = [np.logaddexp.reduce(found[:, a:b], axis=1) for a, b in pairwise(borders)]
+        return Dose(
+            model=model.name,
+            questions={
+                name: tuple(model.tokenizer.decode(ids) for n, ids in asked if n == name)
+                for name in dict.fromkeys(name for name, _ in asked)
+            },
+            answers=tuple(answers),
+            spellings=tuple(tuple(model.tokenizer.decode([i]) for i in ids) for ids in spelled),
+            concepts=tuple(concepts),
+            steers={name: tuple(card(s, model) for s in mine) for name, mine in concepts.items()},
+            strengths=multipliers,
+            concept=np.array(rows.concept),
+            kind=np.array(rows.kind),
+            question=np.array(rows.question),
+            number=np.array(rows.number),
+            strength=np.array(rows.strength),
+            logprobs=np.stack(logprobs, axis=1).astype(np.float32),
+            entropy=entropy.astype(np.float32),
+            texts=_texts(model, rows, max_new_tokens, progress),
+            placebo_of=shared,
+            settings={
+                "placebo": placebo,
+                "max_new_tokens": max_new_tokens,
+                "chat": chat,
+                "seed": seed,
+            },
+        )
+
+    return model.call(work)
+
+
+def spellings(model: Model, answer: str) -> list[int]:
+    """Return the ids of every spelling of an answer that is one token.
+
+    As given, in lower case and capitalised, each with and without a leading space.
+
+    Raises
+    ------
+    ValueError
+        Where none is one token.
+    """
+    found: list[int] = []
+    word = answer.strip()
+    for form in dict.fromkeys((word, word.lower(), word.capitalize())):
+        for spelling in (form, f" {form}"):
+            ids = model.tokenizer(spelling, add_special_tokens=False)["input_ids"]
+            if len(ids) == 1 and ids[0] not in found:
+                found.append(int(ids[0]))
+    if not found:
+        raise ValueError(
+            f"answer {answer!r} is more than one token of {model.name} in every spelling; ask so "
+            "that a single word answers"
+        )
+    return found
+
+
+def _answers(answers: Sequence[str]) -> list[str]:
+    listed = [answers] if isinstance(answers, str) else list(answers)
+    if len(listed) < 2:
+        raise ValueError(f"answers={answers!r}: a share needs at least two answers")
+    return listed
+
+
+def _several(given: Any) -> list[Any]:
+    if given is None:
+        return []
+    # messages of one chat are a list too
+    if isinstance(given, (list, tuple)) and given and not isinstance(given[0], (Mapping, int)):
+        return list(given)
+    return [given]
+
+
+def _concepts(steers: Any) -> dict[str, list[AnySteer]]:
+    if isinstance(steers, Mapping):
+        found = {str(name): as_steers(mine) for name, mine in steers.items()}
+    else:
+        listed = list(steers) if isinstance(steers, (list, tuple)) else [steers]
+        each = [as_steers(one) for one in listed]
+        names = [" + ".join(steer.name for steer in mine) for mine in each]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(f"two concepts are named {twice!r}; name them in a dict")
+        found = dict(zip(names, each, strict=True))
+    if not found:
+        raise ValueError("steers is empty; give at least one vv.Steer(direction, strength)")
+    return found
+
+
+def _shared(concepts: dict[str, list[AnySteer]], model: Model) -> dict[str, str]:
+    """Say whose placebos serve each concept: a random turn of one serves all of its size."""
+    first: dict[Any, str] = {}
+    found = {}
+    for name, mine in concepts.items():
+        parts = [part for steer in mine for part in steer.parts()]
+        features = any(hasattr(d, "sae") for steer in mine for d in steer.directions)
+        size: Any = name
+        if len(parts) == 1 and parts[0].method == "add" and not features:
+            (part,) = parts
+            length = part.strength * part.scale(model.norm(part.point))
+            length *= float(np.linalg.norm(part.writes))
+            size = (part.point, f"{length:.5g}", str(part.where))
+        found[name] = first.setdefault(size, name)
+    return found
+
+
+def _plan(
+    concepts: dict[str, list[AnySteer]],
+    strengths: Sequence[float],
+    asked: Sequence[tuple[str, list[int]]],
+    placebos: dict[str, dict[tuple[str, int], list[AnySteer]]],
+) -> Rows:
+    rows = Rows()
+    for prompt in asked:
+        rows.add(prompt, [], ("", "baseline", -1), 0.0)
+        for name, mine in concepts.items():
+            for s in strengths:
+                if s != 0:
+                    rows.add(prompt, mine, (name, "steered", -1), s)
+    for name, counterparts in placebos.items():
+        for (kind, number), others in counterparts.items():
+            for s in strengths:
+                if s != 0:
+                    rows.add(asked[0], others, (name, kind, number), s)
+    return rows
+
+
+def _texts(
+    model: Model, rows: Rows, n: int, progress: Callable[[float, str], None] | None
+) -> tuple[str, ...]:
+    texts = [""] * len(rows.prompts)
+    if n:
+        chosen = [i for i, kind in enumerate(rows.kind) if kind in ("baseline", "steered")]
+        prompts = [rows.prompts[i] for i in chosen]
+        steered = Steered(model, [rows.steers[i] for i in chosen], prompts, n)
+        written = generate_rows(model, prompts, steered, max_new_tokens=n, progress=progress)
+        for i, one in zip(chosen, written, strict=True):
+            texts[i] = one.text
+    return tuple(texts)
