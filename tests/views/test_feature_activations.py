@@ -298,7 +298,7 @@ def test_one_message_brings_a_new_text(view, monkeypatch):
     view.comm.kernel = None
     big = [keys for keys in sent if {"_token_index", "_list_stats"} & keys]
     assert len(big) == 1
-    assert {"_token_index", "_column_mask", "_top_values", "_list_stats"} <= big[0]
+    assert {"_token_index", "_top_values", "_list_stats"} <= big[0]
 
 
 def test_work_leaves_no_thread_per_view(model, encoded):

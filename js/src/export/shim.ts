@@ -3,7 +3,7 @@
 /** Binary buffers travel as {"$base64": text}; here they become what a notebook delivers. */
 export function revive(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(revive);
-  if (value === null || typeof value !== "object") return value;
+  if (value === null || typeof value !== "object" || ArrayBuffer.isView(value)) return value;
   const packed = (value as { $base64?: string }).$base64;
   if (typeof packed === "string") {
     const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));

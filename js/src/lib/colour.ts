@@ -108,7 +108,8 @@ export function contrast(a: RGB, b: RGB): number {
   return (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05);
 }
 
-const DARK_INK: RGB = [17, 17, 17];
+// black and white, not softer: then one of the two always has a contrast over 4.5
+const DARK_INK: RGB = [0, 0, 0];
 const LIGHT_INK: RGB = [255, 255, 255];
 
 /** The ink that reads best on an opaque background. */
