@@ -16,6 +16,8 @@ from volvelle.compute.map_scores import faithfulness
 from volvelle.compute.neighbours import Neighbours, nearest, unit_rows
 from volvelle.compute.procrustes import procrustes
 
+pytestmark = pytest.mark.filterwarnings("ignore:Tensorflow not installed:ImportWarning")
+
 
 def rings(n=400, d=24, seed=0):
     random = np.random.default_rng(seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -166,9 +167,7 @@ def _each_epoch(after: Callable[[np.ndarray, int], None]) -> Iterator[None]:
     replaced by one whose product calls back; and that product is umap's own function compiled
     with numba's disk cache, which umap-learn leaves off.
     """
-    import umap.layouts
-
-    layouts: Any = umap.layouts
+    layouts = _layouts()
 
     held = layouts._get_optimize_layout_euclidean_single_epoch_fn  # noqa: SLF001
     epoch_function = _compiled(layouts)
@@ -185,6 +184,14 @@ def _each_epoch(after: Callable[[np.ndarray, int], None]) -> Iterator[None]:
         yield
     finally:
         layouts._get_optimize_layout_euclidean_single_epoch_fn = held  # noqa: SLF001
+
+
+def _layouts() -> Any:
+    """Import umap.layouts, without umap-learn's word on Tensorflow."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ImportWarning)
+        import umap.layouts
+    return umap.layouts
 
 
 _COMPILED: list[Any] = []
@@ -268,25 +275,22 @@ def umap_layout(
         if on_frame and due and on_frame(Frame(now.copy(), epoch, n_epochs)):
             raise _Enough
 
-    with _RUNNING, _each_epoch(after):
-        from umap.layouts import optimize_layout_euclidean
-
-        with suppress(_Enough):
-            optimize_layout_euclidean(
-                positions,
-                positions,
-                graph.row[kept].astype(np.int32),
-                graph.col[kept].astype(np.int32),
-                n_epochs,
-                n,
-                weights.max() / weights,
-                *CURVE,
-                random.randint(np.iinfo(np.int32).min + 1, np.iinfo(np.int32).max - 1, 3, np.int64),
-                1.0,
-                LEARNING_RATE,
-                NEGATIVE_SAMPLES,
-                move_other=True,
-            )
+    with _RUNNING, _each_epoch(after), suppress(_Enough):
+        _layouts().optimize_layout_euclidean(
+            positions,
+            positions,
+            graph.row[kept].astype(np.int32),
+            graph.col[kept].astype(np.int32),
+            n_epochs,
+            n,
+            weights.max() / weights,
+            *CURVE,
+            random.randint(np.iinfo(np.int32).min + 1, np.iinfo(np.int32).max - 1, 3, np.int64),
+            1.0,
+            LEARNING_RATE,
+            NEGATIVE_SAMPLES,
+            move_other=True,
+        )
     return positions
 
 

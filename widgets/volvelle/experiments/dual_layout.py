@@ -133,9 +133,11 @@ def dual_layout(  # noqa: PLR0917  (the two dictionaries, then what to read them
     plan = replace(plan, match=_match(plan, match))
     kept = _kept(plan) if cache else None
     if kept is not None and kept.is_file():
+        from safetensors import SafetensorError
+
         try:
             return DualLayout.load(kept)
-        except (ValueError, KeyError, OSError) as error:
+        except (ValueError, KeyError, OSError, SafetensorError) as error:
             log.warning("%s cannot be read and is made again: %s", kept.name, error)
     from volvelle.experiments.dual_work import Work
 

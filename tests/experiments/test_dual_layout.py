@@ -1,0 +1,297 @@
+"""Two dictionaries become one map, or a message that says what is missing."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+import volvelle as vv
+from volvelle.compute.neighbours import unit_rows
+from volvelle.compute.sae import SAE
+from volvelle.experiments import dual_layout as module
+from volvelle.experiments.dual_layout import DualLayout, dual_layout
+
+
+def planted(n=120, d=24, n_shared=60, seed=0):
+    random = np.random.default_rng(seed)
+    a, b = random.standard_normal((2, n, d)).astype(np.float32)
+    b[:n_shared] = a[:n_shared]
+    return a, b
+
+
+def sae(vectors, name, point="resid_post.3", model="tiny", densities=None):
+    rows = torch.as_tensor(vectors)
+    n, d = rows.shape
+    return SAE(
+        {"W_enc": rows.T.clone(), "W_dec": rows, "b_enc": torch.zeros(n), "b_dec": torch.zeros(d)},
+        "standard",
+        point,
+        name=name,
+        label_tokens=[[f"{name}{i}", "the"] for i in range(n)],
+        densities=densities,
+        metadata={"model_name": model},
+    )
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("VOLVELLE_CACHE", str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def pair():
+    a, b = planted()
+    return dual_layout(sae(a, "a"), sae(b, "b"), cache=False)
+
+
+def test_a_shared_basis_gives_a_joint_map_matched_by_decoder(pair):
+    assert (pair.mode, pair.match) == ("joint", "decoder")
+    assert pair.xy_a.shape == pair.xy_b.shape == (120, 2)
+    own = pair.matches[pair.matches.a < 60]
+    assert (own.a == own.b).all()
+    assert len(own) == 60
+    assert len(pair.candidates) > len(pair.matches)
+    assert list(pair.candidates.columns)[-2:] == ["mutual", "above"]
+
+
+def test_matched_copies_lie_on_each_other(pair):
+    apart = np.linalg.norm(pair.xy_a[:60] - pair.xy_b[:60], axis=1)
+    assert np.median(apart) < 0.1 * np.std(pair.xy_a)
+
+
+def test_the_repr_says_what_is_shown_and_what_chance_gives(pair):
+    text = repr(pair)
+    for part in ("joint", "a (120 of 120)", "matched by decoder", "95 % of chance", "permuted"):
+        assert part in text
+    assert "trustworthiness" in text
+    assert "seed 0" in text
+
+
+def test_every_point_knows_its_neighbours_in_both(pair):
+    assert (pair.a.other[:60, 0] == np.arange(60)).all()
+    np.testing.assert_allclose(pair.a.other_score[:60, 0], 1, atol=1e-5)
+    assert (pair.a.own[:, 0] != np.arange(120)).all()
+    assert pair.b.labels[7] == "b7 · the"
+
+
+def test_a_saved_layout_is_read_back_whole(pair, tmp_path):
+    again = DualLayout.load(pair.save(tmp_path / "pair.safetensors"))
+    assert repr(again) == repr(pair)
+    np.testing.assert_array_equal(again.xy_b, pair.xy_b)
+    assert again.matches.equals(pair.matches)
+    assert again.regions == pair.regions
+    assert again.a.labels == pair.a.labels
+    assert again.to_pandas().equals(pair.to_pandas())
+    assert again.stability(1, n_epochs=5).shape == (1, 1)
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    from safetensors.numpy import save_file
+
+    save_file({"x": np.zeros(1)}, tmp_path / "x.safetensors")
+    with pytest.raises(ValueError, match="no dual layout"):
+        DualLayout.load(tmp_path / "x.safetensors")
+
+
+def test_the_frame_has_one_row_per_feature_of_both(pair):
+    table = pair.to_pandas()
+    assert len(table) == 240
+    assert set(table.dictionary) == {"a", "b"}
+    assert (table.match[:60] == np.arange(60)).all()
+
+
+def test_stability_is_nought_for_the_same_picture_and_below_one_for_others(pair):
+    from volvelle.compute.procrustes import procrustes
+
+    moved = pair.stability(2, n_epochs=30)
+    assert moved.shape == (2, 1)
+    assert ((moved > 0) & (moved < 1)).all()
+    assert procrustes(pair.xy_a, pair.xy_a).disparity < 1e-9
+
+
+def test_left_out_rows_keep_their_place_and_say_why():
+    a, b = planted()
+    a[3], a[5] = np.nan, 0
+    densities = np.full(120, 0.01)
+    densities[7] = 0
+    pair = dual_layout(sae(a, "a", densities=densities), sae(b, "b"), cache=False)
+    assert pair.a.left_out == {"NaN": 1, "zero": 1, "never fire": 1}
+    assert np.isnan(pair.xy_a[[3, 5, 7]]).all()
+    assert pair.a.alive.sum() == 117
+    assert pair.b.alive.all()
+    assert not pair.matches.a.isin([3, 5, 7]).any()
+    own = pair.matches[(pair.matches.a < 60)]
+    assert (own.a == own.b).all()
+    assert (pair.a.own[[3, 5, 7]] == -1).all()
+    assert (pair.a.cluster[[3, 5, 7]] == 255).all()
+
+
+def test_duplicates_are_laid_out_and_match_one_of_their_copies():
+    a, b = planted()
+    b[60:65] = b[0]
+    pair = dual_layout(a, b, cache=False)
+    assert np.isfinite(pair.xy_b).all()
+    assert pair.matches.a.is_unique
+    assert pair.matches.b.is_unique
+
+
+@pytest.mark.parametrize("n", [1, 2, 15])
+def test_few_features_are_laid_out(n):
+    a, b = planted(n, 16, n)
+    pair = dual_layout(a, b, cache=False)
+    assert np.isfinite(pair.xy_a).all()
+    assert len(pair.matches) <= n
+    assert (pair.matches.a == pair.matches.b).all()
+
+
+@pytest.mark.parametrize("n", [1, 2, 15])
+def test_one_dictionary_of_few_features_is_laid_out_alone(n):
+    alone = dual_layout(planted(n)[0], cache=False)
+    assert alone.mode == "alone"
+    assert alone.mixing is None
+    assert len(alone.matches) == 0
+    assert len(alone.to_pandas()) == n
+    assert "DualLayout(a" in repr(alone)
+
+
+def test_emotions_and_an_sae_share_a_map():
+    a, b = planted(d=16)
+    feelings = vv.Dictionary(b[:5], ["joy", "fear", "anger", "awe", "calm"], "resid_post.3", "feel")
+    pair = dual_layout(sae(a, "a"), feelings, cache=False)
+    assert pair.mode == "joint"
+    assert pair.b.labels == ("joy", "fear", "anger", "awe", "calm")
+    assert {(0, 0), (1, 1)} <= set(zip(pair.matches.a, pair.matches.b, strict=True))
+
+
+def test_nothing_to_lay_out_is_an_error_that_counts():
+    with pytest.raises(ValueError, match=r"b \(b\) has no direction to lay out: 2 NaN, 3 zero"):
+        dual_layout(planted()[0], np.vstack([np.full((2, 24), np.nan), np.zeros((3, 24))]))
+
+
+def test_something_else_is_named():
+    with pytest.raises(TypeError, match="a is str, expected an SAE, a Dictionary, or an array"):
+        dual_layout("a")
+    with pytest.raises(TypeError, match="did you mean 'n_epochs'"):
+        dual_layout(planted()[0], epochs=3)
+    with pytest.raises(ValueError, match="did you mean 'decoder'"):
+        dual_layout(*planted(), match="decodr")
+    with pytest.raises(ValueError, match="did you mean 'joint'"):
+        dual_layout(*planted(), mode="joined")
+
+
+def test_different_widths_say_that_model_and_texts_are_missing():
+    a, _ = planted(d=24)
+    b, _ = planted(d=16)
+    message = "a has 24 dimensions, b has 16.*model and texts missing"
+    with pytest.raises(ValueError, match=message):
+        dual_layout(a, b)
+    with pytest.raises(ValueError, match="texts missing"):
+        dual_layout(a, b, model=SimpleNamespace(name="m"))
+    with pytest.raises(ValueError, match="mode='joint' needs one basis"):
+        dual_layout(a, b, mode="joint")
+    with pytest.raises(ValueError, match="compares vectors"):
+        dual_layout(a, b, match="decoder")
+    with pytest.raises(ValueError, match="a is plain vectors"):
+        dual_layout(a, b, match="activation", model=SimpleNamespace(name="m"), texts=["x"])
+
+
+def test_models_that_differ_share_no_basis():
+    a, b = planted()
+    with pytest.raises(ValueError, match="a was made for one, b for two"):
+        dual_layout(sae(a, "a", model="one"), sae(b, "b", model="two"))
+    with pytest.raises(ValueError, match="not both the residual stream"):
+        dual_layout(sae(a, "a"), sae(b, "b", point="mlp_out.3"), mode="joint")
+    pair = dual_layout(
+        sae(a, "a"), sae(b, "b", point="mlp_out.3"), match="decoder", cache=False, n_epochs=20
+    )
+    assert pair.mode == "separate"
+
+
+def test_matching_by_encoder_needs_encoders():
+    a, b = planted()
+    pair = dual_layout(sae(a, "a"), sae(b, "b"), match="encoder", cache=False, n_epochs=10)
+    assert (pair.matches.a < 60).sum() == 60
+    with pytest.raises(ValueError, match="needs encoders, and b has none"):
+        dual_layout(sae(a, "a"), b, match="encoder")
+
+
+def test_a_separate_map_brings_b_onto_a_by_its_matches():
+    random = np.random.default_rng(1)
+    centres = 3 * random.standard_normal((6, 24)).astype(np.float32)
+    a = np.repeat(centres, 25, axis=0) + planted(n=150)[0]
+    b = a + 0.05 * random.standard_normal(a.shape).astype(np.float32)
+    pair = dual_layout(a, b, mode="separate", match="decoder", cache=False)
+    assert pair.mode == "separate"
+    assert pair.disparity < 0.5
+    assert pair.mixing is None
+    apart = np.linalg.norm(pair.xy_a - pair.xy_b, axis=1)
+    strangers = np.linalg.norm(pair.xy_a - np.roll(pair.xy_b, 40, axis=0), axis=1)
+    assert np.median(apart) < 0.5 * np.median(strangers)
+    assert pair.stability(1, n_epochs=5).shape == (1, 2)
+
+
+def test_the_axes_are_painted_first_and_a_stop_keeps_the_layout_but_not_the_file():
+    seen = []
+
+    def paint(picture):
+        seen.append(picture)
+        return picture.epoch == 10
+
+    pair = dual_layout(*planted(), on_picture=paint)
+    assert seen[0].label == "principal axes"
+    assert [p.epoch for p in seen] == [0, 5, 10]
+    assert pair.n_epochs == 10
+    np.testing.assert_array_equal(pair.xy_a, seen[-1].xy_a)
+    assert not list((vv.cache_dir() / "layouts").glob("*"))
+
+
+def test_the_second_time_is_read_from_the_cache(monkeypatch):
+    a, b = planted()
+    first = dual_layout(a, b, n_epochs=10)
+    monkeypatch.setattr("volvelle.experiments.dual_work.Work", None)
+    again = dual_layout(a, b, n_epochs=10)
+    assert repr(again) == repr(first)
+    for other in ({"seed": 1}, {"n_epochs": 11}, {"n_neighbors": 10}, {"match": "decoder"}):
+        if other == {"match": "decoder"}:
+            assert repr(dual_layout(a, b, n_epochs=10, **other)) == repr(first)
+            continue
+        with pytest.raises(TypeError):  # Work is gone: it would have been made anew
+            dual_layout(a, b, **{"n_epochs": 10, **other})
+    with pytest.raises(TypeError):
+        dual_layout(a, b + 1e-3, n_epochs=10)
+
+
+def test_a_broken_cache_is_made_again():
+    a, b = planted()
+    first = dual_layout(a, b, n_epochs=5)
+    (kept,) = (vv.cache_dir() / "layouts").glob("*.safetensors")
+    kept.write_bytes(b"no")
+    assert repr(dual_layout(a, b, n_epochs=5)) == repr(first)
+
+
+def test_progress_grows_and_can_end_the_work():
+    seen = []
+    dual_layout(*planted(), cache=False, n_epochs=10, progress=lambda f, t: seen.append((f, t)))
+    fractions = [fraction for fraction, _ in seen]
+    assert fractions == sorted(fractions)
+    assert any("neighbours" in text for _, text in seen)
+
+    def enough(_fraction, _text):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        dual_layout(*planted(), cache=False, progress=enough)
+
+
+def test_the_joint_map_is_of_unit_rows_of_both_together():
+    a, b = planted()
+    scaled = dual_layout(4 * a, b, cache=False, n_epochs=10)
+    plain = dual_layout(a, b, cache=False, n_epochs=10)
+    np.testing.assert_allclose(scaled.xy_a, plain.xy_a, atol=1e-3)
+    x = np.vstack([unit_rows(a), unit_rows(b)])
+    assert len(plain.graphs[0].indices) == len(x)
+
+
+def test_modules_agree_on_what_is_exported():
+    assert set(module.__all__) == {"DualLayout", "dual_layout"}
