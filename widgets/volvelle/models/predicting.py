@@ -215,7 +215,7 @@ def unembed(model: Model, vectors: Any, k: int) -> Unembedding:
         vectors = vectors.vectors
     elif hasattr(vectors, "vector"):
         names, vectors = (vectors.name,), vectors.vector
-    rows = torch.atleast_2d(torch.as_tensor(np.asarray(vectors, dtype=np.float32)))
+    rows = torch.atleast_2d(torch.tensor(np.asarray(vectors, dtype=np.float32)))
     if rows.dim() != 2 or rows.shape[1] != model.d_model:
         raise ValueError(
             f"vectors have shape {tuple(rows.shape)}, {model.name} is {model.d_model} wide"
