@@ -28,8 +28,11 @@ const options = {
   format: "esm",
   charset: "utf8",
   target: "es2022",
-  jsx: "automatic",
-  jsxImportSource: "preact",
+  // h(...) instead of the automatic runtime: 1 kB less in every bundle
+  tsconfigRaw: {
+    compilerOptions: { jsx: "react", jsxFactory: "h", jsxFragmentFactory: "Fragment" },
+  },
+  inject: ["src/lib/jsx.ts"],
   loader: { ".frag": "text", ".vert": "text" },
   plugins: [css],
   legalComments: "none",

@@ -75,7 +75,7 @@ export function readTokens(wire: TokenWire): Tokens {
   return { n, id: (token) => ids[index[token] ?? 0] ?? 0, text, chips, chipOf, rows };
 }
 
-export type SegmentKind = "text" | "space" | "newline" | "tab" | "hidden";
+export type SegmentKind = "text" | "space" | "newline" | "tab" | "unseen";
 
 /** A stretch of a token that is drawn alike. `sign` stands for what has no ink of its own. */
 export interface Segment {
@@ -99,7 +99,7 @@ export function segments(text: string): Segment[] {
     if (spaces) parts.push({ kind: "space", text: whole, sign: "·".repeat(whole.length) });
     else if (newline) parts.push({ kind: "newline", text: whole, sign: "↵" });
     else if (tab) parts.push({ kind: "tab", text: whole, sign: "⇥" });
-    else parts.push({ kind: "hidden", text: whole, sign: codePoint(whole) });
+    else parts.push({ kind: "unseen", text: whole, sign: codePoint(whole) });
     at = match.index + whole.length;
   }
   if (at < text.length) parts.push(plain(text.slice(at)));
@@ -125,7 +125,7 @@ export function visible(text: string): string {
 /** What a screen reader should say for a token. */
 export function spoken(text: string): string {
   if (text === "") return "empty";
-  const names = { space: "space", newline: "new line", tab: "tab", hidden: "" };
+  const names = { space: "space", newline: "new line", tab: "tab", unseen: "" };
   const words = segments(text).map((s) => (s.kind === "text" ? s.text : names[s.kind] || s.sign));
   return words.length === 2 && words[0] === "space" ? String(words[1]) : words.join(" ");
 }

@@ -96,11 +96,18 @@ export interface Fired {
   value: number;
 }
 
+export interface Place {
+  token: number;
+  value: number;
+}
+
 /** Each token's strongest features. */
 export interface Strongest {
   /** How many per token are held. */
   k: number;
   of(token: number): Fired[];
+  /** The tokens where a feature is among the strongest. */
+  at(feature: number): Place[];
 }
 
 export function readStrongest(wire: StrongestWire): Strongest {
@@ -108,8 +115,25 @@ export function readStrongest(wire: StrongestWire): Strongest {
   const values = decode(wire._top_values);
   const k = axis(wire._top_features, 1);
   const scale = wire._top_scale;
+  let places: Map<number, Place[]> | undefined;
+
+  function index(): NonNullable<typeof places> {
+    const found: NonNullable<typeof places> = new Map();
+    features.forEach((feature: number, i: number) => {
+      const value = (values[i] ?? 0) * scale;
+      if (value === 0) return;
+      if (!found.has(feature)) found.set(feature, []);
+      found.get(feature)?.push({ token: Math.floor(i / k), value });
+    });
+    return found;
+  }
+
   return {
     k,
+    at(feature) {
+      places ??= index();
+      return places.get(feature) ?? [];
+    },
     of(token) {
       const fired: Fired[] = [];
       for (let i = token * k; i < (token + 1) * k; i++) {
@@ -126,13 +150,10 @@ export function partialColumn(strongest: Strongest, feature: number, nTokens: nu
   const values = new Float32Array(nTokens);
   let peak = 0;
   let signed = false;
-  for (let token = 0; token < nTokens; token++) {
-    for (const fired of strongest.of(token)) {
-      if (fired.feature !== feature) continue;
-      values[token] = fired.value;
-      peak = Math.max(peak, Math.abs(fired.value));
-      signed ||= fired.value < 0;
-    }
+  for (const { token, value } of strongest.at(feature)) {
+    values[token] = value;
+    peak = Math.max(peak, Math.abs(value));
+    signed ||= value < 0;
   }
   return { values, peak: peak || 1, signed, exact: false };
 }

@@ -1,6 +1,7 @@
 // The strip as a picture: what the page has laid out, drawn again on a canvas.
 
 const SCALE = 2; // pixels per CSS pixel, for print
+const BASELINE = 0.78; // of a line's height, in the fonts that notebooks use
 const MOST_PIXELS = 16_000; // side of a canvas that every browser makes
 
 interface Fragment {
@@ -59,17 +60,22 @@ function write(ink: CanvasRenderingContext2D, root: Element): void {
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const parent = node.parentElement;
-    if (!parent) continue;
+    if (!parent || parent.closest("button")) continue;
     const style = getComputedStyle(parent);
     ink.font = `${style.fontStyle} ${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
     ink.fillStyle = style.color;
     ink.direction = style.direction as CanvasDirection;
     ink.textAlign = "left";
-    const sign = parent.dataset.sign;
+    const sign = parent.dataset.sign; // drawn before the character that has no ink
+    ink.globalAlpha = parent.tagName === "I" ? 0.45 : 1;
+    if (sign) {
+      const box = parent.getClientRects()[0];
+      if (box) ink.fillText(sign, box.x, box.y + box.height * BASELINE);
+      continue;
+    }
     for (const { text, box } of fragments(node as Text)) {
-      const shown = sign ?? (parent.className === "vv-space" ? "·".repeat(text.length) : text);
-      ink.globalAlpha = parent.className.startsWith("vv-") && parent.tagName === "I" ? 0.45 : 1;
-      ink.fillText(shown.replaceAll(/[\r\n]/g, ""), box.x, box.y + box.height * 0.78);
+      const shown = parent.className === "vv-space" ? "·".repeat(text.length) : text;
+      ink.fillText(shown, box.x, box.y + box.height * BASELINE);
     }
   }
   ink.globalAlpha = 1;

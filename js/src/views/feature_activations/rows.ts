@@ -1,8 +1,9 @@
 // The rows of the feature list: Python's where they are current, else from what is held here.
 import { axis, decode } from "../../lib/arrays";
-import type { Column, ListWire, SortBy, Strongest } from "./data";
+import type { Column, ListWire, Place, SortBy, Strongest } from "./data";
 
 export const N_BINS = 48;
+const MOST_ROWS = 100; // as many as Python lists
 
 export interface Row {
   feature: number;
@@ -95,6 +96,11 @@ export function localRows(
   tokens: number[],
   nTokens: number,
 ): Row[] {
+  function places(feature: number): Place[] {
+    const held = columns.get(feature)?.values;
+    if (!held) return strongest.at(feature);
+    return Array.from(held, (value, token) => ({ token, value }));
+  }
   const known = new Map(sent.map((row) => [row.feature, row]));
   const sums = new Map<number, { max: number; total: number; count: number }>();
   const add = (feature: number, value: number): void => {
@@ -113,24 +119,26 @@ export function localRows(
   const n = Math.max(tokens.length, 1);
   return [...sums]
     .filter(([feature, sum]) => sum.count > 0 || known.has(feature))
+    .sort(([, a], [, b]) => Math.abs(b.max) - Math.abs(a.max))
+    .filter(([feature], i) => i < MOST_ROWS || known.has(feature))
     .map(([feature, sum]) => ({
       feature,
       label: labels[feature] ?? "",
       max: sum.max,
       mean: sum.total / n,
       density: sum.count / n,
-      bar: known.get(feature)?.bar ?? barOf(columns.get(feature), nTokens),
+      bar: known.get(feature)?.bar ?? barOf(places(feature), nTokens),
       pinned: false,
     }));
 }
 
-function barOf(column: Column | undefined, nTokens: number): Uint8Array {
+function barOf(places: Place[], nTokens: number): Uint8Array {
   const bar = new Uint8Array(N_BINS);
-  column?.values.forEach((value, token) => {
+  const peak = places.reduce((most, { value }) => Math.max(most, Math.abs(value)), 0) || 1;
+  for (const { token, value } of places) {
     const bin = Math.floor((token * N_BINS) / Math.max(nTokens, 1));
-    const height = Math.ceil((255 * Math.abs(value)) / column.peak);
-    bar[bin] = Math.max(bar[bin] ?? 0, height);
-  });
+    bar[bin] = Math.max(bar[bin] ?? 0, Math.ceil((255 * Math.abs(value)) / peak));
+  }
   return bar;
 }
 

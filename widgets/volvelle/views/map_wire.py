@@ -1,0 +1,135 @@
+"""A dual layout as the browser wants it: quantised places, blocks of labels, facts."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from volvelle.experiments.dual_layout import Picture
+    from volvelle.experiments.dual_result import DualLayout, Half
+    from volvelle.experiments.dual_sides import Side
+
+# A coordinate that is not on the map, and the largest that is (js/src/lib/scatter_points.ts).
+ABSENT, FULL = 65535, 65534
+# Neighbours and labels of larger maps are asked for one point at a time.
+MOST_AHEAD = 40_000
+# Labels beyond these bytes stay in Python; the browser then searches by index only.
+LABEL_BYTES = 8_000_000
+
+
+def quantised(xy_a: np.ndarray, xy_b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return places as uint16, both on one scale.
+
+    Parameters
+    ----------
+    xy_a, xy_b : float32 array, shape (n, 2)
+        NaN for points that are not on the map.
+
+    Returns
+    -------
+    uint16 array, shape (n_a, 2), and shape (n_b, 2)
+        0...65534 over the longer side, the shorter centred; 65535 for NaN.
+    """
+    both = np.vstack([xy_a, xy_b])
+    finite = both[np.isfinite(both[:, 0])]
+    if not len(finite):
+        return tuple(np.full(xy.shape, ABSENT, np.uint16) for xy in (xy_a, xy_b))  # type: ignore[return-value]
+    low, high = finite.min(axis=0), finite.max(axis=0)
+    span = max(float((high - low).max()), 1e-12)
+    middle = (low + high) / 2
+    out = []
+    for xy in (xy_a, xy_b):
+        unit = np.clip((xy - middle) / span + 0.5, 0, 1)
+        steps = np.where(np.isfinite(unit), np.round(unit * FULL), ABSENT)
+        out.append(steps.astype(np.uint16))
+    return out[0], out[1]
+
+
+def placed(layout: DualLayout, x: float, y: float) -> tuple[float, float]:
+    """Return a place of the layout on the 0...1 scale of `quantised`."""
+    both = np.vstack([layout.xy_a, layout.xy_b])
+    finite = both[np.isfinite(both[:, 0])]
+    low, high = finite.min(axis=0), finite.max(axis=0)
+    span = max(float((high - low).max()), 1e-12)
+    where = (np.array([x, y]) - (low + high) / 2) / span + 0.5
+    return float(where[0]), float(where[1])
+
+
+def block(texts: Sequence[str]) -> np.ndarray:
+    """Return strings as one block of UTF-8 lines; line ends inside become ``↵``."""
+    if not any(texts):
+        return np.zeros(0, np.uint8)
+    joined = "\n".join(text.replace("\n", "↵").replace("\r", "") for text in texts).encode()
+    if len(joined) > LABEL_BYTES:
+        return np.zeros(0, np.uint8)
+    return np.frombuffer(joined, np.uint8)
+
+
+def label_block(half: Half | Side) -> np.ndarray:
+    """Return labels that say more than ``name/index``, which the browser makes itself."""
+    plain = all(label == f"{half.name}/{i}" for i, label in enumerate(half.labels))
+    return block(() if plain else half.labels)
+
+
+def near(half: Half) -> tuple[np.ndarray, np.ndarray]:
+    """Return neighbours of every point, own then other: index + 1, and scores."""
+    index = np.hstack([half.own, half.other]) + 1
+    scores = np.hstack([half.own_cosine, half.other_score])
+    return index.astype(np.uint32), scores.astype(np.float32)
+
+
+def log_density(half: Half) -> np.ndarray:
+    """Return log10 of densities; empty where none is known."""
+    if not np.isfinite(half.densities).any():
+        return np.zeros(0, np.float32)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log10(half.densities)
+    return np.where(np.isfinite(logs), logs, np.nan).astype(np.float32)
+
+
+def first_facts(picture: Picture, model: str) -> dict[str, Any]:
+    """Return the names beside a first picture, before anything is measured."""
+    found: dict[str, Any] = {"model": model}
+    for which, side in (("a", picture.side_a), ("b", picture.side_b)):
+        if side is not None:
+            found |= {f"name_{which}": side.name, f"point_{which}": side.point}
+            found |= {f"n_{which}": side.n, f"alive_{which}": int(side.alive.sum())}
+    return found
+
+
+def facts(layout: DualLayout, model: str) -> dict[str, Any]:
+    """Return the names and numbers beside the picture; what is unknown is left out."""
+    halves = {"a": layout.a, "b": layout.b}
+    found: dict[str, Any] = {"model": model, "left_out": _left_out(layout)}
+    for which, half in halves.items():
+        found |= {
+            f"name_{which}": half.name,
+            f"point_{which}": half.point,
+            f"n_{which}": half.n,
+            f"alive_{which}": int(half.alive.sum()),
+        }
+    for name in ("mode", "match", "unit", "n_rows", "n_matched", "matched_share", "disparity"):
+        found[name] = getattr(layout, name)
+    for name in ("trustworthiness", "recall", "seed", "n_neighbors", "n_epochs"):
+        found[name] = getattr(layout, name)
+    found |= {"threshold": layout.pairs.threshold, "null_median": layout.pairs.null_median}
+    found["search"] = layout.graphs[0].method if layout.graphs else ""
+    if layout.mixing is not None:
+        m = layout.mixing
+        found |= {"mixing": m.share, "mixing_low": m.null_low, "mixing_high": m.null_high}
+    # JSON has no NaN: what is not a number is not sent
+    return {k: v for k, v in found.items() if not (isinstance(v, float) and math.isnan(v))}
+
+
+def _left_out(layout: DualLayout) -> str:
+    parts = [
+        f"{half.name}: {count} {why}"
+        for half in (layout.a, layout.b)
+        for why, count in half.left_out.items()
+    ]
+    return ", ".join(parts)
