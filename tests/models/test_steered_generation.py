@@ -325,7 +325,7 @@ LETTERS = len(PROMPT)
         (vv.Where(prompt=[-1], generated="none"), [LETTERS - 1], []),
         (vv.Where(prompt=(2, 5), generated=[0, 3]), [2, 3, 4], [0, 3]),
         (vv.Where(prompt="none", generated=(2, None)), [], [2, 3, 4]),
-        (vv.Where(prompt={"tokens": ["e"]}, generated="none"), [2], []),
+        (vv.Where(prompt={"tokens": ["e"]}, generated="none"), [2, 8], []),
         (vv.Where(prompt={"exclude_positions": [-1]}), range(1, LETTERS - 1), range(5)),
     ],
 )
