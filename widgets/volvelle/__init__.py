@@ -37,6 +37,12 @@ _HOMES = {
     "SteeringRun": "experiments.steering_run",
     "encode": "experiments.encode",
     "Activations": "experiments.encode",
+    "emotion_circle": "experiments.circle_emotions",
+    "fit_circle": "experiments.circle",
+    "Circle": "experiments.circle",
+    "check_circle": "experiments.circle_checks",
+    "steer_around": "experiments.circle_steer",
+    "Wheel": "experiments.circle_wheel",
     # views
     "FeatureActivations": "views.feature_activations",
     # housekeeping
