@@ -133,7 +133,7 @@ def steer_around(
             written = Writer(turn, opened, samples, max_new_tokens, temperature, seed, norms)
             texts = written.write(of_texts, progress)
         return Wheel(
-            title=f"{model.name} {circle.point}, {circle.dictionary.source or 'a circle'}",
+            title=f"{circle.point}, {circle.dictionary.source or model.name}",
             names=names,
             reference=reference,
             held_out=held_out,

@@ -65,7 +65,7 @@ class ClassVectors:
 def fingerprint(model: Any) -> str:
     """Return a hash that tells one model from another, whatever both are called.
 
-    Name, sizes and a few numbers of its embedding, where it is at hand; a model on another
+    Name, sizes and a few numbers of what it makes of a sentence; a model on another
     machine is known by its name and sizes.
     """
     told: list[object] = [model.name, model.n_layers, model.d_model]
@@ -74,10 +74,10 @@ def fingerprint(model: Any) -> str:
     if probe is not None:
         told.append(probe() if callable(probe) else probe)
     elif not model.remote:
-        states = model.capture(["The sun and the rain."], [f"resid_post.{model.n_layers - 1}"])
-        last = np.asarray(states[f"resid_post.{model.n_layers - 1}"], dtype=np.float64)[0, 1:]
+        point = f"resid_post.{model.n_layers - 1}"
+        state = model.capture(["The sun and the rain."], [point], positions="mean")[point][0]
         # three digits: what threads and batch sizes leave alone
-        told.append([f"{x:.2e}" for x in np.abs(last).mean(axis=1)])
+        told.append([f"{x:.2e}" for x in (np.abs(state).mean(), state.std(), *state[:6])])
     return hashlib.sha256(json.dumps(told, default=str).encode()).hexdigest()[:16]
 
 
