@@ -37,6 +37,8 @@ _HOMES = {
     "SteeringRun": "experiments.steering_run",
     "encode": "experiments.encode",
     "Activations": "experiments.encode",
+    "dual_layout": "experiments.dual_layout",
+    "DualLayout": "experiments.dual_layout",
     "emotion_circle": "experiments.circle_emotions",
     "fit_circle": "experiments.circle",
     "Circle": "experiments.circle",
@@ -45,6 +47,7 @@ _HOMES = {
     "Wheel": "experiments.circle_wheel",
     # views
     "FeatureActivations": "views.feature_activations",
+    "DualUMAP": "views.dual_umap",
     # housekeeping
     "cache_dir": "cache",
 }

@@ -43,6 +43,8 @@ class Picture:
         ``"principal axes"``, ``"epoch 20 of 100"``.
     epoch, n_epochs : int
         0 for the principal axes.
+    side_a, side_b : Side, Side or None
+        Names and labels.
     """
 
     xy_a: np.ndarray
@@ -50,6 +52,8 @@ class Picture:
     label: str
     epoch: int
     n_epochs: int
+    side_a: Side
+    side_b: Side | None
 
 
 @known_keywords

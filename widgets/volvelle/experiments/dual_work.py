@@ -185,6 +185,8 @@ class Work:
             label,
             frame.epoch if frame else 0,
             self.plan.n_epochs,
+            self.a,
+            self.b,
         )
         return self.on_picture(now)
 

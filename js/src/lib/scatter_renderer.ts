@@ -1,0 +1,37 @@
+// What draws points, whatever it draws them with.
+import type { Camera, Rect } from "./scatter_camera";
+import type { Layer } from "./scatter_points";
+
+export interface Style {
+  /** Diameter of a plain point in CSS pixels. */
+  size: number;
+  alpha: number;
+  /** Colours of the theme: outlines of selected points, of their counterparts; what is dimmed. */
+  ink: readonly [number, number, number];
+  accent: readonly [number, number, number];
+  dim: readonly [number, number, number];
+}
+
+export interface Scene {
+  camera: Camera;
+  /** Where each panel is on the canvas, in CSS pixels, and which layers it shows. */
+  panels: { rect: Rect; layers: Layer[] }[];
+  style: Style;
+}
+
+export interface Renderer {
+  readonly kind: "webgl2" | "canvas";
+  /** Draw over a cleared canvas. False when it could not: the context is lost. */
+  draw(scene: Scene, target: CanvasRenderingContext2D, ratio: number): boolean;
+  dispose(): void;
+}
+
+/** Size and opacity of points by how many there are on so many pixels. */
+export function pointStyle(n: number, area: number, zoom: number): { size: number; alpha: number } {
+  // zoomed in, about 1 / zoom^2 of the points are in sight
+  const seen = Math.max(n / Math.max(zoom, 1) ** 1.6, 1);
+  const room = Math.sqrt(area / seen);
+  const size = Math.min(Math.max(room * 0.55, 2), 11);
+  const alpha = Math.min(Math.max(room * 0.16, 0.28), 0.9);
+  return { size, alpha };
+}

@@ -1,0 +1,97 @@
+// DualUMAP: two dictionaries on one map, their matches followed from one to the other.
+
+import { render } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import base from "../lib/base.css";
+import type { BaseTraits, Traits } from "../lib/model";
+import { Status, unanswered } from "../lib/status";
+import { addStyles, darkness } from "../lib/theme";
+import { tracked } from "../lib/tracked";
+import { Card } from "./dual_umap/card";
+import type { MapTraits } from "./dual_umap/data";
+import { keys } from "./dual_umap/keys";
+import { LegendRow } from "./dual_umap/legend";
+import { SelectionList } from "./dual_umap/list";
+import { Numbers } from "./dual_umap/numbers";
+import { type Drawing, makeMap } from "./dual_umap/panel";
+import { type MapState, makeState } from "./dual_umap/state";
+import sheet from "./dual_umap/style.css";
+import { Title, Toolbar } from "./dual_umap/toolbar";
+
+/** Draw the view into `el` until `stop` aborts; returns what takes frames of a running layout. */
+export function drawDualUMAP(
+  el: HTMLElement,
+  traits: Traits<MapTraits>,
+  stop: AbortSignal,
+): (xy: [DataView, DataView]) => void {
+  const root = document.createElement("div");
+  root.className = "vv vv-dual_umap";
+  el.append(root);
+  addStyles(el, base, sheet);
+  const dark = darkness(el, stop);
+  const state = makeState(traits, dark, stop);
+  const late = unanswered(traits, stop);
+  render(<View state={state} late={late} stop={stop} />, root);
+  stop.addEventListener("abort", () => render(null, root));
+  return state.frame;
+}
+
+interface ViewProps {
+  state: MapState;
+  late: ReturnType<typeof unanswered>;
+  stop: AbortSignal;
+}
+
+const View = tracked(({ state, late, stop }: ViewProps) => {
+  const body = useRef<HTMLDivElement>(null);
+  const stage = useRef<HTMLDivElement>(null);
+  const map = useRef<Drawing>();
+  useEffect(() => {
+    if (!stage.current) return undefined;
+    map.current = makeMap(stage.current, state, stop);
+    return () => map.current?.remove();
+  }, []);
+  const traits = state.traits as unknown as Traits<BaseTraits>;
+  const drawn = state.traits.signal("_drawn").value;
+  const [a, b] = state.sides.value;
+  const status = state.traits.signal("status").value;
+  const busy = status === "queued" || status === "running";
+  return (
+    <div
+      role="group"
+      aria-label="map of features"
+      class="vv-map-root"
+      onKeyDown={(event) => keys(event, state, map.current)}
+    >
+      <div class="vv-head">
+        <Title state={state} />
+        <span class="vv-grow" />
+        <Toolbar state={state} map={() => map.current} />
+      </div>
+      <Status traits={traits} late={late} verb="laying out" />
+      <Numbers state={state} />
+      <div class="vv-map-body" ref={body}>
+        <div class="vv-map-left">
+          <div
+            class="vv-stage"
+            ref={stage}
+            role="application"
+            aria-label="map of features; arrows go from point to point, Enter selects, plus and minus zoom, slash searches, Escape clears"
+          />
+          {a.n + b.n === 0 && (
+            <p class="vv-map-empty">{busy ? "finding principal axes…" : "nothing laid out yet"}</p>
+          )}
+          {drawn && (
+            <p class="vv-drawn" role="status">
+              {drawn}
+              {drawn.startsWith("principal") && ": a first picture, the layout follows"}
+            </p>
+          )}
+          <Card state={state} frame={() => stage.current} />
+        </div>
+        <SelectionList state={state} />
+      </div>
+      <LegendRow state={state} />
+    </div>
+  );
+});

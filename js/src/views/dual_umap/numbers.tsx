@@ -1,0 +1,81 @@
+// The numbers beside the picture: what it is worth, measured in the original space.
+import { count, percent, short } from "../../lib/numbers";
+import { tracked } from "../../lib/tracked";
+import type { Facts } from "./data";
+import type { MapState } from "./state";
+
+interface Fact {
+  name: string;
+  value: string;
+  /** The null, or what a number is held against. */
+  against?: string;
+  explain: string;
+}
+
+/** Facts in order; none that are not known yet. */
+export function factsOf(facts: Partial<Facts>): Fact[] {
+  const found: Fact[] = [];
+  if (facts.n_matched !== undefined && facts.match) {
+    const over = facts.n_rows ? ` over ${count(facts.n_rows)} ${facts.unit}s` : "";
+    found.push({
+      name: `matched by ${facts.match}${over}`,
+      value: `${count(facts.n_matched)} (${percent(facts.matched_share ?? 0)})`,
+      against:
+        facts.threshold === undefined ? "" : `above ${short(facts.threshold)}, 95 % of chance`,
+      explain:
+        "mutual nearest features whose score is above 95 % of the best scores under permutation",
+    });
+  }
+  if (facts.mixing !== undefined) {
+    found.push({
+      name: "mixing",
+      value: percent(facts.mixing),
+      against: `${percent(facts.mixing_low ?? 0)} … ${percent(facts.mixing_high ?? 0)} when labels are permuted`,
+      explain:
+        "share of each feature's 15 nearest neighbours, in the original space, that are of the other dictionary",
+    });
+  }
+  if (facts.trustworthiness !== undefined) {
+    found.push({
+      name: "trustworthiness",
+      value: facts.trustworthiness.toFixed(3),
+      against: "1 best, .5 a random picture",
+      explain: "whether points near each other in the picture are near in the original space",
+    });
+    found.push({
+      name: "neighbour recall",
+      value: percent(facts.recall ?? 0),
+      against: "of 15",
+      explain: "share of a feature's nearest neighbours that are so in the picture too",
+    });
+  }
+  if (facts.disparity !== undefined) {
+    found.push({
+      name: "b onto a",
+      value: short(facts.disparity),
+      against: "0 fits, 1 nothing in common",
+      explain: "squared distance that Procrustes leaves between matched points",
+    });
+  }
+  return found;
+}
+
+export const Numbers = tracked(({ state }: { state: MapState }) => {
+  const facts = state.facts.value;
+  const drawn = state.traits.signal("_drawn").value;
+  const found = factsOf(facts);
+  if (!found.length) return null;
+  return (
+    <div class="vv-numbers" data-old={drawn ? "" : undefined}>
+      {found.map(({ name, value, against, explain }) => (
+        <span class="vv-number" title={explain} key={name}>
+          {name} <b>{value}</b> {against && <span class="vv-facts">{against}</span>}
+        </span>
+      ))}
+      <span class="vv-facts">
+        {facts.search} neighbours, {facts.n_neighbors} each · {facts.n_epochs} epochs · seed{" "}
+        {facts.seed}
+      </span>
+    </div>
+  );
+});
