@@ -1,0 +1,169 @@
+"""`vv.dose` on tiny random models and on the demo model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from models import tiny
+
+import volvelle as vv
+from volvelle.experiments.dose import spellings
+
+D = tiny.WIDTH
+
+
+def direction(seed=0, layer=1, name=None):
+    vector = np.random.default_rng(seed).standard_normal(D)
+    return vv.Direction(vector, name or f"v{seed}", f"resid_post.{layer}")
+
+
+@pytest.fixture(scope="module")
+def small():
+    return tiny.wrapped("llama")
+
+
+@pytest.fixture(scope="module")
+def result(small):
+    return vv.dose(
+        small,
+        "is it so? ",
+        [vv.Steer(direction(0), 0.4), vv.Steer(direction(1), 0.4)],
+        (-1, 1, 2),
+        ("y", "n"),
+        control=["is the sky up? ", "can a fish swim? "],
+        reverse="is it not so? ",
+        placebo=3,
+        max_new_tokens=2,
+    )
+
+
+def test_a_point_is_the_share_of_the_first_answer_among_the_answers(small, result):
+    steer = vv.Steer(direction(1), 0.8)
+    logp = small.next_token("is it so? ", steer, tokens=["y", "Y", "n", "N"])[0]
+    p = np.exp(logp)
+    assert result.curve("v1")[3] == pytest.approx((p[0] + p[1]) / p.sum(), rel=1e-3)
+    assert result.curve("v1", "mass")[3] == pytest.approx(p.sum(), rel=1e-3)
+    whole = small.next_token("is it so? ", steer)[0].astype(float)
+    assert result.curve("v1", "entropy")[3] == pytest.approx(
+        -(np.exp(whole) * whole).sum(), rel=1e-3
+    )
+
+
+def test_every_line_starts_at_the_shared_baseline(result):
+    zero = result.strengths.index(0)
+    starts = {result.curve(concept)[zero] for concept in result.concepts}
+    starts |= set(result.placebos("v0")[:, zero])
+    assert len(starts) == 1
+    frame = result.to_pandas()
+    assert (frame.query("question == 'asked'").kind == "baseline").sum() == 1
+
+
+def test_concepts_of_one_size_share_their_placebos_and_others_do_not(small, result):
+    assert result.placebo_of == {"v0": "v0", "v1": "v0"}
+    np.testing.assert_array_equal(result.placebos("v0"), result.placebos("v1"))
+    assert result.placebos("v1").shape == (3, 4)
+    steers = {"weak": vv.Steer(direction(0), 0.1), "strong": vv.Steer(direction(0), 0.4)}
+    other = vv.dose(small, "so? ", steers, (1,), ("y", "n"), placebo=2)
+    assert other.placebo_of == {"weak": "weak", "strong": "strong"}
+    assert not np.array_equal(other.placebos("weak"), other.placebos("strong"))
+
+
+def test_the_band_holds_quantiles_of_the_placebos(result):
+    band = result.band("v1", quantiles=(0, 1))
+    np.testing.assert_allclose(band["0"], result.placebos("v1").min(0))
+    np.testing.assert_allclose(band["1"], result.placebos("v1").max(0))
+
+
+def test_control_and_reversed_questions_are_asked_at_every_strength(result):
+    for question in ("control", "reversed"):
+        assert np.isfinite(result.curve("v0", question=question)).all()
+    frame = result.to_pandas().query("question == 'control' and concept == 'v0'")
+    assert len(frame) == 6
+    mean = frame.query("strength == 2").p.mean()
+    assert result.curve("v0", question="control")[3] == pytest.approx(mean)
+
+
+def test_without_them_their_curves_are_missing(small):
+    one = vv.dose(small, "so? ", direction(), (1,), ("y", "n"), placebo=0)
+    assert np.isnan(one.curve("v0", question="control")).all()
+    assert one.placebos("v0").shape == (0, 2)
+    assert "no placebo was run" in one.summary()
+    assert "control" not in one.summary()
+
+
+def test_texts_are_written_for_concepts_and_baseline(result):
+    frame = result.to_pandas()
+    written = frame.kind.isin(["baseline", "steered"])
+    assert (frame.text[~written] == "").all()
+    assert (frame.text[written].str.len() > 0).all()
+
+
+def test_several_steers_make_one_concept_in_a_dict(small):
+    both = [vv.Steer(direction(0), 0.2), vv.Steer(direction(1, 3), 0.2)]
+    one = vv.dose(small, "so? ", {"both": both}, (1,), ("y", "n"), placebo=1)
+    assert one.concepts == ("both",)
+    assert len(one.steers["both"]) == 2
+    wanted = np.exp(small.next_token("so? ", both, tokens=["y", "Y", "n", "N"])[0])
+    assert one.curve("both")[1] == pytest.approx(wanted[:2].sum() / wanted.sum(), rel=1e-3)
+
+
+def test_a_result_reads_back_as_it_was_saved(result, tmp_path):
+    again = vv.Dose.load(result.save(tmp_path / "dose"))
+    assert again.summary() == result.summary()
+    assert repr(again) == repr(result)
+    assert again.to_pandas().equals(result.to_pandas())
+    assert again.band("v0").equals(result.band("v0"))
+    assert again.spellings == result.spellings == (("y", "Y"), ("n", "N"))
+    assert again.steers == result.steers
+
+
+def test_the_sentence_tells_effect_placebos_control_and_the_reversed_question(result):
+    said = result.summary()
+    assert said.count("of 3 random directions do as much") == 2
+    assert said.count("the unrelated control question goes from") == 2
+    assert said.count("the reversed question goes from") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"answers": ["y"]}, "at least two"),
+        ({"answers": ("yes", "no")}, "more than one token of llama"),
+        ({"steers": {}}, "steers is empty"),
+        ({"steers": [direction(0, name="a"), direction(1, name="a")]}, "two concepts are named"),
+        ({"placebos": 3}, "did you mean 'placebo'"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(small, arguments, said):
+    given = {"steers": direction(), "answers": ("y", "n"), "strengths": (1,), "placebo": 0}
+    with pytest.raises((ValueError, TypeError), match=said):
+        vv.dose(small, "so? ", **{**given, **arguments})
+
+
+def test_an_unknown_curve_names_what_there_is(result):
+    with pytest.raises(KeyError, match="there are: v0, v1"):
+        result.curve("happy")
+    with pytest.raises(KeyError, match="did you mean 'entropy'"):
+        result.curve("v0", "entropi")
+    with pytest.raises(KeyError, match="did you mean 'control'"):
+        result.curve("v0", question="contro")
+
+
+def test_answers_count_in_every_single_token_spelling(model):
+    assert [model.tokenizer.decode([i]) for i in spellings(model, "yes")] == [
+        "yes",
+        " yes",
+        "Yes",
+        " Yes",
+    ]
+
+
+def test_placebos_rise_too_and_the_result_shows_it(model):
+    templates = ["I feel {}.", "She felt {} all day long.", "I am so {} right now."]
+    texts = {word: [t.format(word) for t in templates] for word in ("happy", "sad")}
+    happy = vv.Dictionary.from_pairs(model, texts["happy"], texts["sad"], progress=None)[0]
+    question = "Do you feel happy right now? Answer yes or no."
+    found = vv.dose(model, question, vv.Steer(happy, 0.1), (1, 2), placebo=4, chat=True)
+    name = found.concepts[0]
+    assert found.curve(name)[2] > found.curve(name)[0] + 0.1
+    assert found.placebos(name)[:, 2].max() > found.curve(name)[0] + 0.05
