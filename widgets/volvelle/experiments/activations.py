@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from volvelle.compute.names import known_keywords, unknown
-from volvelle.models.tokens import Tokens
+from volvelle.experiments.activations_file import read, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,9 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from volvelle.compute.sae import SAE
+    from volvelle.models.tokens import Tokens
 
 RANKINGS = ("max", "mean", "density")
-FORMAT = "volvelle.activations/1"
 
 # Below these an SAE is told not to fit: other models and layers measure at or under zero, the
 # demo dictionaries at 0.7 and more. A few tokens say nothing.
@@ -284,16 +283,11 @@ class Activations:
             ``results``: per text ``tokens`` and ``activeFeatures``, which maps a feature's
             index to its ``[token index, value]`` pairs.
         """
-        results = []
-        for text, tokens in enumerate(self.tokens):
-            columns = sp.csc_array(self.codes[self.text_index == text])
-            active: dict[str, list[list[float]]] = {}
-            for feature in np.flatnonzero(np.diff(columns.indptr)):
-                span = slice(columns.indptr[feature], columns.indptr[feature + 1])
-                pairs = zip(columns.indices[span], columns.data[span], strict=True)
-                active[str(feature)] = [[int(i), float(v)] for i, v in pairs]
-            results.append({"tokens": list(tokens.strings), "activeFeatures": active})
-        return {"results": results}
+        from volvelle.formats.neuronpedia import active_features
+
+        blocks = [self.codes[self.text_index == text] for text in range(len(self.tokens))]
+        pairs = zip(self.tokens, blocks, strict=True)
+        return {"results": [active_features(tokens.strings, block) for tokens, block in pairs]}
 
     # -- files -------------------------------------------------------------------------------
 
@@ -308,37 +302,7 @@ class Activations:
         -------
         Path
         """
-        from safetensors.numpy import save_file
-
-        joined = [_joined(self.tokens, name) for name in ("ids", "offsets", "special", "glyph")]
-        arrays = {
-            "codes.data": self.codes.data,
-            "codes.indices": self.codes.indices,
-            "codes.indptr": self.codes.indptr,
-            "tokens.ids": joined[0],
-            "tokens.offsets": joined[1],
-            "tokens.special": joined[2],
-            "tokens.glyph": joined[3],
-            "left_out": self.left_out,
-            "outliers": self.outliers,
-        }
-        if self.kth is not None:
-            arrays["kth"] = self.kth
-        about = {
-            "format": FORMAT,
-            "shape": list(self.codes.shape),
-            "texts": [tokens.text for tokens in self.tokens],
-            "strings": [list(tokens.strings) for tokens in self.tokens],
-            "windows": [windows.tolist() for windows in self.windows],
-            "fve": self.fve if np.isfinite(self.fve) else None,
-            "labels": self.labels,
-            **{key: getattr(self, key) for key in _PLAIN},
-        }
-        path = Path(path)
-        # ASCII JSON: any string a tokenizer can make survives, lone surrogates and NUL included
-        metadata = {"volvelle": json.dumps(about, ensure_ascii=True)}
-        save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, path, metadata)
-        return path
+        return write(self, Path(path))
 
     @classmethod
     def load(cls, path: str | Path, sae: SAE | None = None) -> Activations:
@@ -355,33 +319,7 @@ class Activations:
         ValueError
             For a file of another kind or version.
         """
-        from safetensors import SafetensorError, safe_open
-
-        path = Path(path)
-        try:
-            with safe_open(path, framework="numpy") as file:
-                about = json.loads((file.metadata() or {}).get("volvelle", "{}"))
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except SafetensorError as error:
-            raise ValueError(f"{path.name} is no whole safetensors file ({error})") from error
-        if about.get("format") != FORMAT:
-            raise ValueError(
-                f"{path.name} is {about.get('format', 'another file')!r}, expected {FORMAT!r}: "
-                "a file written by Activations.save"
-            )
-        csr = tuple(arrays[f"codes.{part}"] for part in ("data", "indices", "indptr"))
-        return cls(
-            codes=sp.csr_array(csr, shape=tuple(about["shape"])),
-            tokens=_parted(arrays, about["strings"], about["texts"]),
-            windows=tuple(np.array(w, dtype=np.int64) for w in about["windows"]),
-            left_out=arrays["left_out"],
-            outliers=arrays["outliers"],
-            kth=arrays.get("kth"),
-            fve=float("nan") if about["fve"] is None else about["fve"],
-            labels=None if about["labels"] is None else tuple(about["labels"]),
-            sae=sae,
-            **{key: about[key] for key in _PLAIN},
-        )
+        return cls(**read(Path(path)), sae=sae)
 
     def __repr__(self) -> str:
         texts = "1 text" if len(self.tokens) == 1 else f"{len(self.tokens)} texts"
@@ -391,31 +329,3 @@ class Activations:
             f"{self.n_features} features of {self.sae_name}, L0 {self.l0:.1f}, "
             f"FVE {self.fve:.2f}{doubt})"
         )
-
-
-_PLAIN = ("model", "sae_name", "point", "k", "signed")
-
-
-def _joined(tokens: Sequence[Tokens], name: str) -> np.ndarray:
-    """Return one array of all texts' tokens."""
-    parts = [np.asarray(getattr(t, name)) for t in tokens]
-    empty = np.zeros((0, 2) if name == "offsets" else 0, dtype=np.int64)
-    return np.concatenate(parts) if parts else empty
-
-
-def _parted(
-    arrays: dict[str, np.ndarray], strings: list[list[str]], texts: list[str]
-) -> tuple[Tokens, ...]:
-    """Return the tokens of each text from the arrays of all."""
-    stops = np.cumsum([0, *map(len, strings)])
-    return tuple(
-        Tokens(
-            ids=arrays["tokens.ids"][a:b],
-            strings=tuple(own),
-            offsets=arrays["tokens.offsets"][a:b],
-            special=arrays["tokens.special"][a:b],
-            glyph=arrays["tokens.glyph"][a:b],
-            text=text,
-        )
-        for a, b, own, text in zip(stops[:-1], stops[1:], strings, texts, strict=True)
-    )
