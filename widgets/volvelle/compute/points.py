@@ -17,7 +17,11 @@ _TRANSFORMER_LENS = {
     "hook_mlp_out": "mlp_out_post",
     "attn.hook_z": "z",
 }
-_BLOCKS = (
+_TRUNK = (
+    r"(?:model|model\.model|transformer|gpt_neox|model\.decoder|backbone|model\.language_model)"
+)
+_BLOCKS = rf"(?:{_TRUNK}\.)?(?:layers|h)"
+_PROJECTION = r"(?:self_attn|attn|attention|self_attention)\.(?:o_proj|c_proj|out_proj|dense)"
     r"(?:model\.|model\.model\.|transformer\.|gpt_neox\.|model\.decoder\.|backbone\.)?(?:layers|h)"
 )
 _HUGGING_FACE = (
@@ -25,7 +29,7 @@ _HUGGING_FACE = (
     (re.compile(rf"{_BLOCKS}\.(\d+)\.input"), "resid_pre"),
     (re.compile(rf"{_BLOCKS}\.(\d+)\.mlp(?:\.output)?"), "mlp_out"),
     (re.compile(rf"{_BLOCKS}\.(\d+)\.post_feedforward_layernorm(?:\.output)?"), "mlp_out_post"),
-    (re.compile(rf"{_BLOCKS}\.(\d+)\.(?:self_attn\.o_proj|attn\.c_proj)\.input"), "z"),
+    (re.compile(rf"{_BLOCKS}\.(\d+)\.{_PROJECTION}\.input"), "z"),
 )
 
 
@@ -90,5 +94,6 @@ class Point:
                 return cls(kind, int(match.group(1)))
         raise ValueError(
             f"unknown point {text!r}; points are embed, resid_pre.L, resid_post.L, mlp_out.L, "
-            "mlp_out_post.L and z.L with L counted from 0 (also 'model.layers.L.output', 'blocks.L.hook_resid_post')"
+            "mlp_out_post.L and z.L with L counted from 0 (also 'model.layers.L.output', "
+            "'blocks.L.hook_resid_post')"
         )

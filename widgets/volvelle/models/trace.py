@@ -78,7 +78,7 @@ def reduce(
         return state.new_empty(0), norms
     lengths = lengths.to(state.device)
     if how == "last":
-        return state[torch.arange(len(state)), lengths - 1].clone(), norms
+        return state[torch.arange(len(state), device=state.device), lengths - 1].clone(), norms
     place = torch.arange(state.shape[1], device=state.device)
     real = (place < lengths[:, None]) & (place > 0)
     # a text of one token has nothing but position 0

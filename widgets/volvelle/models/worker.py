@@ -23,6 +23,9 @@ log = logging.getLogger("volvelle")
 # How long the interpreter waits at its end for a cancelled job to leave the model.
 LAST_WAIT = 5.0
 
+# How long an interrupt may go unseen, seconds.
+WAIT = 0.5
+
 
 class Cancelled(Exception):  # noqa: N818 - a request, not an error
     """Raised inside a job that was asked to stop, and by `Job.result` of one that did."""
@@ -82,7 +85,10 @@ class Job:
             Whatever the work raised.
         """
         try:
-            ended = self._ended.wait(timeout)
+            # in pieces, because Windows interrupts no wait, only what follows it
+            ended = self._ended.wait(timeout if timeout is not None else WAIT)
+            while not ended and timeout is None:
+                ended = self._ended.wait(WAIT)
         except KeyboardInterrupt:
             self.cancel()
             raise
