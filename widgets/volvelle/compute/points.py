@@ -22,8 +22,6 @@ _TRUNK = (
 )
 _BLOCKS = rf"(?:{_TRUNK}\.)?(?:layers|h)"
 _PROJECTION = r"(?:self_attn|attn|attention|self_attention)\.(?:o_proj|c_proj|out_proj|dense)"
-    r"(?:model\.|model\.model\.|transformer\.|gpt_neox\.|model\.decoder\.|backbone\.)?(?:layers|h)"
-)
 _HUGGING_FACE = (
     (re.compile(rf"{_BLOCKS}\.(\d+)(?:\.output)?"), "resid_post"),
     (re.compile(rf"{_BLOCKS}\.(\d+)\.input"), "resid_pre"),
