@@ -168,6 +168,15 @@ describe("small things", () => {
     expect(place(low, card, frame).top).toBe(94);
   });
 
+  it("puts a card beside what it explains where there is no room above or below", () => {
+    const frame = { left: 0, top: 0, right: 300, bottom: 100 };
+    const card = { width: 100, height: 80 };
+    const target = { left: 20, right: 40, top: 40, bottom: 50 };
+    expect(place(target, card, frame)).toEqual({ left: 46, top: 14 });
+    const right = { left: 260, right: 280, top: 40, bottom: 50 };
+    expect(place(right, card, frame)).toEqual({ left: 154, top: 14 });
+  });
+
   it("debounces to the last call and throttles to a beat", () => {
     vi.useFakeTimers();
     const calls: string[] = [];

@@ -112,7 +112,7 @@ const Title = tracked(({ state }: { state: State }) => {
     `${count(tokens.n)} tokens`,
     texts > 1 && `${texts} texts`,
     facts.n_features && `${count(facts.n_features)} ${facts.hand_made ? "values" : "features"}`,
-    facts.l0 !== undefined && `L0 ${facts.l0.toFixed(1)}`,
+    typeof facts.l0 === "number" && `L0 ${facts.l0.toFixed(1)}`,
     typeof facts.fve === "number" && `FVE ${facts.fve.toFixed(2)}`,
   ].filter(Boolean);
   const title = [facts.model, facts.point, facts.dictionary].filter(Boolean).join(" · ");

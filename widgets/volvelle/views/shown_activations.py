@@ -119,7 +119,7 @@ def from_activations(acts: Activations) -> Shown:
         "point": acts.point,
         "dictionary": acts.sae_name,
         "n_features": acts.n_features,
-        "l0": float(acts.codes.nnz / max(int((~acts.left_out).sum()), 1)),
+        "l0": acts.l0 if np.isfinite(acts.l0) else None,
         "fve": float(acts.fve) if np.isfinite(acts.fve) else None,
         "note": acts.note or "",
         "editable": True,

@@ -10,7 +10,7 @@ export interface Facts {
   point?: string;
   dictionary?: string;
   n_features?: number;
-  l0?: number;
+  l0?: number | null;
   fve?: number | null;
   note?: string;
   editable?: boolean;
