@@ -1,4 +1,7 @@
-"""What a view sends to the browser, counted at the comm: every message, buffers included."""
+"""What a view sends to the browser, counted at the comm: every message, buffers included.
+
+The model runs once per length; the view is handed what it would have computed itself.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ from typing import Any
 
 import comm
 from comm.base_comm import BaseComm
-from harness import Table
+from harness import Table, two_threads
 from texts import text_of
 
 import volvelle as vv
+from volvelle.views.shown_activations import from_activations
 
 LENGTHS = (1000, 10_000)  # tokens
 N_FEATURES = (1, 8)
@@ -43,19 +47,20 @@ class Counter(BaseComm):
 
 def main() -> None:
     comm.create_comm = Counter
+    two_threads()
     model, sae = vv.load("smollm2"), vv.demo_sae("a")
     table = Table(
         "bytes to the browser, FeatureActivations without its bundle",
         ("tokens x features", "kB", "target", "peers' HTML"),
     )
     for n_tokens in LENGTHS:
-        text = text_of(model.tokenizer, n_tokens)
-        strongest = vv.encode(model, text, sae).top_features(max(N_FEATURES))
-        features = [int(feature) for feature in strongest["feature"]]
+        acts = vv.encode(model, text_of(model.tokenizer, n_tokens), sae)
+        features = acts.top_features(max(N_FEATURES))["feature"].tolist()
+        shown = from_activations(acts)
         for n in N_FEATURES:
             Counter.sent = 0
-            view = vv.FeatureActivations(model, sae, text, selected_features=features[:n])
-            view.wait()
+            view = vv.FeatureActivations(selected_features=features[:n])
+            view._show(shown)
             kilobytes = Counter.sent / 1e3
             target = TARGET_KB.get((n_tokens, n))
             peers = PEERS_KB.get((n_tokens, n))
