@@ -11,7 +11,6 @@ import pytest
 
 from volvelle.compute.circular import circular_correlation
 from volvelle.compute.planes import principal_components, unit_circle
-from volvelle.experiments.circle import layer_table
 from volvelle.experiments.circle_checks import check_circle
 from volvelle.experiments.circle_emotions import emotion_circle
 from volvelle.experiments.circle_steer import steer_around
@@ -91,14 +90,14 @@ def test_angles_hold_when_each_word_is_left_out(circle):
 
 
 def test_early_layers_hold_no_circle(circle):
-    table = layer_table(circle).set_index("point")
+    table = circle.profile().set_index("point")
     early = table.loc[[f"resid_post.{layer}" for layer in range(9)], "score"]
     told("layers 0...8, largest score", "<= .45", f"{early.max():.2f}")
     assert early.max() <= 0.45
 
 
 def test_the_embedding_holds_much_valence_little_arousal_and_no_circle(circle):
-    table = layer_table(circle).set_index("point")
+    table = circle.profile().set_index("point")
     row = table.loc["embed"]
     told(
         "embedding: score, valence, arousal (left out)",

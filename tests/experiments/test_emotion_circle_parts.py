@@ -9,8 +9,9 @@ import pytest
 
 from volvelle.compute.circle_placebos import placebo_planes, turned
 from volvelle.compute.directions import Dictionary
+from volvelle.compute.points import Point
 from volvelle.experiments import circle_texts
-from volvelle.experiments.circle import Circle, fit_circle, layer_table
+from volvelle.experiments.circle import Circle, fit_circle
 from volvelle.experiments.circle_checks import Checks, check_circle
 from volvelle.experiments.circle_emotions import emotion_circle
 from volvelle.experiments.circle_steer import steer_around
@@ -97,9 +98,9 @@ def circular():
     return Circular()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def found(circular):
-    return emotion_circle(circular, n_null=200)
+    return emotion_circle(circular, n_null=200, cache=False)
 
 
 # -- stimuli ----------------------------------------------------------------------------------
@@ -174,7 +175,7 @@ def test_the_layer_that_holds_the_circle_is_found_and_paid_for(found):
 
 
 def test_the_embedding_is_in_the_profile_and_cannot_be_picked(found):
-    table = layer_table(found)
+    table = found.profile()
     assert list(table.point) == ["embed", *(f"resid_post.{i}" for i in range(4))]
     assert table.score[0] < 0.4 < table.score[3]
     assert {"valence_left_out", "arousal_left_out", "shuffles_95"} <= set(table.columns)
@@ -187,21 +188,26 @@ def test_a_given_layer_is_not_corrected_for_a_choice(circular):
     assert not circle.found
 
 
-def test_other_layers_methods_and_seeds_run_no_text_again(circular, found):
+def test_other_layers_methods_and_seeds_run_no_text_again(circular):
+    circle = emotion_circle(circular, n_null=20)
     before = circular.captured
-    assert found.at(1).layer == 1
-    emotion_circle(circular, layer=1)
-    emotion_circle(circular, method="ridge", seed=4, n_null=50)
+    assert circle.at(1).layer == 1
+    emotion_circle(circular, layer=1, n_null=20)
+    emotion_circle(circular, method="ridge", seed=4, n_null=20)
     # one text more each: the sentence that tells the model from others
     assert circular.captured <= before + 2
-    emotion_circle(circular, cache=False, n_null=50)
-    assert circular.captured >= before + 300
 
 
-def test_another_model_of_the_same_name_is_not_served_from_the_cache(found):
+def test_another_model_of_the_same_name_is_not_served_from_the_cache(circular):
+    emotion_circle(circular, n_null=20)
     other = Circular(seed=1)
-    emotion_circle(other, n_null=50)
+    emotion_circle(other, n_null=20)
     assert other.captured >= 300
+
+
+def test_without_the_cache_nothing_is_kept(circular, tmp_path):
+    emotion_circle(circular, n_null=20, cache=False)
+    assert not list(tmp_path.rglob("*.safetensors"))
 
 
 def test_pairs_are_subtracted(circular):
@@ -245,6 +251,50 @@ def test_progress_ends_at_one(circular):
 
 def test_neutral_components_can_be_removed(circular):
     assert emotion_circle(circular, neutral=0.5, n_null=50).found
+
+
+class _Outlying(_Spelled):
+    """What a capture says of last tokens whose norm is far out: here every seventh text's."""
+
+    def __init__(self, found):
+        super().__init__({p: x.copy() for p, x in found.items()})
+        n = len(next(iter(found.values())))
+        self.mask = np.ones((n, 3), dtype=bool)
+        bad = np.zeros((n, 3), dtype=bool)
+        bad[::7, -1] = True
+        self.outliers_at = {Point.parse(point): bad for point in found}
+        for states in self.values():
+            states[::7] *= 1000
+
+
+def test_a_last_token_of_outlying_norm_is_left_out(found, monkeypatch):
+    real = Circular.capture
+
+    def capture(self, texts, points, positions="all"):
+        states = real(self, texts, points, positions)
+        return _Outlying(states) if positions == "last" else states
+
+    monkeypatch.setattr(Circular, "capture", capture)
+    circle = emotion_circle(Circular(), layer=found.layer, cache=False, n_null=50)
+    off = (circle.angles - found.at(found.layer).angles + 180) % 360 - 180
+    assert np.abs(off).max() < 5
+    assert circle.radii.max() < 2 * found.radii.max()
+
+
+def test_a_word_whose_texts_are_all_outlying_is_named(monkeypatch):
+    monkeypatch.setattr(
+        Circular,
+        "capture",
+        lambda self, texts, points, positions="all": _Spelled(
+            {str(p): np.full((len(texts), D), np.nan, np.float32) for p in points}
+        ),
+    )
+    with pytest.raises(ValueError, match="every text of 'happy'"):
+        emotion_circle(Circular(), cache=False)
+
+
+def test_split_halves_of_the_texts_are_reported(found):
+    assert found.details["split_half"] > 0.9
 
 
 # -- files ------------------------------------------------------------------------------------

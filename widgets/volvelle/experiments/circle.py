@@ -11,7 +11,7 @@ import numpy as np
 
 from volvelle.compute import circle as circles
 from volvelle.compute import circle_fit
-from volvelle.compute.circle_scores import bootstrap_angles, spread_of
+from volvelle.compute.circle_scores import bootstrap_angles, split_half, spread_of
 from volvelle.compute.names import known_keywords
 from volvelle.experiments.circle_files import VERSION, from_parts, to_parts
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 AXES = ("valence", "arousal")
 N_BOOT = 200
+N_SPLITS = 20
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -82,6 +83,30 @@ class Circle(circles.Circle):
             }
         )
 
+    def profile(self) -> pd.DataFrame:
+        """Return the layer profile: circularity, valence and arousal read-out per point.
+
+        The embedding's row says what is there before any block: on the demo model much of
+        valence, little of arousal.
+        """
+        import pandas as pd
+
+        layers = self.layers
+        if layers is None:
+            raise ValueError(
+                "this circle was not looked for over layers; use vv.emotion_circle(model)"
+            )
+        told: dict[str, Any] = {
+            "point": layers.points,
+            "score": layers.score,
+            "shuffles_95": layers.limit,
+            "explained": layers.explained,
+        }
+        for axis, name in enumerate(self.axis_names):
+            told[f"{name}_left_out"] = layers.axes[:, axis]
+            told[f"{name}_shuffles_95"] = layers.axes_limit[:, axis]
+        return pd.DataFrame(told)
+
     def save(self, path: str | Path) -> Path:
         """Write the circle to a safetensors file: numbers and JSON, no pickle."""
         from safetensors.numpy import save_file
@@ -108,31 +133,6 @@ class Circle(circles.Circle):
                 f"one reads up to {VERSION})"
             )
         return cls(**from_parts(arrays, told))
-
-
-def layer_table(circle: Circle) -> pd.DataFrame:
-    """Return the layer profile: circularity, valence and arousal read-out per point.
-
-    The embedding's row says what is there before any block: on the demo model much of valence,
-    little of arousal.
-    """
-    import pandas as pd
-
-    layers = circle.layers
-    if layers is None:
-        raise ValueError("this circle was not looked for over layers; use vv.emotion_circle(model)")
-    return pd.DataFrame(
-        {
-            "point": layers.points,
-            "score": layers.score,
-            "shuffles_95": layers.limit,
-            "explained": layers.explained,
-            f"{circle.axis_names[0]}_left_out": layers.axes[:, 0],
-            f"{circle.axis_names[0]}_shuffles_95": layers.axes_limit[:, 0],
-            f"{circle.axis_names[1]}_left_out": layers.axes[:, 1],
-            f"{circle.axis_names[1]}_shuffles_95": layers.axes_limit[:, 1],
-        }
-    )
 
 
 @known_keywords
@@ -168,7 +168,7 @@ class Settings:
 
 
 def circle_at(vectors: ClassVectors, point: str, like: Settings | Circle) -> Circle:
-    """Fit the circle of class vectors at one point, with bootstrap arcs around its angles."""
+    """Fit the circle of class vectors at one point, with what its texts say about its spread."""
     reference = like.reference
     if isinstance(like, Circle) and like.reference is not None:
         reference = dict(zip(like.names, like.reference.tolist(), strict=True))
@@ -182,14 +182,17 @@ def circle_at(vectors: ClassVectors, point: str, like: Settings | Circle) -> Cir
         seed,
         axis_names=AXES,
     )
-    spread = None
-    if like.method == "pca" and np.bincount(vectors.owner).min() > 1:
-        xy = circle.project(dictionary.vectors)
+    spread, details = None, dict(like.details)
+    if np.bincount(vectors.owner).min() > 1:
         inner = vectors.grams[vectors.points.index(point)].astype(np.float64)
-        draws = bootstrap_angles(inner, vectors.owner, xy, N_BOOT, seed, paired=vectors.paired)
-        spread = spread_of(circle.angles, draws)
+        half = split_half(inner, vectors.owner, N_SPLITS, seed, paired=vectors.paired)
+        details["split_half"] = round(half, 4)
+        if like.method == "pca":
+            xy = circle.project(dictionary.vectors)
+            draws = bootstrap_angles(inner, vectors.owner, xy, N_BOOT, seed, paired=vectors.paired)
+            spread = spread_of(circle.angles, draws)
     return ours(
-        replace(circle, spread=spread, details=like.details), layers=like.layers, vectors=vectors
+        replace(circle, spread=spread, details=details), layers=like.layers, vectors=vectors
     )
 
 

@@ -14,6 +14,7 @@ from volvelle.cache import cache_dir
 from volvelle.compute.circle_scores import gram
 from volvelle.compute.directions import Dictionary
 from volvelle.compute.planes import remove_components
+from volvelle.compute.points import Point
 from volvelle.experiments.circle_stimuli import Stimuli, neutral_texts
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def _states(
         deep = model.capture(chunk, layers, positions=positions)
         flat = model.capture(chunk, ["embed"], positions="mean")
         for point, source in [("embed", flat), *((layer, deep) for layer in layers)]:
-            states = np.asarray(source[point], dtype=np.float32)
+            states = _without_outliers(source, point, positions)
             rows.setdefault(point, np.empty((len(texts), states.shape[-1]), np.float32))
             rows[point][chosen] = states
         done = min(start + CHUNK, len(texts))
@@ -167,12 +168,41 @@ def _states(
     return {point: _finish(x, stimuli, neutral) for point, x in rows.items()}
 
 
+def _without_outliers(captured: Any, point: str, positions: str) -> np.ndarray:
+    """Return the states of some texts, NaN where a last token has an outlying norm.
+
+    One such token takes most of the variance between classes. Means leave them out already.
+    """
+    states = np.array(captured[point], dtype=np.float32)
+    at = getattr(captured, "outliers_at", {}).get(Point.parse(point))
+    if at is not None and positions == "last":
+        last = captured.mask.sum(axis=1) - 1
+        states[at[np.arange(len(states)), last]] = np.nan
+    return states
+
+
 def _finish(rows: np.ndarray, stimuli: Stimuli, neutral: float) -> np.ndarray:
     n, m = len(stimuli.texts), len(stimuli.minus)
     states = rows[:n] - rows[n : n + m] if m else rows[:n]
     if neutral:
-        states, _ = remove_components(states, rows[n + m :], neutral)
-    return np.asarray(states, dtype=np.float32)
+        usable = rows[n + m :][np.isfinite(rows[n + m :, 0])]
+        states, _ = remove_components(states, usable, neutral)
+    return _filled(np.asarray(states, dtype=np.float32), stimuli)
+
+
+def _filled(states: np.ndarray, stimuli: Stimuli) -> np.ndarray:
+    """Put the mean of its class where a text was left out: means and spread are as without it."""
+    states = states.copy()
+    gone = ~np.isfinite(states[:, 0])
+    for c in np.unique(stimuli.classes[gone]):
+        mine = stimuli.classes == c
+        if (mine & ~gone).sum() == 0:
+            raise ValueError(
+                f"every text of {stimuli.words[c]!r} ends on a token of outlying norm; give other "
+                "texts or positions='mean'"
+            )
+        states[mine & gone] = states[mine & ~gone].mean(axis=0)
+    return states
 
 
 def _write(path: Any, vectors: ClassVectors) -> None:
