@@ -8,7 +8,7 @@ from traitlets import TraitError
 from views.fakes import FakeModel, activations, fake_sae, random_codes
 
 import volvelle as vv
-from volvelle.views import feature_activations as module
+from volvelle.views import activation_traits as module
 from volvelle.views.activations_wire import LEFT_OUT, PIECE, WINDOW
 from volvelle.views.feature_activations import FeatureActivations
 from volvelle.views.shown_activations import MAX_TOKENS, from_activations

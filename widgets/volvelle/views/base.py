@@ -12,6 +12,7 @@ import anywidget
 from traitlets import Bool, Dict, Enum, Float, Int, Unicode, observe
 
 from volvelle.compute.names import unknown
+from volvelle.models.worker import Cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,7 +56,7 @@ class View(anywidget.AnyWidget):
 
     A subclass sets ``_esm = bundle("<file name>")``, overrides `run`, `to_pandas` and
     `_export_title`, starts work with `_start`, decorates its observers with `reported`, and
-    answers requests of the browser in methods ``_on_<kind>(request)``.
+    answers the browser's requests in ``_on_<kind>(request)``.
 
     Parameters
     ----------
@@ -149,9 +150,7 @@ class View(anywidget.AnyWidget):
 
     def _end_badly(self, error: BaseException) -> None:
         """Settle after a failure, or quietly after a cancellation."""
-        if isinstance(error, Stopped) or "Cancel" in type(error).__name__:
-            self._settle("idle")
-        elif isinstance(error, Exception):
+        if isinstance(error, Exception) and not isinstance(error, (Stopped, Cancelled)):
             self._work_failed = True
             self._fail(error)
         else:
