@@ -73,6 +73,13 @@ def test_the_dtype_may_be_chosen_and_states_are_float32_all_the_same(folder):
     assert model.capture("hi", "resid_post.2")["resid_post.2"].dtype == "float32"
 
 
+def test_a_wrong_dtype_is_named_and_rebuilds_nothing(monkeypatch):
+    monkeypatch.setattr(smollm2, "rebuild", lambda: pytest.fail("made again"))
+    for name in ("smollm2", "org/nothing"):
+        with pytest.raises(TypeError, match="unknown dtype 'float23'; did you mean 'float32'"):
+            vv.load(name, dtype="float23")
+
+
 def test_a_misspelt_demo_model_is_named():
     with pytest.raises(ValueError, match="unknown model 'smolm2'; did you mean 'smollm2'"):
         vv.load("smolm2")

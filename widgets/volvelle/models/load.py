@@ -69,11 +69,13 @@ def load(
 
 
 def _load_named(name: str, how: dict[str, Any]) -> Model:
+    from safetensors import SafetensorError
+
     demo = NAMED[name]
     source = demo.folder()
     try:
         return _load(str(source), name, **how)
-    except Exception as error:  # noqa: BLE001 - any of them means: not what we wrote
+    except (OSError, ValueError, SafetensorError) as error:  # what readers raise on damaged files
         smollm2.log.warning("%s does not load (%s) and is made again", source, error)
         return _load(str(demo.rebuild()), name, **how)
 
@@ -92,6 +94,8 @@ def _load(
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     if isinstance(dtype, str) and dtype != "auto":
+        if not isinstance(getattr(torch, dtype, None), torch.dtype):
+            raise TypeError(unknown("dtype", dtype, ("float32", "bfloat16", "float16", "auto")))
         dtype = getattr(torch, dtype)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
