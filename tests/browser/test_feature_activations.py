@@ -133,7 +133,7 @@ def test_several_texts_are_rows(live):
     texts = ["A red house.", "Ein rotes Haus.", ""]
     page = Page(live.run(f"w = vv.FeatureActivations(model, a, {texts!r})\nw").view)
     rows = page.strip.locator(".vv-row")
-    assert [text.replace("\n", "") for text in rows.all_inner_texts()] == texts
+    assert rows.all_text_contents() == texts
     assert rows.nth(1).get_attribute("aria-label") == "text 2"
     assert live.ask("w.to_pandas()['text'].nunique()") == 2
 
