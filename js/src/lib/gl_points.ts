@@ -13,7 +13,17 @@ interface Held {
   n: number;
 }
 
-const UNIFORMS = ["middle", "scale", "size", "alpha", "turn", "dim", "ink", "accent"] as const;
+const UNIFORMS = [
+  "middle",
+  "scale",
+  "size",
+  "alpha",
+  "lift",
+  "turn",
+  "dim",
+  "ink",
+  "accent",
+] as const;
 type Uniform = (typeof UNIFORMS)[number];
 
 /** A renderer on the shared context; undefined where there is no WebGL2. */
@@ -84,6 +94,7 @@ function drawScene(
   const { style, camera } = scene;
   gl.uniform1f(where.size, style.size * ratio);
   gl.uniform1f(where.alpha, style.alpha);
+  gl.uniform1f(where.lift, style.lift);
   for (const name of ["dim", "ink", "accent"] as const) {
     const [r, g, b] = style[name];
     gl.uniform3f(where[name], r / 255, g / 255, b / 255);

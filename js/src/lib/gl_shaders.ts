@@ -1,7 +1,7 @@
 // The two shaders of points. WebGL wants the version on the first line of each.
 
 export const VERTEX = `#version 300 es
-// One point of a map. State bits: 1 matched, 2 selected, 4 counterpart, 8 dim.
+// One point of a map. State bits: 1 matched, 2 selected, 4 counterpart, 8 dim, 16 found.
 in vec2 place;
 in vec3 tint;
 in uint state;
@@ -9,6 +9,7 @@ uniform vec2 middle;
 uniform vec2 scale;
 uniform float size;
 uniform float alpha;
+uniform float lift;
 uniform int turn;
 uniform vec3 dim;
 out vec4 fill;
@@ -30,11 +31,13 @@ void main() {
   vec2 world = place * (65535.0 / 65534.0);
   gl_Position = vec4((world - middle) * scale, 0.0, 1.0);
   bool matched = (state & 1u) != 0u;
-  width = size * (lifted ? 1.35 : 1.0) + (lifted ? 3.0 : 0.0);
+  bool found = (state & 16u) != 0u && !lifted;
+  width = size * (lifted ? 1.0 + 0.35 * lift : 1.0) + (lifted ? 3.0 * lift : 0.0);
+  if (found) width = size * (1.0 + 0.5 * lift) + 2.0 * lift;
   gl_PointSize = width + 1.0;
   ring = matched ? 0.0 : 1.0;
-  mark = (state & 2u) != 0u ? 1.0 : ((state & 4u) != 0u ? 2.0 : 0.0);
-  fill = dimmed ? vec4(dim, alpha * 0.35) : vec4(tint, lifted ? 1.0 : alpha);
+  mark = (state & 2u) != 0u ? (lift > 0.8 ? 1.0 : 0.0) : lifted && lift > 0.3 ? 2.0 : 0.0;
+  fill = dimmed ? vec4(dim, alpha * 0.35) : vec4(tint, lifted || found ? 1.0 : alpha);
 }
 `;
 

@@ -11,6 +11,8 @@ export const SELECTED = 2;
 /** Counterpart of something selected in the other dictionary. */
 export const COUNTERPART = 4;
 export const DIM = 8;
+/** Found by a search. */
+export const FOUND = 16;
 
 export interface Layer {
   /** Interleaved x, y; both `ABSENT` for a point that is not on the map. */

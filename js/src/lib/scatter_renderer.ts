@@ -6,6 +6,8 @@ export interface Style {
   /** Diameter of a plain point in CSS pixels. */
   size: number;
   alpha: number;
+  /** How far selected and found points stand out: 1 for a few, less for many. */
+  lift: number;
   /** Colours of the theme: outlines of selected points, of their counterparts; what is dimmed. */
   ink: readonly [number, number, number];
   accent: readonly [number, number, number];
@@ -31,7 +33,12 @@ export function pointStyle(n: number, area: number, zoom: number): { size: numbe
   // zoomed in, about 1 / zoom^2 of the points are in sight
   const seen = Math.max(n / Math.max(zoom, 1) ** 1.6, 1);
   const room = Math.sqrt(area / seen);
-  const size = Math.min(Math.max(room * 0.55, 2), 11);
+  const size = Math.min(Math.max(room * 0.74, 2), 12);
   const alpha = Math.min(Math.max(room * 0.16, 0.28), 0.9);
   return { size, alpha };
+}
+
+/** How far to lift so many selected points: outlines of hundreds would hide each other. */
+export function liftOf(n: number): number {
+  return n <= 40 ? 1 : n <= 400 ? 0.5 : 0.2;
 }

@@ -1,6 +1,15 @@
 // Points without WebGL: discs blended into the pixels of the view's own canvas.
 import { scaleOf } from "./scatter_camera";
-import { ABSENT, COUNTERPART, DIM, FULL, type Layer, MATCHED, SELECTED } from "./scatter_points";
+import {
+  ABSENT,
+  COUNTERPART,
+  DIM,
+  FOUND,
+  FULL,
+  type Layer,
+  MATCHED,
+  SELECTED,
+} from "./scatter_points";
 import type { Renderer, Scene } from "./scatter_renderer";
 
 export function softRenderer(): Renderer {
@@ -93,9 +102,15 @@ function paint(
     const x = Math.round(middleX + ((layer.xy[2 * i] as number) / FULL - camera.x) * scale);
     const y = Math.round(middleY - ((layer.xy[2 * i + 1] as number) / FULL - camera.y) * scale);
     if (x < left || x >= right || y < top || y >= bottom) continue;
-    const drawn = stamp(lifted ? size * 1.35 + 3 : size, (state & MATCHED) === 0, lifted);
+    const found = (state & FOUND) !== 0 && !lifted;
+    const { lift } = style;
+    const rimmed = lifted && lift > ((state & SELECTED) !== 0 ? 0.8 : 0.3);
+    let wide = size;
+    if (lifted) wide = size * (1 + 0.35 * lift) + 3 * lift * ratio;
+    else if (found) wide = size * (1 + 0.5 * lift) + 2 * lift * ratio;
+    const drawn = stamp(wide, (state & MATCHED) === 0, rimmed);
     const rim = (state & SELECTED) !== 0 ? style.ink : style.accent;
-    const alpha = dimmed ? style.alpha * 0.35 : lifted ? 1 : style.alpha;
+    const alpha = dimmed ? style.alpha * 0.35 : lifted || found ? 1 : style.alpha;
     for (let p = 0; p < drawn.dx.length; p++) {
       const px = x + (drawn.dx[p] as number);
       const py = y + (drawn.dy[p] as number);

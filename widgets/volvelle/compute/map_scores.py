@@ -276,15 +276,15 @@ def regions(
         for group in range(size):
             here = np.flatnonzero(label == group)
             counts = Counter(word for i in here for word in words[i])
-            # counts against what this many points hold anywhere, with one to spare
+            # how far a count is above what so many points hold anywhere, in standard deviations
             share = len(here) / len(xy)
             rated = {
-                word: count * np.log(count / (everywhere[word] * share + 1))
+                word: (count - everywhere[word] * share) / np.sqrt(everywhere[word] * share + 1)
                 for word, count in counts.items()
                 if count > 1 and any(character.isalnum() for character in word)
             }
             best = sorted(rated, key=lambda word: (-rated[word], word))[:n_tokens]
-            best = [word for word in best if rated[word] > 0]
+            best = [word for word in best if rated[word] > 1]
             if best:
                 x, y = np.median(xy[here], axis=0)
                 text = " · ".join(best)

@@ -33,7 +33,7 @@ def write(layout: DualLayout, path: str | Path) -> Path:
         about[f"pairs.{name}"] = getattr(layout.pairs, name)
     for which, half in (("a", layout.a), ("b", layout.b)):
         arrays |= {f"{which}.{name}": getattr(half, name) for name in HALF_ARRAYS}
-        for name in ("name", "point", "labels", "promoted", "left_out"):
+        for name in ("name", "point", "model", "labels", "promoted", "left_out"):
             about[f"{which}.{name}"] = getattr(half, name)
     for i, (graph, start) in enumerate(zip(layout.graphs, layout.starts, strict=True)):
         arrays |= {f"graph{i}.indices": graph.indices, f"graph{i}.cosines": graph.cosines}
@@ -68,7 +68,7 @@ def read(path: str | Path) -> DualLayout:
         arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     halves = {}
     for which in ("a", "b"):
-        texts = {name: about[f"{which}.{name}"] for name in ("name", "point", "left_out")}
+        texts = {name: about[f"{which}.{name}"] for name in ("name", "point", "model", "left_out")}
         for name in ("labels", "promoted"):
             texts[name] = tuple(about[f"{which}.{name}"])
         halves[which] = Half(**{n: arrays[f"{which}.{n}"] for n in HALF_ARRAYS}, **texts)

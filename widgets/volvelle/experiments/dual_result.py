@@ -24,7 +24,8 @@ class Half:
 
     Attributes
     ----------
-    name, point : str
+    name, point, model : str
+        ``model`` is what the dictionary says it was made for, or the one that read it.
     xy : float32 array, shape (n, 2)
         NaN where a feature is left out.
     labels : tuple of str
@@ -45,6 +46,7 @@ class Half:
 
     name: str
     point: str
+    model: str
     xy: np.ndarray
     labels: tuple[str, ...]
     densities: np.ndarray

@@ -283,6 +283,7 @@ class Work:
         return Half(
             name=one.name,
             point=one.point,
+            model=getattr(getattr(self.plan, model), "name", "") or one.model_name,
             xy=all_rows(one, xy),
             labels=one.labels,
             densities=densities,

@@ -160,7 +160,7 @@ class DualUMAP(View):
         return self
 
     @property
-    def _model_name(self) -> str:
+    def _named(self) -> str:
         return str(getattr(self._given["model"], "name", ""))
 
     def _paint(self, picture: Picture) -> bool:
@@ -197,7 +197,7 @@ class DualUMAP(View):
     def _write_places(self, picture: Picture) -> None:
         with self.hold_sync():
             if not self._facts:  # nothing was shown before: names and labels come along
-                self._facts = map_wire.first_facts(picture, self._model_name)
+                self._facts = map_wire.first_facts(picture, self._named)
                 self._labels_a = map_wire.label_block(picture.side_a)
                 if picture.side_b is not None:
                     self._labels_b = map_wire.label_block(picture.side_b)
@@ -225,7 +225,7 @@ class DualUMAP(View):
                 for r in pair.regions
                 for x, y in [map_wire.placed(pair, r.x, r.y)]
             ]
-            self._facts = map_wire.facts(pair, self._model_name)
+            self._facts = map_wire.facts(pair)
             self._drawn = ""
 
     def _send_near(self, which: str) -> None:

@@ -94,7 +94,7 @@ def log_density(half: Half) -> np.ndarray:
 
 def first_facts(picture: Picture, model: str) -> dict[str, Any]:
     """Return the names beside a first picture, before anything is measured."""
-    found: dict[str, Any] = {"model": model}
+    found: dict[str, Any] = {"model": model or picture.side_a.model_name}
     for which, side in (("a", picture.side_a), ("b", picture.side_b)):
         if side is not None:
             found |= {f"name_{which}": side.name, f"point_{which}": side.point}
@@ -102,9 +102,11 @@ def first_facts(picture: Picture, model: str) -> dict[str, Any]:
     return found
 
 
-def facts(layout: DualLayout, model: str) -> dict[str, Any]:
+def facts(layout: DualLayout) -> dict[str, Any]:
     """Return the names and numbers beside the picture; what is unknown is left out."""
     halves = {"a": layout.a, "b": layout.b}
+    models = [half.model for half in (layout.a, layout.b) if half.model]
+    model = " and ".join(dict.fromkeys(models))
     found: dict[str, Any] = {"model": model, "left_out": _left_out(layout)}
     for which, half in halves.items():
         found |= {

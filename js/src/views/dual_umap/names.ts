@@ -34,11 +34,16 @@ export function clusterNames(sides: [Side, Side]): string[] {
       .filter(([token, n]) => n > 1 && /[\p{L}\p{N}]/u.test(token))
       .map(([token, n]): [string, number] => [
         token,
-        n * Math.log(n / ((everywhere.get(token) as number) * (size / total) + 1)),
+        surprise(n, (everywhere.get(token) as number) * (size / total)),
       ])
-      .filter(([, rate]) => rate > 0)
+      .filter(([, rate]) => rate > 1)
       .sort((x, y) => y[1] - x[1]);
     const best = rated.slice(0, 3).map(([token]) => token);
     return [best.join(SEPARATOR) || `cluster ${cluster + 1}`];
   });
+}
+
+/** How far a count is above what chance gives, in its standard deviations. */
+function surprise(count: number, expected: number): number {
+  return (count - expected) / Math.sqrt(expected + 1);
 }

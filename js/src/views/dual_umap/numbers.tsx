@@ -12,6 +12,8 @@ interface Fact {
   explain: string;
 }
 
+const tenths = (share = 0): string => (100 * share).toFixed(1);
+
 /** Facts in order; none that are not known yet. */
 export function factsOf(facts: Partial<Facts>): Fact[] {
   const found: Fact[] = [];
@@ -30,7 +32,7 @@ export function factsOf(facts: Partial<Facts>): Fact[] {
     found.push({
       name: "mixing",
       value: percent(facts.mixing),
-      against: `${percent(facts.mixing_low ?? 0)} … ${percent(facts.mixing_high ?? 0)} when labels are permuted`,
+      against: `${tenths(facts.mixing_low)} … ${tenths(facts.mixing_high)} % when labels are permuted`,
       explain:
         "share of each feature's 15 nearest neighbours, in the original space, that are of the other dictionary",
     });

@@ -3,7 +3,7 @@ import { effect, signal } from "@preact/signals-core";
 import { glRenderer } from "../../lib/gl_points";
 import { pan, panelAt, type Rect, toWorld, zoomAt } from "../../lib/scatter_camera";
 import { inside, nearestPoint } from "../../lib/scatter_points";
-import { pointStyle, type Renderer, type Scene } from "../../lib/scatter_renderer";
+import { liftOf, pointStyle, type Renderer, type Scene } from "../../lib/scatter_renderer";
 import type { How } from "../../lib/scatter_selection";
 import { softRenderer } from "../../lib/scatter_soft";
 import type { Spot, Which } from "./data";
@@ -75,6 +75,11 @@ export function makeMap(stage: HTMLElement, state: MapState, stop: AbortSignal):
   const shown = (panel: number): Which[] =>
     state.split.value ? [panel as Which] : state.sides.value[1].n ? [0, 1] : [0];
 
+  function lifted(): number {
+    const selected = state.selected[0].value.length + state.selected[1].value.length;
+    const { count } = state.hits.value;
+    return Math.max(selected, count[0] + count[1]);
+  }
   function scene(): Scene {
     const sides = state.sides.value;
     const all = panels();
@@ -91,6 +96,7 @@ export function makeMap(stage: HTMLElement, state: MapState, stop: AbortSignal):
         layers: shown(i).map((which) => sides[which].layer),
       })),
       style: {
+        lift: liftOf(lifted()),
         ...pointStyle(n, first ? first.width * first.height : 1, state.camera.value.zoom),
         ink: dark ? [255, 255, 255] : [17, 17, 17],
         accent: dark ? [240, 228, 66] : [204, 0, 102],

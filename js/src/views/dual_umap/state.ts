@@ -10,7 +10,7 @@ import {
 import { decode, type WireArray } from "../../lib/arrays";
 import { debounced, type Traits } from "../../lib/model";
 import { type Camera, fitted, HOME, type Rect } from "../../lib/scatter_camera";
-import { bounds, COUNTERPART, DIM, has, MATCHED, SELECTED } from "../../lib/scatter_points";
+import { bounds, COUNTERPART, DIM, FOUND, has, MATCHED, SELECTED } from "../../lib/scatter_points";
 import {
   combined,
   type How,
@@ -278,7 +278,7 @@ function paintState(
     const of = matches.of[side.which];
     for (let i = 0; i < side.n; i++) {
       const dim = found ? found[i] === 0 : chosen;
-      state[i] = ((of[i] as number) >= 0 ? MATCHED : 0) | (dim ? DIM : 0);
+      state[i] = ((of[i] as number) >= 0 ? MATCHED : 0) | (dim ? DIM : found ? FOUND : 0);
     }
     version.state += 1;
   }

@@ -133,7 +133,7 @@ const Search = tracked(({ state }: { state: MapState }) => {
       <input
         type="search"
         class="vv-query"
-        placeholder="label, token or index"
+        placeholder="label, token, index"
         aria-label="search features"
         value={typed.value}
         onInput={(event) => {
