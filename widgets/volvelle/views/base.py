@@ -139,7 +139,8 @@ class View(anywidget.AnyWidget):
                         with self.hold_sync():
                             done(result)
                             self._forgive()
-                            self._settle("idle")
+                            self._at_rest("idle")
+                        self._settled.set()
             except BaseException as error:
                 if serial == self._newest:
                     self._end_badly(error)
@@ -156,21 +157,28 @@ class View(anywidget.AnyWidget):
         else:
             self._settle("idle")
 
-    def _settle(self, status: str) -> None:
+    def _at_rest(self, status: str) -> None:
         with self.hold_sync():
             self.progress = 0.0
             self._stage = ""
             self.set_trait("status", status)
+
+    def _settle(self, status: str) -> None:
+        # after the traits are sent, never inside a hold_sync: who waits may close the view next
+        self._at_rest(status)
         self._settled.set()
 
     def _fail(self, error: Exception) -> None:
         """Show a failure in the view and log it with its traceback."""
         log.error("%s: %s", type(self).__name__, error, exc_info=error)
         text = str(error) or type(error).__name__
+        over = self._work_failed or self.status not in ("queued", "running")
         with self.hold_sync():
             self.error = text
-            if self._work_failed or self.status not in ("queued", "running"):
-                self._settle("failed")
+            if over:
+                self._at_rest("failed")
+        if over:
+            self._settled.set()
 
     def _forgive(self) -> None:
         self._work_failed = False
