@@ -151,6 +151,17 @@ def test_the_repr_says_when_there_is_no_circle():
     assert "no circle" not in repr(fit_circle(days(), EVEN))
 
 
+def test_a_circle_that_only_just_beats_chance_is_called_weak():
+    names = [f"class {i}" for i in range(40)]
+    reference = {name: 9.0 * i for i, name in enumerate(names)}
+    rows, _ = on_a_circle(list(reference.values()), d=40, noise=2.4, seed=1)
+    circle = fit_circle(Dictionary(rows, names, "embed"), reference)
+    assert circle.found
+    assert circle.weak
+    assert "beats chance, but weak: circular correlation" in repr(circle)
+    assert not fit_circle(days(), EVEN).weak
+
+
 def test_the_direction_at_an_angle_is_a_unit_vector_that_reads_back_as_that_angle():
     circle = fit_circle(days(noise=0.2), EVEN)
     for degrees in (0, 45, 200.5, -30):

@@ -210,6 +210,12 @@ def test_without_the_cache_nothing_is_kept(circular, tmp_path):
     assert not list(tmp_path.rglob("*.safetensors"))
 
 
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+def test_a_model_of_random_weights_holds_no_circle_worth_the_name(family):
+    circle = emotion_circle(tiny.wrapped(family), n_null=200)
+    assert not circle.found or circle.weak
+
+
 def test_pairs_are_subtracted(circular):
     words = default_words()[::3]
     pairs = {w: [(f"so {w} {i}", f"so neutral {i}") for i in range(3)] for w in words}
