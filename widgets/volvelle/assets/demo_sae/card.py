@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 # register -> (what it is, package keys, licence)
 SOURCES = {
     "novels": (
-        "Moby Dick and nine Gutenberg books (header, licence and producer's note cut)",
+        "Moby Dick and eight Gutenberg books (header, licence and producer's note cut)",
         ("moby-dick", "gutenberg"),
         "public domain (Moby Dick package: PDDL)",
     ),
-    "speeches": ("State of the Union addresses, 1790-2019", ("sotu",), "PDDL; US government works"),
+    "speeches": ("State of the Union addresses, 1790-2021", ("sotu",), "PDDL; US government works"),
     "mail": (
         "SpamAssassin easy ham; headers, quotations, signatures, addresses, links, HTML cut",
         ("spam-assassin",),
@@ -45,11 +45,14 @@ SOURCES = {
 }
 
 NOT_TO_CLAIM = """\
-- **Not universal.** Trained twice on the same tokens in the same order, the two dictionaries
-  share only a part of their features (table above). A feature of `a` is one way to cut the space.
+- **Not universal.** A feature of `a` is one way to cut the space: for many, `b` has no
+  counterpart. And what agreement the table shows is flattered: both saw the same tokens in the
+  same order, and features that fell silent were re-aimed at the worst tokens of shared batches.
 - **Labels are counts, not explanations.** They are the tokens that carry most of a feature's
   squared activation on the training text; `share` says how much. Below about 0.3 the tokens do
   not name the feature.
+- **Frequent is not important.** The densest features fire on up to half of all tokens, and
+  hundreds on fewer than one in ten thousand: of those the label may rest on a handful of uses.
 - **Small and narrow.** English only; old prose, speeches, mail of 2002, Python. What the
   model knows of other registers is reconstructed worse and may have no feature.
 - **Position 0 and extreme norms are left out** of training and of every figure. With them, the
@@ -98,6 +101,7 @@ def _rounded(value: Any) -> Any:
 def _markdown(card: dict[str, Any]) -> str:
     recipe, seeds = card["recipe"], card["seeds"]
     a, b = card["dictionaries"]["a"], card["dictionaries"]["b"]
+    l0 = [d["held_out"]["all"]["l0"] for d in (a, b)]
     total = sum(source["training_tokens"] for source in card["sources"].values())
     sources = [
         [
@@ -126,8 +130,7 @@ the residual stream after block 14, counting from 0. Same texts, same order, see
 
 - Training: {total:,} tokens, {recipe["visits"]:,} token visits each, contexts of 128 tokens
   without BOS, Adam {recipe["lr"]:g}, batch {recipe["batch"]}.
-- L0: {a["held_out"]["all"]["l0"]:.2f} (`a`), {b["held_out"]["all"]["l0"]:.2f} (`b`) on held-out
-  tokens.
+- L0 on held-out tokens: {l0[0]:.2f} (`a`), {l0[1]:.2f} (`b`).
 - Dead (never fired on the training tokens): {a["dead"]:.2%} (`a`), {b["dead"]:.2%} (`b`).
 - Stored as float16 in the sae-lens layout; centring and scale are folded in, so that the
   encoder reads raw residuals. Every figure here is measured on the stored weights.

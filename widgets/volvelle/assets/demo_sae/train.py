@@ -35,18 +35,23 @@ class Recipe:
         Tokens per step.
     lr : float
         Adam's peak rate: `warmup` steps up, level, then linearly to zero over the last `decay`.
+        After 400 k visits 1e-3, 2e-3 and 4e-3 explained .662, .716 and .753 of held-out variance.
     revive_after : int
         A feature silent for this many tokens is pointed at what is worst reconstructed.
+    settle : float
+        For the last share of the steps none is: stopped at half of the run, as the rate begins
+        to fall, 4 % stayed silent.
     """
 
     n_features: int = 4096
     k: int = 32
-    visits: int = 6_000_000
+    visits: int = 5_000_000
     batch: int = 2048
-    lr: float = 2e-3
+    lr: float = 4e-3
     warmup: int = 100
     decay: float = 0.5
-    revive_after: int = 150_000
+    revive_after: int = 100_000
+    settle: float = 0.12
 
 
 class Trainee:
@@ -192,7 +197,7 @@ def train(
             x = (torch.from_numpy(data.x[rows].astype(np.float32)) - centre) / scale
             left = (n_steps - step) / (recipe.decay * n_steps)
             lr = recipe.lr * min(1.0, (step + 1) / recipe.warmup, left)
-            revive = step % 25 == 0 and left > 1
+            revive = step % 25 == 0 and step < (1 - recipe.settle) * n_steps
             loss = [t.step(x, lr, revive=revive) for t in trainees]
             if step % 100 == 0 or step == n_steps - 1:
                 log(
