@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from models import tiny
 
 from volvelle.compute.circle_placebos import placebo_planes, turned
 from volvelle.compute.directions import Dictionary
