@@ -48,6 +48,8 @@ _HOMES = {
     # views
     "FeatureActivations": "views.feature_activations",
     "DualUMAP": "views.dual_umap",
+    "Steering": "views.steering",
+    "DoseResponse": "views.dose_response",
     # housekeeping
     "cache_dir": "cache",
 }

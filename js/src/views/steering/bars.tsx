@@ -1,0 +1,78 @@
+// Probabilities of the watched tokens, and beside each what placebos of the same size do.
+import { short } from "../../lib/numbers";
+import { visible } from "../../lib/tokens";
+import { tracked } from "../../lib/tracked";
+import type { Shown } from "./data";
+import type { State } from "./state";
+
+const KINDS = [
+  ["random", "random directions"],
+  ["shuffled", "other features"],
+] as const;
+
+/** The step the bars are for: the token looked at, the newest, or right after the prompt. */
+export function stepOf(state: State, shown: Shown): number {
+  const looked = state.looked.value;
+  if (looked?.serial === shown.serial && looked.column >= 0) return looked.token;
+  return shown.finished ? 0 : Math.max(0, ...shown.columns.map((c) => c.strings.length - 1));
+}
+
+interface WatchedProps {
+  state: State;
+  shown: Shown;
+  column: number;
+}
+
+export const Watched = tracked(({ state, shown, column }: WatchedProps) => {
+  const { watch, columns } = shown;
+  const mine = columns[column];
+  if (watch.length === 0 || !mine) return null;
+  const step = stepOf(state, shown);
+  return (
+    <div class="vv-watched">
+      {watch.map((token, k) => {
+        const value = mine.watched(step, k);
+        // one scale per token over all columns, so that bars compare
+        const reach = columns.flatMap((each) => [
+          each.watched(step, k) ?? 0,
+          ...KINDS.map(([kind]) => each.band(kind, step, k)?.[2] ?? 0),
+        ]);
+        const most = Math.max(...reach) || 1;
+        const share = (p: number): string => `${Math.min(p / most, 1) * 100}%`;
+        const bands = KINDS.flatMap(([kind, name]) => {
+          const band = mine.band(kind, step, k);
+          return band ? [{ kind, name, band }] : [];
+        });
+        const said = bands
+          .map(({ name, band }) => `${name}: ${short(band[0])} to ${short(band[2])}`)
+          .join("; ");
+        return (
+          <div class="vv-watch" key={token} title={said && `placebo band (5…95 %): ${said}`}>
+            <bdi class="vv-index">{visible(token)}</bdi>
+            <span
+              class="vv-track"
+              role="img"
+              aria-label={`P(${token.trim()}) ${value === undefined ? "unknown" : short(value)}; ${said}`}
+            >
+              <i style={{ width: share(value ?? 0) }} />
+              {bands.map(({ kind, band }) => (
+                <s
+                  key={kind}
+                  data-kind={kind}
+                  style={{ left: share(band[0]), right: `calc(100% - ${share(band[2])})` }}
+                >
+                  <b
+                    style={{
+                      left: `${band[2] > band[0] ? ((band[1] - band[0]) / (band[2] - band[0])) * 100 : 50}%`,
+                    }}
+                  />
+                </s>
+              ))}
+            </span>
+            <span class="vv-num">{value === undefined ? "–" : short(value)}</span>
+          </div>
+        );
+      })}
+    </div>
+  );
+});

@@ -1,0 +1,75 @@
+// The card at a token: its probability steered and unsteered, and how large the change was.
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { decode } from "../../lib/arrays";
+import { percent, short } from "../../lib/numbers";
+import { place } from "../../lib/place";
+import { visible } from "../../lib/tokens";
+import { tracked } from "../../lib/tracked";
+import { heading } from "./output";
+import type { State } from "./state";
+
+function Probability({ label, logprob }: { label: string; logprob: number | undefined }) {
+  return (
+    <>
+      <span>{label}</span>
+      <span class="vv-num">{logprob === undefined ? "–" : `ln P ${short(logprob)}`}</span>
+      <span class="vv-num">{logprob === undefined ? "" : percent(Math.exp(logprob))}</span>
+    </>
+  );
+}
+
+export const Card = tracked(
+  ({ state, frame }: { state: State; frame: () => HTMLElement | null }) => {
+    const card = useRef<HTMLDivElement>(null);
+    const looked = state.looked.value;
+    useLayoutEffect(() => {
+      const [around, own] = [frame(), card.current];
+      if (!around || !own || !looked?.element.isConnected) return;
+      const at = looked.element.getClientRects()[0] ?? looked.element.getBoundingClientRect();
+      const { left, top } = place(at, own.getBoundingClientRect(), around.getBoundingClientRect());
+      own.style.left = `${left}px`;
+      own.style.top = `${top}px`;
+    });
+    if (!looked) return null;
+    const shown = [state.shown.value, state.compared.value].find(
+      (s) => s?.serial === looked.serial,
+    );
+    const column = shown?.columns[looked.column];
+    const i = looked.token;
+    if (!shown || (looked.column >= 0 && !column)) return null;
+    const string = column ? column.strings[i] : shown.run?.prompt_strings[i];
+    const ratio = column ? column.ratios?.[i] : shown.run && decode(shown.run.prompt_ratio)[i];
+    const steered = column ? column.steered?.[i] : shown.run && decode(shown.run.prompt_steered)[i];
+    return (
+      <div class="vv-card" ref={card} role="tooltip">
+        <div class="vv-card-head">
+          <bdi class="vv-card-token">{visible(string ?? "") || "(empty)"}</bdi>
+          <span class="vv-facts">
+            {column ? `token ${i} of ${column.strings.length}` : `token ${i} of the prompt`}
+          </span>
+        </div>
+        {column && (
+          <div class="vv-card-grid">
+            {column.strength !== 0 && (
+              <Probability label={heading(column, shown.run)} logprob={column.logprobs[i]} />
+            )}
+            <Probability
+              label="unsteered"
+              logprob={column.strength === 0 ? column.logprobs[i] : column.base?.[i]}
+            />
+          </div>
+        )}
+        {shown.finished && (
+          <p class="vv-card-note">
+            {steered
+              ? `steered here: |δ|/|h| ${ratio ? short(ratio) : "0"}`
+              : column && i === column.strings.length - 1
+                ? "not steered: the last token is never read"
+                : "not steered here"}
+            {column?.changed[i] && " · not in the unsteered text"}
+          </p>
+        )}
+      </div>
+    );
+  },
+);

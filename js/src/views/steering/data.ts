@@ -1,0 +1,215 @@
+// What arrives of a steering run, in the form the drawing reads.
+import { decode, type Numbers, type WireArray } from "../../lib/arrays";
+import { changedFrom } from "../../lib/diff";
+import type { BaseTraits } from "../../lib/model";
+
+export interface SteeringTraits extends BaseTraits {
+  strengths: Record<string, number>;
+  units: Record<string, string>;
+  method: string;
+  methods: Record<string, string>;
+  points: Record<string, string>;
+  settings: Record<string, Record<string, number | string | null>>;
+  muted: string[];
+  where: Places;
+  prompt: string;
+  messages: Message[];
+  chat: boolean;
+  multiples: number[];
+  watch: string[];
+  placebo: number;
+  seed: number;
+  temperature: number;
+  max_new_tokens: number;
+  live: boolean;
+  query: string;
+  compare: number;
+  _rows: Row[];
+  _norms: Record<string, number>;
+  _found: { feature: number; label: string }[];
+  _stream: Partial<StreamWire>;
+  _runs: RunWire[];
+  _shown: number;
+  _facts: Partial<Facts>;
+}
+
+export interface Message {
+  role: string;
+  content: string;
+}
+
+export interface Places {
+  prompt: string;
+  generated: string;
+  special: boolean;
+  first: boolean;
+  when: string;
+  above: number;
+}
+
+/** Something to turn (views/steering_rows.py). */
+export interface Row {
+  name: string;
+  points: string[];
+  movable: boolean;
+  methods: string[];
+  units: Record<string, string[]>;
+  label: string;
+  feature: number;
+  raw: number;
+  max_act: number;
+}
+
+export interface Facts {
+  model: string;
+  n_layers: number;
+  remote: boolean;
+  template: boolean;
+  dictionary: string;
+  methods: Record<string, { formula: string; neutral: string }>;
+  own: Record<string, string[]>;
+  targets: string[];
+}
+
+export interface CardWire {
+  name: string;
+  method: string;
+  formula: string;
+  neutral: string;
+  unit: string;
+  strength: number;
+  points: string[];
+}
+
+interface ColumnWire {
+  strength: number;
+  strings: string[];
+  logprobs: WireArray;
+  base_logprobs: WireArray;
+  steered: WireArray;
+  ratios: WireArray;
+  watched: WireArray;
+  bands: Record<string, WireArray>;
+  perplexity: number | null;
+  repetition: number | null;
+  ratio: number | null;
+  ended: boolean;
+  effective: Record<string, number | null>[];
+}
+
+/** A finished run (views/steering_wire.py). */
+export interface RunWire {
+  serial: number;
+  controls: Partial<SteeringTraits>;
+  model: string;
+  prompt_strings: string[];
+  prompt_steered: WireArray;
+  prompt_ratio: WireArray;
+  watch: string[];
+  columns: ColumnWire[];
+  placebos: Record<string, number>;
+  cards: CardWire[];
+  norms: Record<string, number>;
+  settings: Record<string, number>;
+  summary: string;
+}
+
+export interface StreamWire {
+  serial: number;
+  watch: string[];
+  columns: {
+    strength: number;
+    strings: string[];
+    logprobs: number[];
+    watched: number[];
+    bands: Record<string, (number | null)[][]>;
+  }[];
+}
+
+export type Band = readonly [low: number, middle: number, high: number];
+
+export interface Column {
+  strength: number;
+  strings: string[];
+  logprobs: Numbers | number[];
+  /** Of the same text under the unsteered model; absent while it is written. */
+  base?: Numbers;
+  steered?: Numbers;
+  ratios?: Numbers;
+  changed: boolean[];
+  /** Probability of a watched token before position `step` was written. */
+  watched(step: number, token: number): number | undefined;
+  /** The placebos' 5, 50 and 95 % quantiles there. */
+  band(kind: string, step: number, token: number): Band | undefined;
+  effective: Record<string, number | null>[];
+  perplexity?: number | null;
+  repetition?: number | null;
+  ratio?: number | null;
+  ended?: boolean;
+}
+
+/** A run as it is drawn, finished or not. */
+export interface Shown {
+  serial: number;
+  finished: boolean;
+  watch: string[];
+  columns: Column[];
+  run?: RunWire;
+}
+
+export function readRun(run: RunWire): Shown {
+  const base = run.columns[0]?.strings ?? [];
+  const n = run.watch.length;
+  const columns = run.columns.map((wire): Column => {
+    const watched = decode(wire.watched);
+    const bands = Object.fromEntries(
+      Object.entries(wire.bands).map(([kind, band]) => [kind, decode(band)]),
+    );
+    return {
+      ...wire,
+      logprobs: decode(wire.logprobs),
+      base: decode(wire.base_logprobs),
+      steered: decode(wire.steered),
+      ratios: decode(wire.ratios),
+      changed: changedFrom(base, wire.strings),
+      watched: (step, token) => watched[step * n + token],
+      band(kind, step, token) {
+        const at = (step * n + token) * 3;
+        const held = bands[kind]?.subarray(at, at + 3);
+        return held?.length === 3 ? (Array.from(held) as unknown as Band) : undefined;
+      },
+    };
+  });
+  return { serial: run.serial, finished: true, watch: run.watch, columns, run };
+}
+
+export function readStream(stream: Partial<StreamWire>): Shown | undefined {
+  if (!stream.columns?.length) return undefined;
+  const base = stream.columns[0]?.strings ?? [];
+  const columns = stream.columns.map((wire): Column => {
+    const so_far = base.slice(0, wire.strings.length);
+    return {
+      strength: wire.strength,
+      strings: wire.strings,
+      logprobs: wire.logprobs,
+      changed: changedFrom(so_far, wire.strings),
+      watched: (_, token) => wire.watched[token],
+      band(kind, _, token) {
+        const held = wire.bands[kind]?.[token];
+        return held?.every((q) => q !== null) ? (held as unknown as Band) : undefined;
+      },
+      effective: [],
+    };
+  });
+  const watch = stream.watch ?? [];
+  return { serial: stream.serial ?? 0, finished: false, watch, columns };
+}
+
+/** JSON with sorted keys: equal texts for equal controls. */
+export function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, item: unknown) =>
+    item && typeof item === "object" && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : item,
+  );
+}

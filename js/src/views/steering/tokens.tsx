@@ -1,0 +1,74 @@
+// A stretch of tokens: underlined where steered, tinted where it is not the unsteered text.
+import { segments } from "../../lib/tokens";
+import { tracked } from "../../lib/tracked";
+import type { State } from "./state";
+
+interface TextProps {
+  state: State;
+  serial: number;
+  /** -1 for the prompt. */
+  column: number;
+  label: string;
+  strings: readonly string[];
+  steered: ArrayLike<number> | undefined;
+  changed: readonly boolean[] | undefined;
+}
+
+export const Text = tracked((props: TextProps) => {
+  const { state, serial, column, label, strings, steered, changed } = props;
+  const seen = state.looked.value;
+  const active = seen?.serial === serial && seen.column === column ? seen.token : -1;
+  const look = (list: Element, token: number): void => {
+    const element = list.querySelectorAll<HTMLElement>(".vv-tok")[token];
+    if (element) state.looked.value = { serial, column, token, element };
+  };
+  return (
+    <div
+      class="vv-written"
+      role="listbox"
+      tabIndex={0}
+      aria-label={`${label}; arrows move from token to token`}
+      onPointerOver={(event) => {
+        const token = (event.target as Element).closest<HTMLElement>(".vv-tok")?.dataset.i;
+        if (token !== undefined) look(event.currentTarget, Number(token));
+      }}
+      onPointerLeave={() => {
+        state.looked.value = undefined;
+      }}
+      onBlur={() => {
+        state.looked.value = undefined;
+      }}
+      onKeyDown={(event) => {
+        const step = { ArrowRight: 1, ArrowLeft: -1, Home: -strings.length, End: strings.length };
+        const by = step[event.key as keyof typeof step];
+        if (event.key === "Escape") state.looked.value = undefined;
+        if (by === undefined) return;
+        event.preventDefault();
+        look(event.currentTarget, Math.min(Math.max(active + by, 0), strings.length - 1));
+      }}
+    >
+      {strings.map((string, i) => (
+        <span
+          key={i}
+          class="vv-tok"
+          role="option"
+          tabIndex={-1}
+          data-i={i}
+          aria-selected={i === active}
+          data-steered={steered?.[i] ? "" : undefined}
+          data-changed={changed?.[i] ? "" : undefined}
+        >
+          {segments(string).map((part, k) =>
+            part.kind === "text" || part.kind === "space" ? (
+              part.text
+            ) : (
+              <span class="vv-sign" data-sign={part.sign} key={k}>
+                {part.text}
+              </span>
+            ),
+          )}
+        </span>
+      ))}
+    </div>
+  );
+});

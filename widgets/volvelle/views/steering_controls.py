@@ -1,0 +1,186 @@
+"""The controls of a Steering view as traits, each checked where it is set."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from traitlets import (
+    Bool,
+    Dict,
+    Enum,
+    Float,
+    HasTraits,
+    Int,
+    List,
+    TraitError,
+    Unicode,
+    validate,
+)
+
+from volvelle.compute.names import unknown
+from volvelle.compute.points import Point
+from volvelle.compute.steers import METHODS, UNITS
+from volvelle.views.steering_where import Places
+
+if TYPE_CHECKING:
+    from volvelle.compute.directions import Direction
+    from volvelle.views.steering_rows import Row
+
+MOST_COLUMNS = 6  # strengths side by side; more is a sweep, for vv.steer
+REMOTE_TOKENS = 128  # on a shared server a slip of the keyboard must stay cheap
+# What a run is made of, and what restoring it sets.
+CONTROLS = (
+    *("strengths", "units", "method", "methods", "points", "settings", "muted", "where"),
+    *("prompt", "messages", "chat", "multiples", "watch", "placebo"),
+    *("seed", "temperature", "max_new_tokens"),
+)
+NUMBERS = ("c", "min", "max", "factor")
+
+
+class Controls(HasTraits):
+    """What a person sets in a Steering view, and what one of its runs is made of."""
+
+    _model: Any
+    _all: dict[str, Row]
+
+    strengths = Dict().tag(sync=True)
+    """Strength of each direction by name, in its unit; names left out are at 0, which is off."""
+    units = Dict().tag(sync=True)
+    """Unit of each strength by name: ``norm`` (of the residual stream, the default), ``raw``
+    (the vector as given), ``max_act`` (a feature's largest activation)."""
+    method = Enum(list(METHODS), "add").tag(sync=True)
+    """Method of every direction that `methods` does not name."""
+    methods = Dict().tag(sync=True)
+    """Method by name, where it is not `method`."""
+    points = Dict().tag(sync=True)
+    """Point by name, where it is not the direction's own: ``{"joy": "resid_post.12"}``."""
+    settings = Dict().tag(sync=True)
+    """A method's own parameters by name: ``{"joy": {"c": 0.5}}``; ``target`` of swap is a name."""
+    muted = List(Unicode()).tag(sync=True)
+    """Names that are switched off, their strengths kept."""
+    where = Places()
+    """Which tokens are touched: a dict of text (``"all"``, ``"-5:"``), or a `vv.Where`."""
+    prompt = Unicode("").tag(sync=True)
+    """The text to continue. Empty while `messages` holds a chat."""
+    messages = List(Dict()).tag(sync=True)
+    """Chat messages with ``role`` and ``content``, put in the model's template."""
+    chat = Bool(False).tag(sync=True)
+    """Put `prompt` in the chat template as the user's turn."""
+    multiples = List(Float(), [1.0]).tag(sync=True)
+    """One column per number: how many times the `strengths`. The unsteered text always stands
+    beside them."""
+    watch = List(Unicode()).tag(sync=True)
+    """Single tokens whose probability is followed; mind the leading space."""
+    placebo = Int(5).tag(sync=True)
+    """Norm-matched random counterparts run beside each column, and as many of other features
+    where there are SAE features."""
+    seed = Int(0).tag(sync=True)
+    """Of the noise tokens are drawn with, and of the placebos."""
+    temperature = Float(0.0).tag(sync=True)
+    """0 takes the likeliest token."""
+    max_new_tokens = Int(48).tag(sync=True)
+    """Length of the continuation, in tokens."""
+    live = Bool(True).tag(sync=True)
+    """Run when a control of the view is let go. Only for models that run here."""
+    query = Unicode("").tag(sync=True)
+    """Search in the labels of the SAE's features."""
+    compare = Int(0).tag(sync=True)
+    """Number of an earlier run that is shown below the present one; 0 for none."""
+
+    def remember(self, direction: Direction) -> None:
+        """Keep a direction that is named but has no row."""
+        raise NotImplementedError
+
+    @validate("strengths")
+    def _check_strengths(self, proposal: dict[str, Any]) -> dict[str, float]:
+        found = dict.fromkeys(self._all, 0.0)
+        for name, value in self._keyed(proposal).items():
+            if not isinstance(value, (int, float)) or not math.isfinite(value):
+                raise TraitError(f"strengths: {name!r} is {value!r}, expected a finite number")
+            found[name] = float(value)
+        return found
+
+    @validate("units", "methods")
+    def _check_choices(self, proposal: dict[str, Any]) -> dict[str, str]:
+        kind = proposal["trait"].name
+        found = self._keyed(proposal)
+        for name, value in found.items():
+            row = self._all[name]
+            options = row.methods if kind == "methods" else (*UNITS, "factor")
+            if value not in options:
+                raise TraitError(f"{kind} of {name!r}: {unknown(kind[:-1], value, options)}")
+            if value == "max_act" and not all(d.a_max is not None for d in row.directions):
+                raise TraitError(
+                    f"units of {name!r}: max_act is for SAE features, which know their largest "
+                    "activation; use norm or raw"
+                )
+        return found
+
+    @validate("points")
+    def _check_points(self, proposal: dict[str, Any]) -> dict[str, str]:
+        found = {}
+        for name, value in self._keyed(proposal).items():
+            if not self._all[name].movable:
+                raise TraitError(f"points: {name!r} acts at several points, which stay")
+            try:
+                point = self._model.layout.point(value) if self._model else Point.parse(value)
+            except (TypeError, ValueError) as error:
+                raise TraitError(f"points of {name!r}: {error}") from error
+            found[name] = str(point)
+        return found
+
+    @validate("settings")
+    def _check_settings(self, proposal: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, given in self._keyed(proposal).items():
+            own = dict(given)
+            for key, value in own.items():
+                if key not in (*NUMBERS, "target"):
+                    message = unknown("setting", key, (*NUMBERS, "target"))
+                    raise TraitError(f"settings of {name!r}: {message}")
+                if hasattr(value, "vector"):
+                    self.remember(value)
+                    own[key] = value.name
+            found[name] = {key: value for key, value in own.items() if value is not None}
+        return found
+
+    def _keyed(self, proposal: dict[str, Any]) -> dict[str, Any]:
+        for name in proposal["value"]:
+            if name not in self._all:
+                kind = proposal["trait"].name
+                raise TraitError(f"{kind}: {unknown('direction', name, self._all)}")
+        return dict(proposal["value"])
+
+    @validate("muted")
+    def _check_muted(self, proposal: dict[str, Any]) -> list[str]:
+        return list(self._keyed(proposal))
+
+    @validate("multiples")
+    def _check_multiples(self, proposal: dict[str, Any]) -> list[float]:
+        found = sorted({float(value) for value in proposal["value"]} - {0.0})
+        if not found or len(found) > MOST_COLUMNS or not all(map(math.isfinite, found)):
+            raise TraitError(
+                f"multiples={proposal['value']} must be 1...{MOST_COLUMNS} finite numbers other "
+                "than 0 (the unsteered text is always there); sweep with vv.steer"
+            )
+        return found
+
+    @validate("placebo", "max_new_tokens", "temperature")
+    def _check_size(self, proposal: dict[str, Any]) -> float:
+        name, value = proposal["trait"].name, proposal["value"]
+        most = math.inf
+        if name == "max_new_tokens" and self._model is not None:
+            most = REMOTE_TOKENS if self._model.remote else getattr(self._model, "context", most)
+        if not int(name == "max_new_tokens") <= value <= most:
+            raise TraitError(
+                f"{name}={value} must be {int(name == 'max_new_tokens')} or more"
+                + ("" if most == math.inf else f", at most {most} for {self._model.name}")
+            )
+        return value
+
+    @validate("live")
+    def _check_live(self, proposal: dict[str, Any]) -> bool:
+        if proposal["value"] and getattr(self._model, "remote", False):
+            raise TraitError("live is for models that run here; on a server, press Run")
+        return proposal["value"]

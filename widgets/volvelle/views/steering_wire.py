@@ -1,0 +1,200 @@
+"""What travels to the browser of a steering run: while it is written, and when it is done."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from volvelle.compute.steers import METHODS, OWN, HeadScale
+from volvelle.views.arrays import pack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from volvelle.experiments.steer_rows import Key
+    from volvelle.experiments.steering_run import SteeredRow, SteeringRun
+
+QUANTILES = (0.05, 0.5, 0.95)
+FRAME_SECONDS = 0.08  # a dozen pictures a second read as flowing; more only fills the wire
+KINDS = ("random", "shuffled")
+
+
+def finite(value: Any) -> Any:
+    """Return a value JSON can hold: numbers that are none become None."""
+    if isinstance(value, dict):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def facts_of(model: Any, sae: Any) -> dict[str, Any]:
+    """Return what does not change while a view lives: the model, and what methods do."""
+    methods = {name: {"formula": m.formula, "neutral": m.neutral} for name, m in METHODS.items()}
+    methods["head_scale"] = {"formula": HeadScale.formula, "neutral": HeadScale.neutral}
+    return {
+        "model": getattr(model, "name", ""),
+        "n_layers": getattr(model, "n_layers", 0),
+        "remote": bool(getattr(model, "remote", False)),
+        "template": bool(getattr(getattr(model, "tokenizer", None), "chat_template", None)),
+        "dictionary": getattr(sae, "name", ""),
+        "methods": methods,
+        "own": {name: list(own) for name, own in OWN.items()} | {"head_scale": ["factor"]},
+    }
+
+
+def run_wire(run: SteeringRun, serial: int, controls: dict[str, Any]) -> dict[str, Any]:
+    """Return a finished run as the browser shows it.
+
+    Parameters
+    ----------
+    run : SteeringRun
+    serial : int
+        Its number in the view's history, from 1.
+    controls : dict
+        The traits it was run with: what restoring sets.
+    """
+    # the unsteered text first, as the thing the others are compared with
+    strengths = sorted(run.strengths, key=lambda s: (s != 0, s))
+    furthest = run.row(max(run.strengths, key=abs))
+    n_prompt = len(run.prompt_ids)
+    return {
+        "serial": serial,
+        "controls": controls,
+        "model": run.model,
+        "prompt_strings": list(run.prompt_strings),
+        "prompt_steered": pack(furthest.masks[:, :n_prompt].any(axis=0).astype(np.uint8)),
+        "prompt_ratio": pack(_ratio(furthest, n_prompt)[0]),
+        "watch": list(run.watch),
+        "columns": [_column(run, run.row(strength)) for strength in strengths],
+        "placebos": {kind: sum(k == kind for k, _ in run.placebos) for kind in KINDS},
+        "cards": [finite(asdict(card)) for card in run.steers],
+        "norms": finite(run.norms),
+        "settings": finite(run.settings),
+        "summary": run.summary(),
+    }
+
+
+def _ratio(row: SteeredRow, n_prompt: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return |delta|/|h| of the prompt and of the new tokens, the largest over points."""
+    n = n_prompt + len(row.ids)
+    ratios = np.fmax.reduce([*row.ratios.values(), np.zeros(n)])
+    ratios = np.minimum(ratios, np.finfo(np.float16).max).astype(np.float16)
+    return ratios[:n_prompt], ratios[n_prompt:]
+
+
+def _column(run: SteeringRun, row: SteeredRow) -> dict[str, Any]:
+    n_prompt = len(run.prompt_ids)
+    return {
+        "strength": row.strength,
+        "strings": list(row.strings),
+        "logprobs": pack(row.logprobs.astype(np.float16)),
+        "base_logprobs": pack(row.base_logprobs.astype(np.float16)),
+        "steered": pack(row.masks[:, n_prompt:].any(axis=0).astype(np.uint8)),
+        "ratios": pack(_ratio(row, n_prompt)[1]),
+        "watched": pack(np.exp(row.watched).astype(np.float32)),
+        "bands": {
+            kind: pack(band)
+            for kind in KINDS
+            if len(band := _band(run, row.strength, kind)) and len(run.watch)
+        },
+        "perplexity": finite(row.perplexity),
+        "repetition": finite(row.repetition),
+        "ratio": finite(row.ratio),
+        "ended": bool(row.ended),
+        "effective": [finite(card.effective(row.strength)) for card in run.steers],
+    }
+
+
+def _band(run: SteeringRun, strength: float, kind: str) -> np.ndarray:
+    """Return the placebos' quantiles of the watched tokens, float32 (step, token, quantile)."""
+    rows = [
+        np.exp(r.watched)
+        for r in run.rows
+        if r.kind == kind and r.strength == strength and r.sample == 0
+    ]
+    return quantiles(rows)
+
+
+def quantiles(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Return `QUANTILES` over rows of (step, token), at every step that any row reached."""
+    n = max((len(row) for row in rows), default=0)
+    if n == 0:
+        return np.zeros((0, 0, len(QUANTILES)), np.float32)
+    padded = np.full((len(rows), n, rows[0].shape[1]), np.nan)
+    for padding, row in zip(padded, rows, strict=True):
+        padding[: len(row)] = row
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # no tokens watched: nothing to rank
+        found = np.nanquantile(padded, QUANTILES, axis=0)
+    return np.moveaxis(found, 0, -1).astype(np.float32)
+
+
+class Stream:
+    """Collects tokens as they come, and hands pictures of them on now and then.
+
+    Parameters
+    ----------
+    spell : callable
+        Token ids to the strings a reader sees.
+    show : callable
+        Takes a picture.
+    """
+
+    def __init__(
+        self,
+        spell: Callable[[list[int]], Sequence[str]],
+        show: Callable[[dict[str, Any]], None],
+        watch: Sequence[str],
+    ) -> None:
+        self._spell, self._show, self._watch = spell, show, list(watch)
+        self._ids: dict[float, list[int]] = {}
+        self._logprobs: dict[float, list[float]] = {}
+        self._watched: dict[float, list[float]] = {}
+        self._placebos: dict[tuple[str, float], dict[int, list[float]]] = {}
+        self._sent = 0.0
+
+    def __call__(
+        self, key: Key, step: int, token: int, logprob: float, watched: Sequence[float]
+    ) -> None:
+        """Take one token: `on_token` of `volvelle.steer`."""
+        if key.kind == "steered":
+            if step == len(self._ids.setdefault(key.strength, [])):
+                self._ids[key.strength].append(int(token))
+                self._logprobs.setdefault(key.strength, []).append(round(float(logprob), 3))
+            self._watched[key.strength] = np.exp(watched).tolist()
+        else:
+            group = self._placebos.setdefault((key.kind, key.strength), {})
+            group[key.number] = np.exp(watched).tolist()
+        now = time.monotonic()
+        if now - self._sent >= FRAME_SECONDS:
+            # the step's other rows come right behind; they are in the next picture
+            self._sent = now
+            self._show(self.picture())
+
+    def picture(self) -> dict[str, Any]:
+        """Return what has come so far, the unsteered text first."""
+        columns = []
+        for strength in sorted(self._ids, key=lambda s: (s != 0, s)):
+            bands = {}
+            for kind in KINDS:
+                group = list(self._placebos.get((kind, strength), {}).values())
+                if group and group[0]:
+                    bands[kind] = np.quantile(group, QUANTILES, axis=0).T.tolist()
+            columns.append(
+                {
+                    "strength": strength,
+                    "strings": list(self._spell(self._ids[strength])),
+                    "logprobs": list(self._logprobs[strength]),
+                    "watched": self._watched[strength],
+                    "bands": bands,
+                }
+            )
+        return {"watch": self._watch, "columns": finite(columns)}
