@@ -73,6 +73,18 @@ describe("the text", () => {
     expect(all(".vv-row").map((r) => r.textContent)).toEqual(["The cat", " sat.\n"]);
   });
 
+  it("goes on in another block at a word where a paragraph is very long", async () => {
+    const words = Array.from({ length: 1000 }, (_, i) => (i % 7 ? ` w${i}` : "ly"));
+    const { all } = await shown({ tokens: [...words, "。".repeat(3)], values: {} });
+    const blocks = all(".vv-par").map((p) => [...p.children].map((c) => c.textContent ?? ""));
+    expect(blocks.map((b) => b.length)).toEqual([400, 400, 201]);
+    expect(blocks.slice(1).every((b) => b[0]?.startsWith(" "))).toBe(true);
+    expect(blocks.flat()).toEqual([...words, "。。。"]);
+    end?.();
+    const { all: other } = await shown({ tokens: new Array(1000).fill("字"), values: {} });
+    expect(other(".vv-par").map((p) => p.children.length)).toEqual([800, 200]);
+  });
+
   it("tints what fires and leaves the rest bare", async () => {
     const { chip } = await shown();
     expect(chip(1).style.background).not.toBe("");

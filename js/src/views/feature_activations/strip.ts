@@ -28,6 +28,12 @@ export interface Strip {
   remove(): void;
 }
 
+// A paragraph longer than this goes on in another block at its next word: a block is laid out
+// whole as soon as a line of it is in view, and ten thousand chips take seconds.
+const MOST_CHIPS = 400;
+const LINE = 25; // pixels, and chips to a line: what is not laid out yet is about this high
+const CHIPS_PER_LINE = 16;
+
 let strips = 0;
 
 /** Draw `tokens` into `root`, which takes the focus and the keys for all chips. */
@@ -54,18 +60,26 @@ export function drawStrip(root: HTMLElement, tokens: Tokens, events: StripEvents
       element.setAttribute("aria-label", `text ${number + 1}`);
       element.dataset.number = String(number + 1);
     }
+    let start = 0;
+    const close = (stop: number): void => {
+      const paragraph = make("p", "vv-par");
+      paragraph.dir = "auto";
+      paragraph.append(
+        ...row.slice(start, stop).map((chip, i) => drawChip(chip, from + start + i)),
+      );
+      const lines = Math.ceil((stop - start) / CHIPS_PER_LINE);
+      paragraph.style.containIntrinsicHeight = `auto ${lines * LINE}px`;
+      element.append(paragraph);
+      start = stop;
+    };
     // a paragraph ends where the text breaks the line: what is out of view is then not laid out
-    let paragraph = make("p", "vv-par");
-    paragraph.dir = "auto";
     row.forEach((chip, i) => {
-      paragraph.append(drawChip(chip, from + i));
-      if (/[\n\r]$/.test(chip.text)) {
-        element.append(paragraph);
-        paragraph = make("p", "vv-par");
-        paragraph.dir = "auto";
-      }
+      const held = i + 1 - start;
+      const word = /^\s/.test(row[i + 1]?.text ?? ""); // some scripts have no spaces
+      const full = held >= MOST_CHIPS * (word ? 1 : 2);
+      if (full || /[\n\r]$/.test(chip.text)) close(i + 1);
     });
-    if (paragraph.hasChildNodes() || row.length === 0) element.append(paragraph);
+    if (start < row.length || row.length === 0) close(row.length);
     return element;
   }
 
