@@ -75,7 +75,9 @@ def next_token_and_entropy(
         members = list(range(start, min(start + per, len(rows))))
         inputs = one_pass(model, [rows[n] for n in members], 1)
         located = sites(model, steers(members) if steers is not None else ())
-        logprobs, entropy = model.run(trace.predict, inputs, located, tokens)
+        logprobs, entropy = model.run(
+            trace.predict, inputs, located, tokens, only={path for path, *_ in located}
+        )
         found |= dict(zip(members, to_numpy(logprobs), strict=True))
         entropies.append(to_numpy(entropy))
         model.report(progress, (members[-1] + 1) / len(rows), f"{members[-1] + 1} prompts")
@@ -130,7 +132,7 @@ def score(
         part = rows[start : start + per]
         inputs = one_pass(model, [[*prompt, *written] for prompt, written in part], longest + 1)
         kept = min(longest, inputs["input_ids"].shape[1] - 1)
-        logprobs = to_numpy(model.run(trace.score, inputs, kept))
+        logprobs = to_numpy(model.run(trace.score, inputs, kept, only=()))
         found += [
             row[kept - len(written) :] for row, (_, written) in zip(logprobs, part, strict=True)
         ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import weakref
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from volvelle.models.lean import unwrapped_but
 from volvelle.models.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from volvelle.models.layout import Layout
 
@@ -54,6 +55,7 @@ class Runner:
         body: Callable[..., T],
         *args: Any,
         on_block: Callable[[int], None] | None = None,
+        only: Collection[str] | None = None,
     ) -> T:
         """Run one body of `models.trace`; the caller is on the worker's thread.
 
@@ -65,8 +67,13 @@ class Runner:
             Its arguments after the model.
         on_block : callable(layer), optional
             Called before each block runs, of a model that is here; may raise to end the run.
+        only : collection of str, optional
+            Paths of the modules the body touches, beside the whole model: the others then run
+            without nnsight's wrapper, which is faster.
         """
-        with self._watched(on_block):
+        bare = only is not None and not self.remote
+        lean = unwrapped_but(self.lm._module, only or ()) if bare else nullcontext()  # noqa: SLF001 - as above
+        with self._watched(on_block), lean:
             return body(self.lm, *args, backend=self.backend())
 
     def backend(self) -> Any:

@@ -268,7 +268,9 @@ def _together(
         },
     }
     inputs = left_padded(rows, model.pad_id)
-    *kept, notes = model.run(trace.write, inputs, located, settings, on_step)
+    *kept, notes = model.run(
+        trace.write, inputs, located, settings, on_step, only={path for path, *_ in located}
+    )
     ids, logprobs, watched = (torch.stack(steps, 1).cpu().numpy() for steps in kept)
     return ids, logprobs, watched, notes
 
