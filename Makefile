@@ -66,6 +66,9 @@ test-python: install browser
 bench: install ## print the figures of tests/bench, side by side with what they are measured against
 	$(BIN)/python tests/bench/run.py
 
+demo-sae: install ## train the two demo dictionaries again, from their texts on (an hour on two cores)
+	$(BIN)/python -m volvelle.assets.demo_sae.make
+
 # A real NDIF deployment on loopback; its server side has an environment of its own.
 NDIF_VENV ?= .venv-ndif
 
