@@ -49,7 +49,7 @@ class FakeModel:
             text=text,
         )
 
-    def capture(self, texts, points, positions="all", *, reuse=False):
+    def capture(self, texts, points, positions="all", *, reuse=False, progress=None):
         pieces = [self.tokens(t) if isinstance(t, str) else t for t in texts]
         self.seen.append([len(p) for p in pieces])
         assert max(map(len, pieces)) <= self.context
@@ -62,6 +62,7 @@ class FakeModel:
             x[:1] *= 200
             states[row, : len(x)] = x
             mask[row, : len(x)] = True
+            self.report(progress, (row + 1) / len(pieces))
         found = find_outliers(np.linalg.norm(states, axis=2), mask)
         here = {points[0]: states}
         return Capture(here, mask, found, tuple(pieces), positions, {points[0]: found})

@@ -161,6 +161,40 @@ def test_progress_runs_from_0_to_1(fake, sae, monkeypatch):
     assert said[-1] == (1.0, "60 tokens")
 
 
+def test_progress_moves_and_stop_works_within_one_long_window(fake, sae, monkeypatch):
+    fake.context = 5000
+    monkeypatch.setattr("volvelle.experiments.encode_blocks.TOKENS_ENCODED_AT_ONCE", 500)
+    text = " ".join(f"w{i}" for i in range(4000))
+    said = []
+    whole = vv.encode(fake, text, sae, progress=lambda f, text: said.append(f))
+    assert len(fake.seen) == 1
+    assert len(set(said)) > 8
+    assert said == sorted(said)
+    assert said[-1] == 1.0
+    monkeypatch.setattr("volvelle.experiments.encode_blocks.TOKENS_ENCODED_AT_ONCE", 5000)
+    at_once = vv.encode(fake, text, sae)
+    assert (whole.codes != at_once.codes).nnz == 0
+    np.testing.assert_array_equal(whole.kth, at_once.kth)
+    monkeypatch.setattr("volvelle.experiments.encode_blocks.TOKENS_ENCODED_AT_ONCE", 500)
+
+    def stop(fraction, text):
+        told.append(fraction)
+        if fraction > 0.85:
+            fake.job.cancel()
+
+    told = []
+    with pytest.raises(Cancelled):
+        vv.encode(fake, text, sae, progress=stop)
+    assert max(told) < 0.9
+
+
+def test_the_demo_model_tells_how_far_it_is_within_one_window(demo_model):
+    said = []
+    text = demo_model.tokenizer.decode([500, 600, 700, 800] * 300)
+    vv.encode(demo_model, text, vv.demo_sae("a"), progress=lambda f, text: said.append(round(f, 4)))
+    assert len(set(said)) > 10
+
+
 def test_a_cancelled_job_stops_between_blocks(fake, sae, monkeypatch):
     monkeypatch.setattr("volvelle.experiments.encode.TOKENS_AT_ONCE", 16)
 

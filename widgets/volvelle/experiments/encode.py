@@ -6,11 +6,11 @@ import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 
 from volvelle.compute.names import known_keywords
 from volvelle.compute.windows import Window, windows
 from volvelle.experiments.activations import Activations
+from volvelle.experiments.encode_blocks import Fit, Part, assembled, encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -64,7 +64,8 @@ def encode(
         Compute only what changed since an earlier text encoded with ``reuse=True``, for texts
         that are being edited. Exact to float rounding.
     progress : callable(fraction, text), optional
-        Called between pieces of the work, on the model's worker thread.
+        Called between pieces of the work, and between blocks where one takes long; on the
+        model's worker thread.
 
     Returns
     -------
@@ -135,26 +136,27 @@ def _encode(
     fit = Fit(sae.d_model)
     done = 0
     for batch in _batches(pieces):
-        report(done / max(n_tokens, 1), f"{done} of {n_tokens} tokens")
+        here = Part(report, done, sum(w.stop - w.used for _, w in batch), n_tokens)
+        here.read(0.0)
         cut_out = [tokens[text][window.start : window.stop] for text, window in batch]
-        states, extreme = _states(model, cut_out, sae, reuse=reuse)
+        states, extreme = _states(model, cut_out, sae, reuse=reuse, progress=here.read)
         for piece, x, far in zip(batch, states, extreme, strict=True):
             start, stop, used = piece.window
             # position 0 of a text is nobody's context: it is skipped, not encoded
             skip = used - start or 1
             rows = slice(starts[piece.text] + start + skip, starts[piece.text] + stop)
             own = x[skip:]
-            codes, cut = sae.encode_sparse(own, return_kth=True)
+            codes, cut = encoded(sae, own, here)
             found[piece] = codes
             outliers[rows] = far[skip:]
             if kth is not None and cut is not None:
                 kth[rows] = cut
             usable = ~far[skip:]
             fit.add(own[usable], sae.decode(codes, own)[usable])
-            done += stop - used
-    report(1.0, f"{n_tokens} tokens")
+        done += here.n
+    report(1.0, f"{n_tokens:,} tokens")
     return Activations(
-        codes=_assembled([found[piece] for piece in pieces], left_out, sae.n_features),
+        codes=assembled([found[piece] for piece in pieces], left_out, sae.n_features),
         tokens=tokens,
         windows=tuple(
             np.array([window.used for text, window in pieces if text == n], dtype=np.int64)
@@ -174,42 +176,16 @@ def _encode(
     )
 
 
-class Fit:
-    """Running sums for the fraction of variance explained, over any number of blocks.
-
-    Parameters
-    ----------
-    d_model : int
-    """
-
-    def __init__(self, d_model: int) -> None:
-        self._n = 0
-        self._sum = np.zeros(d_model)
-        self._squares = 0.0
-        self._errors = 0.0
-
-    def add(self, x: np.ndarray, decoded: np.ndarray) -> None:
-        """Add a block of states and what the SAE makes of them, each (n_tokens, d_model)."""
-        self._n += len(x)
-        self._sum += x.sum(0, dtype=np.float64)
-        self._squares += float(np.einsum("ij,ij->", x, x, dtype=np.float64))
-        error = x - decoded
-        self._errors += float(np.einsum("ij,ij->", error, error, dtype=np.float64))
-
-    @property
-    def fve(self) -> float:
-        """1 - squared error / squared distance from the mean; NaN under two tokens."""
-        if self._n < 2:
-            return float("nan")
-        total = self._squares - float(self._sum @ self._sum) / self._n
-        return 1.0 - self._errors / total if total > 0 else float("nan")
-
-
 def _states(
-    model: Any, pieces: list[Tokens], sae: SAE, *, reuse: bool
+    model: Any,
+    pieces: list[Tokens],
+    sae: SAE,
+    *,
+    reuse: bool,
+    progress: Callable[[float, str], None],
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Return the states of each piece, (n_tokens, d_model), and which are outliers."""
-    capture = model.capture(pieces, [sae.point], reuse=reuse)
+    capture = model.capture(pieces, [sae.point], reuse=reuse, progress=progress)
     states = capture[sae.point]
     check_width(sae, states.shape[-1], sae.point, model.name)
     lengths = [len(piece) for piece in pieces]
@@ -233,21 +209,6 @@ def _batches(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
 
 def _length(piece: Piece) -> int:
     return piece.window.stop - piece.window.start
-
-
-def _assembled(
-    blocks: Sequence[sp.csr_array], left_out: np.ndarray, n_features: int
-) -> sp.csr_array:
-    """Return the rows of all blocks in order, with empty ones where tokens are left out."""
-    counts = np.zeros(len(left_out), dtype=np.int64)
-    parts = [np.diff(block.indptr) for block in blocks]
-    counts[~left_out] = np.concatenate(parts) if parts else 0
-    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-    data = [block.data for block in blocks] or [np.zeros(0, np.float32)]
-    index = [block.indices for block in blocks] or [np.zeros(0, np.int32)]
-    return sp.csr_array(
-        (np.concatenate(data), np.concatenate(index), starts), shape=(len(left_out), n_features)
-    )
 
 
 def _texts(text: str | Sequence[str]) -> list[str]:
