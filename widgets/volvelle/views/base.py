@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import logging
 import threading
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 import anywidget
 from traitlets import Bool, Dict, Enum, Float, Int, Unicode, observe
 
-from volvelle.compute.names import unknown
+from volvelle.compute.names import known_keywords_in, unknown
 from volvelle.models.worker import Cancelled
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def reported(method: Callable[P, None]) -> Callable[P, None]:
     return guarded
 
 
+@known_keywords_in
 class View(anywidget.AnyWidget):
     """Base of the anywidgets.
 
@@ -79,18 +81,24 @@ class View(anywidget.AnyWidget):
     _live = Bool(True).tag(sync=True)
     """False in an exported file, where no kernel will ever answer."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        known_keywords_in(cls)
+
     def __init__(self, **traits: Any) -> None:
-        known = [name for name in self.trait_names() if name not in HOST_TRAITS]
-        public = [name for name in known if not name.startswith("_")]
-        for name in traits:
-            if name not in known and name not in ("layout", "tooltip", "tabbable"):
-                raise TypeError(f"{type(self).__name__}(): {unknown('argument', name, public)}")
+        # first, because a view that is refused below is closed like any other
         self._lock = threading.RLock()
         self._newest = 0  # serial of the newest work; only that one may write results
         self._job: Any = None
         self._settled = threading.Event()
         self._settled.set()
         self._work_failed = False  # else the error is a callback's, and goes when one succeeds
+        known = [name for name in self.trait_names() if name not in HOST_TRAITS]
+        own = [name for name in inspect.signature(type(self)).parameters if name != "traits"]
+        public = dict.fromkeys([*own, *(name for name in known if not name.startswith("_"))])
+        for name in traits:
+            if name not in known and name not in ("layout", "tooltip", "tabbable"):
+                raise TypeError(f"{type(self).__name__}(): {unknown('argument', name, public)}")
         super().__init__(**traits)
 
     # -- work -----------------------------------------------------------------------------

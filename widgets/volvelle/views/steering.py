@@ -245,7 +245,10 @@ class Steering(Controls, View):
         idle = [row.steer for row in self._all.values()]
         controls = copy.deepcopy({name: getattr(self, name) for name in CONTROLS})
         prompt: Any = self.messages or self.prompt
-        spell_from = len(self._runs)
+        frame = {
+            "serial": max(self._done, default=0) + 1,
+            "sizes": [{"strength": s.strength, "unit": s.unit, "method": s.method} for s in steers],
+        }
 
         def spell(ids: list[int]) -> Sequence[str]:
             return model.tokens(ids).strings
@@ -256,7 +259,7 @@ class Steering(Controls, View):
             def show(picture: dict[str, Any]) -> None:
                 with self._lock:
                     if serial == self._newest:
-                        self._stream = picture | {"serial": spell_from + 1}
+                        self._stream = picture | frame
 
             return steer(
                 model,

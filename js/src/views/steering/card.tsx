@@ -51,7 +51,7 @@ export const Card = tracked(
         {column && (
           <div class="vv-card-grid">
             {column.strength !== 0 && (
-              <Probability label={heading(column, shown.run)} logprob={column.logprobs[i]} />
+              <Probability label={heading(column, shown.sizes)} logprob={column.logprobs[i]} />
             )}
             <Probability
               label="unsteered"

@@ -71,13 +71,17 @@ export interface Facts {
   targets: string[];
 }
 
-export interface CardWire {
-  name: string;
+/** How a column's multiple becomes a strength. */
+export interface SteerSize {
+  strength: number;
+  unit: string;
   method: string;
+}
+
+export interface CardWire extends SteerSize {
+  name: string;
   formula: string;
   neutral: string;
-  unit: string;
-  strength: number;
   points: string[];
 }
 
@@ -117,6 +121,7 @@ export interface RunWire {
 export interface StreamWire {
   serial: number;
   watch: string[];
+  sizes: SteerSize[];
   columns: {
     strength: number;
     strings: string[];
@@ -153,6 +158,7 @@ export interface Shown {
   serial: number;
   finished: boolean;
   watch: string[];
+  sizes: readonly SteerSize[];
   columns: Column[];
   run?: RunWire;
 }
@@ -180,7 +186,7 @@ export function readRun(run: RunWire): Shown {
       },
     };
   });
-  return { serial: run.serial, finished: true, watch: run.watch, columns, run };
+  return { serial: run.serial, finished: true, watch: run.watch, sizes: run.cards, columns, run };
 }
 
 export function readStream(stream: Partial<StreamWire>): Shown | undefined {
@@ -202,7 +208,7 @@ export function readStream(stream: Partial<StreamWire>): Shown | undefined {
     };
   });
   const watch = stream.watch ?? [];
-  return { serial: stream.serial ?? 0, finished: false, watch, columns };
+  return { serial: stream.serial ?? 0, finished: false, watch, sizes: stream.sizes ?? [], columns };
 }
 
 /** JSON with sorted keys: equal texts for equal controls. */

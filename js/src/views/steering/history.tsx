@@ -1,14 +1,14 @@
 // Earlier runs: look at one beside the present, or go back to it.
-import { short } from "../../lib/numbers";
 import { tracked } from "../../lib/tracked";
 import { canonical, type RunWire } from "./data";
+import { tidy } from "./fields";
 import { Output } from "./output";
 import type { State } from "./state";
 
 /** "joy 0.3, sad −0.1": what was turned. */
 export function labelOf(run: RunWire): string {
   const cards = run.cards.filter((card) => card.strength !== 0);
-  const said = cards.map((card) => `${card.name} ${short(card.strength)}`);
+  const said = cards.map((card) => `${card.name} ${tidy(card.strength)}`);
   return said.join(", ") || "unsteered";
 }
 
@@ -66,7 +66,7 @@ export const Compared = tracked(({ state }: { state: State }) => {
   return (
     <div class="vv-compared">
       <p class="vv-caption">
-        <b>Run {other.serial}</b> · {labelOf(other.run)}
+        <b>Run {other.serial}</b> {labelOf(other.run)}
         <span class="vv-facts">
           {differ ? `differs in ${differ}` : "run with the same controls"}
         </span>

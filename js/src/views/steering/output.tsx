@@ -2,20 +2,21 @@
 import { short } from "../../lib/numbers";
 import { tracked } from "../../lib/tracked";
 import { Watched } from "./bars";
-import type { Column, RunWire, Shown } from "./data";
+import type { Column, Shown, SteerSize } from "./data";
+import { tidy } from "./fields";
 import type { State } from "./state";
 import { Text } from "./tokens";
 
 const UNITS: Record<string, string> = { norm: "× |h|", raw: "× v", max_act: "× max act." };
 
 /** "joy +0.3 × |h|" for one steer, "× −1" for several. */
-export function heading(column: Column, run: RunWire | undefined): string {
+export function heading(column: Column, sizes: readonly SteerSize[]): string {
   if (column.strength === 0) return "unsteered";
-  const [card] = run?.cards ?? [];
-  if (!card || (run?.cards.length ?? 0) > 1) return `× ${short(column.strength)}`;
+  const [card] = sizes;
+  if (!card || sizes.length > 1) return `× ${tidy(column.strength)}`;
   const value = column.strength * card.strength;
   const unit = card.method === "add" ? (UNITS[card.unit] ?? "") : `· ${card.method}`;
-  return `${value > 0 ? "+" : ""}${short(value)} ${unit}`;
+  return `${value > 0 ? "+" : ""}${tidy(value)} ${unit}`;
 }
 
 const known = (value: number | null | undefined): string =>
@@ -42,7 +43,6 @@ interface OutputProps {
 }
 
 export const Output = tracked(({ state, shown, busy }: OutputProps) => {
-  const { run } = shown;
   return (
     <div
       class="vv-columns"
@@ -51,14 +51,14 @@ export const Output = tracked(({ state, shown, busy }: OutputProps) => {
       style={{ "--n": shown.columns.length }}
     >
       {shown.columns.map((column, i) => (
-        <section class="vv-column" key={column.strength} aria-label={heading(column, run)}>
-          <h4>{heading(column, run)}</h4>
+        <section class="vv-column" key={column.strength} aria-label={heading(column, shown.sizes)}>
+          <h4>{heading(column, shown.sizes)}</h4>
           {shown.finished && <Stats column={column} />}
           <Text
             state={state}
             serial={shown.serial}
             column={i}
-            label={heading(column, run)}
+            label={heading(column, shown.sizes)}
             strings={column.strings}
             steered={column.steered}
             changed={column.changed}

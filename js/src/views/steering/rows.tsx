@@ -4,6 +4,7 @@ import { short } from "../../lib/numbers";
 import { Slider } from "../../lib/slider";
 import { tracked } from "../../lib/tracked";
 import type { Row } from "./data";
+import { tidy } from "./fields";
 import type { State } from "./state";
 
 const UNITS: Record<string, string> = {
@@ -76,7 +77,7 @@ const DirectionRow = tracked(({ state, row }: { state: State; row: Row }) => {
           min={min}
           max={max}
           step={max / 100}
-          text={`${short(value)} ${unitText}`}
+          text={`${tidy(value)} ${unitText}`}
           disabled={!on}
           onMove={(to) => state.move(name, to)}
           onRelease={(to) => state.release(name, to)}
