@@ -43,7 +43,7 @@ def checks(model, circle):
 
 @pytest.fixture(scope="module")
 def wheel(model, circle):
-    return steer_around(model, circle, placebo={"random": 10, "span": 5})
+    return steer_around(model, circle, placebo={"random": 10, "span": 3})
 
 
 def test_the_layer_found_is_near_the_middle_and_survives_the_correction(circle):
