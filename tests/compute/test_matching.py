@@ -130,6 +130,16 @@ def test_different_sizes_are_matched_by_the_stricter_threshold():
     assert found.threshold > 0.2
 
 
+def test_features_that_fire_once_match_nothing_though_they_correlate_fully():
+    a = sp.random_array((400, 200), density=1 / 400, format="csr", rng=np.random.default_rng(0))
+    found = match_by_correlation(a.astype(np.float32), a.astype(np.float32), n_null=3)
+    assert len(found.a) == 0
+    assert (found.compared_a, found.compared_b) == (0, 0)
+    often = match_by_correlation(codes(n=20), codes(n=20), n_null=3)
+    assert often.compared_a == 20
+    assert (often.mutual & often.above).sum() == 20
+
+
 def test_no_tokens_at_all_give_no_match():
     empty = sp.csr_array((0, 5), dtype=np.float32)
     found = match_by_correlation(empty, empty, n_null=1)

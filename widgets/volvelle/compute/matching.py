@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     import scipy.sparse as sp
 
+# Tokens a feature must fire on before its correlations say anything.
+FEWEST_FIRINGS = 10
 # Best scores drawn for the null: its 95 % point then moves by less than .2 % of its rank.
 NULL_SCORES = 20_000
 
@@ -50,6 +52,8 @@ class Matching:
         Half of them are below.
     n_null : int
         Permutations drawn.
+    compared_a, compared_b : int
+        Features that could match at all: by activation, those that fired often enough.
     """
 
     a: np.ndarray
@@ -62,6 +66,8 @@ class Matching:
     threshold: float
     null_median: float
     n_null: int
+    compared_a: int
+    compared_b: int
 
 
 class Scrambler:
@@ -127,7 +133,7 @@ def match_by_cosine(
     n_null = n_permutations(min(len(a), len(b))) if n_null is None else n_null
     scramble = Scrambler(b)
     null = [best_cosines(a, scramble(random), device) for _ in range(n_null)]
-    return _matching(found or best_by_cosine(a, b, device=device), null)
+    return _matching(found or best_by_cosine(a, b, device=device), null, (len(a), len(b)))
 
 
 def match_by_correlation(
@@ -136,6 +142,7 @@ def match_by_correlation(
     *,
     seed: int = 0,
     n_null: int | None = None,
+    fewest: int = FEWEST_FIRINGS,
     on_progress: Callable[[float], None] | None = None,
 ) -> Matching:
     """Match features by the correlation of their activations, against shuffled tokens.
@@ -149,6 +156,9 @@ def match_by_correlation(
         in b still does.
     n_null : int, optional
         Default: `n_permutations` of the smaller side, at most 20.
+    fewest : int
+        Features that fire on fewer tokens match nothing: two that fire once, on one token,
+        correlate by 1, and so do two in the null.
     on_progress : callable, optional
         Gets the fraction done.
     """
@@ -159,16 +169,31 @@ def match_by_correlation(
     def report(done: int) -> Callable[[float], None]:
         return lambda part: on_progress((done + part) / (n_null + 1)) if on_progress else None
 
+    (a, compared_a), (b, compared_b) = _often(a, fewest), _often(b, fewest)
     found = best_by_correlation(a, b, on_progress=report(0))
     null = []
     for i in range(n_null):
         shuffled = b[random.permutation(sizes(b)[0])]
         chance = best_by_correlation(a, shuffled, 1, on_progress=report(i + 1))
         null.append((chance.score_a, chance.score_b))
-    return _matching(found, null)
+    return _matching(found, null, (compared_a, compared_b))
 
 
-def _matching(found: Best, null: list[tuple[np.ndarray, ...]]) -> Matching:
+def _often(codes: sp.csr_array, fewest: int) -> tuple[sp.csr_array, int]:
+    """Empty the columns that fire too seldom; the codes, and how many columns are left."""
+    counts = np.bincount(codes.indices[codes.data != 0], minlength=sizes(codes)[1])
+    kept = counts >= fewest
+    if kept.all():
+        return codes, len(kept)
+    out = codes.copy()
+    out.data *= kept[out.indices]
+    out.eliminate_zeros()
+    return out, int(kept.sum())
+
+
+def _matching(
+    found: Best, null: list[tuple[np.ndarray, ...]], compared: tuple[int, int]
+) -> Matching:
     """Join both ways into one table of pairs and hold it against the null's best scores."""
     sides = [np.concatenate([np.zeros(0), *(np.ravel(pair[i]) for pair in null)]) for i in (0, 1)]
     drawn = [side[np.isfinite(side)] for side in sides]
@@ -209,6 +234,7 @@ def _matching(found: Best, null: list[tuple[np.ndarray, ...]]) -> Matching:
         threshold,
         median,
         len(null),
+        *compared,
     )
 
 

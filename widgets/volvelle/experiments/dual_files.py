@@ -17,6 +17,7 @@ from volvelle.experiments.dual_result import DualLayout, Half
 FORMAT = "volvelle.dual_layout/1"
 HALF_ARRAYS = ("xy", "densities", "cluster", "own", "own_cosine", "other", "other_score")
 PAIR_ARRAYS = ("a", "b", "score", "rank_a", "rank_b", "mutual", "above")
+PAIR_NUMBERS = ("threshold", "null_median", "n_null", "compared_a", "compared_b")
 PLAIN = (
     *("mode", "match", "unit", "n_rows", "disparity"),
     *("seed", "n_neighbors", "n_epochs", "seconds"),
@@ -29,7 +30,7 @@ def write(layout: DualLayout, path: str | Path) -> Path:
 
     arrays = {f"pairs.{name}": getattr(layout.pairs, name) for name in PAIR_ARRAYS}
     about: dict[str, Any] = {"format": FORMAT}
-    for name in ("threshold", "null_median", "n_null"):
+    for name in PAIR_NUMBERS:
         about[f"pairs.{name}"] = getattr(layout.pairs, name)
     for which, half in (("a", layout.a), ("b", layout.b)):
         arrays |= {f"{which}.{name}": getattr(half, name) for name in HALF_ARRAYS}
@@ -74,7 +75,7 @@ def read(path: str | Path) -> DualLayout:
         halves[which] = Half(**{n: arrays[f"{which}.{n}"] for n in HALF_ARRAYS}, **texts)
     pairs = Matching(
         **{name: arrays[f"pairs.{name}"] for name in PAIR_ARRAYS},
-        **{name: about[f"pairs.{name}"] for name in ("threshold", "null_median", "n_null")},
+        **{name: about[f"pairs.{name}"] for name in PAIR_NUMBERS},
     )
     n_graphs = sum(name.endswith(".start") for name in arrays)
     graphs = tuple(

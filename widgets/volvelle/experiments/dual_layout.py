@@ -28,7 +28,7 @@ log = logging.getLogger("volvelle")
 MATCHES = ("auto", "decoder", "encoder", "activation")
 MODES = ("auto", "joint", "separate")
 # Raised when what a layout holds or how it is made changes: older files are then made again.
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)

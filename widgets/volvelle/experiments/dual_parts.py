@@ -97,7 +97,7 @@ def no_pairs() -> Matching:
     none, no = np.zeros(0, np.int32), np.zeros(0, bool)
     ranks = np.zeros(0, np.int8)
     nan = float("nan")
-    return Matching(none, none, np.zeros(0, np.float32), ranks, ranks, no, no, nan, nan, 0)
+    return Matching(none, none, np.zeros(0, np.float32), ranks, ranks, no, no, nan, nan, 0, 0, 0)
 
 
 def nothing(n: int) -> Best:

@@ -152,9 +152,14 @@ class DualLayout:
         return int((self.pairs.mutual & self.pairs.above).sum())
 
     @property
+    def n_compared(self) -> int:
+        """Features of the smaller side that could match: alive, and firing often enough."""
+        return min(self.pairs.compared_a, self.pairs.compared_b)
+
+    @property
     def matched_share(self) -> float:
-        """`n_matched` over the alive features of the smaller dictionary, 0...1."""
-        fewer = min(int(self.a.alive.sum()), int(self.b.alive.sum()))
+        """`n_matched` over the features that could match, of the smaller side, 0...1."""
+        fewer = self.n_compared
         return self.n_matched / fewer if fewer else float("nan")
 
     @cached_property
@@ -263,7 +268,8 @@ class DualLayout:
         mixed = f"; {self.mixing}" if self.mixing else ""
         return (
             f"DualLayout({self.mode}: {a} and {b}; {self.n_matched} matched by {self.match} "
-            f"({self.matched_share:.1%}, above {self.pairs.threshold:.2f}, the 95 % of chance)"
+            f"({self.matched_share:.1%} of {self.n_compared}, above {self.pairs.threshold:.2f}, "
+            "the 95 % of chance)"
             f"{mixed}; {drawn})"
         )
 

@@ -115,9 +115,11 @@ def facts(layout: DualLayout) -> dict[str, Any]:
             f"n_{which}": half.n,
             f"alive_{which}": int(half.alive.sum()),
         }
-    for name in ("mode", "match", "unit", "n_rows", "n_matched", "matched_share", "disparity"):
+    for name in ("mode", "match", "unit", "n_rows", "n_matched", "n_compared"):
         found[name] = getattr(layout, name)
-    for name in ("trustworthiness", "recall", "seed", "n_neighbors", "n_epochs"):
+    for name in ("matched_share", "disparity", "trustworthiness", "recall"):
+        found[name] = getattr(layout, name)
+    for name in ("seed", "n_neighbors", "n_epochs"):
         found[name] = getattr(layout, name)
     found |= {"threshold": layout.pairs.threshold, "null_median": layout.pairs.null_median}
     found["search"] = layout.graphs[0].method if layout.graphs else ""

@@ -85,6 +85,7 @@ export interface Facts {
   unit: string;
   n_rows: number;
   n_matched: number;
+  n_compared: number;
   matched_share: number;
   threshold: number;
   null_median: number;

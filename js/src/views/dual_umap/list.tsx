@@ -82,6 +82,7 @@ export const SelectionList = tracked(({ state }: { state: MapState }) => {
       </div>
       <div
         class="vv-map-rows"
+        data-empty={rows.length === 0 ? "" : undefined}
         ref={box}
         role="listbox"
         tabIndex={0}

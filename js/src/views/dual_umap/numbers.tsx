@@ -21,10 +21,11 @@ export function factsOf(facts: Partial<Facts>): Fact[] {
     const over = facts.n_rows ? ` over ${count(facts.n_rows)} ${facts.unit}s` : "";
     found.push({
       name: `matched by ${facts.match}${over}`,
-      value: `${count(facts.n_matched)} (${percent(facts.matched_share ?? 0)})`,
+      value: `${count(facts.n_matched)} of ${count(facts.n_compared ?? 0)} (${percent(facts.matched_share ?? 0)})`,
       against:
         facts.threshold === undefined ? "" : `above ${short(facts.threshold)}, 95 % of chance`,
       explain:
+        (facts.n_rows ? "of the features that fire at least ten times there: " : "") +
         "mutual nearest features whose score is above 95 % of the best scores under permutation",
     });
   }
