@@ -48,6 +48,8 @@ _HOMES = {
     # views
     "FeatureActivations": "views.feature_activations",
     "DualUMAP": "views.dual_umap",
+    "EmotionCircle": "views.emotion_circle",
+    "CircularManifold": "views.circular_manifold",
     "Steering": "views.steering",
     "DoseResponse": "views.dose_response",
     # housekeeping

@@ -1,0 +1,45 @@
+// CircularManifold: any circle as a dial with a hand.
+import type { ReadonlySignal } from "@preact/signals-core";
+import { render } from "preact";
+import base from "../lib/base.css";
+import sheet from "../lib/dial.css";
+import { DialPanel, Verdict } from "../lib/dial_panel";
+import { type DialState, type DialTraits, makeDial } from "../lib/dial_state";
+import type { BaseTraits, Traits } from "../lib/model";
+import { Status, unanswered } from "../lib/status";
+import { addStyles } from "../lib/theme";
+import { tracked } from "../lib/tracked";
+
+/** Draw the view into `el` until `stop` aborts. */
+export function drawCircularManifold(
+  el: HTMLElement,
+  traits: Traits<DialTraits>,
+  stop: AbortSignal,
+): void {
+  const root = document.createElement("div");
+  root.className = "vv vv-circular_manifold";
+  el.append(root);
+  addStyles(el, base, sheet);
+  const late = unanswered(traits, stop);
+  render(<View dial={makeDial(traits)} late={late} />, root);
+  stop.addEventListener("abort", () => render(null, root));
+}
+
+const View = tracked(({ dial, late }: { dial: DialState; late: ReadonlySignal<boolean> }) => {
+  const { source, point, n } = dial.facts.value;
+  const live = dial.traits.signal("_live").value;
+  return (
+    <>
+      <div class="vv-head">
+        <span class="vv-title">{source || "Circle"}</span>
+        <span class="vv-facts">{[point, n && `${n} names`].filter(Boolean).join(" · ")}</span>
+      </div>
+      {/* turning asks Python for nothing that could stay out */}
+      {live && (
+        <Status traits={dial.traits as unknown as Traits<BaseTraits>} late={late} verb="fitting" />
+      )}
+      <Verdict dial={dial} />
+      {n ? <DialPanel dial={dial} live={true} /> : <p class="vv-readout">no circle yet</p>}
+    </>
+  );
+});

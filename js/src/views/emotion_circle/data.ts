@@ -1,0 +1,194 @@
+// What EmotionCircle draws beside its dial, read from its traits.
+import { axis, decode, type WireArray } from "../../lib/arrays";
+import { type Hand, wrap } from "../../lib/dial_geometry";
+import type { DialTraits } from "../../lib/dial_state";
+import type { TokenMark } from "../../lib/dial_trail";
+
+/** The traits of views/emotion_traits.py. */
+export interface EmotionTraits extends DialTraits {
+  layer: number;
+  text: string;
+  texts: string[];
+  prompt: string;
+  mode: "words" | "text";
+  plane: "circle" | "random" | "span";
+  max_new_tokens: number;
+  temperature: number;
+  seed: number;
+  placebo: number;
+  _layer_points: string[];
+  _layer_scores: WireArray;
+  _token_strings: string[];
+  _token_xy: WireArray;
+  _text_starts: WireArray;
+  _text_means: WireArray;
+  _words: string[];
+  _base: WireArray;
+  _now: WireArray;
+  _now_at: Record<string, unknown>;
+  _written: Record<string, unknown>;
+  _wheel_words: string[];
+  _wheel_curves: WireArray;
+  _wheel_fits: WireArray;
+  _wheel_base: WireArray;
+  _wheel: Record<string, unknown>;
+}
+
+export interface Token {
+  index: number;
+  text: number;
+  string: string;
+  /** In units of the ring, y upwards; undefined where left out. */
+  mark: TokenMark | undefined;
+}
+
+export function readTokens(strings: string[], xy: WireArray, starts: WireArray): Token[] {
+  const values = decode(xy);
+  const firsts = [...decode(starts)];
+  return strings.map((string, index) => {
+    const text = firsts.filter((first) => first <= index).length - 1;
+    const [x, y] = [values[2 * index] ?? Number.NaN, values[2 * index + 1] ?? Number.NaN];
+    const mark = Number.isNaN(x) ? undefined : { token: index, text, string, x, y };
+    return { index, text, string, mark };
+  });
+}
+
+export function readPoints(wire: WireArray): { x: number; y: number }[] {
+  const values = decode(wire);
+  return Array.from({ length: axis(wire, 0) }, (_, i) => ({
+    x: values[2 * i] ?? Number.NaN,
+    y: values[2 * i + 1] ?? Number.NaN,
+  }));
+}
+
+export interface Layer {
+  point: string;
+  /** Block; -1 for the embedding. */
+  layer: number;
+  score: number;
+  limit: number;
+  axes: [number, number];
+}
+
+export function readLayers(points: string[], wire: WireArray): Layer[] {
+  const values = decode(wire);
+  return points.map((point, i) => {
+    const [score = 0, limit = 0, first = 0, second = 0] = values.slice(4 * i, 4 * i + 4);
+    const layer = point === "embed" ? -1 : Number(point.split(".")[1]);
+    return { point, layer, score, limit, axes: [first, second] };
+  });
+}
+
+/** A word's chances as the next token. */
+export interface Chance {
+  word: string;
+  /** Probability, unsteered and steered. */
+  base: number;
+  now: number;
+}
+
+export function byChance(words: string[], base: ArrayLike<number>, now: ArrayLike<number>) {
+  return words
+    .map(
+      (word, i): Chance => ({
+        word,
+        base: Math.exp(base[i] ?? Number.NEGATIVE_INFINITY),
+        now: Math.exp(now[i] ?? base[i] ?? Number.NEGATIVE_INFINITY),
+      }),
+    )
+    .sort((a, b) => b.now - a.now);
+}
+
+export interface WheelText {
+  angle: number | null;
+  text: string;
+  valence: number | null;
+}
+
+export interface WheelFacts {
+  angles: number[];
+  strength: number;
+  says: string;
+  n_prompts: number;
+  prompts: string[];
+  placebos: Record<string, number>;
+  left_out: string[];
+  texts: WheelText[];
+  text_prompt: string;
+}
+
+/** A word's response around the wheel. */
+export interface Response {
+  word: string;
+  /** Mean change of the log-probability per angle, nats. */
+  curve: number[];
+  reference: number | undefined;
+  heldOut: boolean;
+  peak: number;
+  amplitude: number;
+  r2: number;
+  /** What 95 % of the placebo planes' amplitudes stay below. */
+  limit: number;
+  /** Unsteered log-probability. */
+  base: number;
+}
+
+export function readResponses(
+  words: string[],
+  curves: WireArray,
+  fits: WireArray,
+  base: WireArray,
+): Response[] {
+  const [all, fit, bases] = [decode(curves), decode(fits), decode(base)];
+  const n = axis(curves, 1);
+  return words.map((word, i) => {
+    const [reference = Number.NaN, heldOut = 0, peak = 0, amplitude = 0, r2 = 0, limit = 0] =
+      fit.slice(6 * i, 6 * i + 6);
+    return {
+      word,
+      curve: [...all.slice(i * n, (i + 1) * n)],
+      reference: Number.isNaN(reference) ? undefined : reference,
+      heldOut: heldOut > 0,
+      peak,
+      amplitude,
+      r2,
+      limit,
+      base: bases[i] ?? Number.NEGATIVE_INFINITY,
+    };
+  });
+}
+
+/** A curve between its angles, straight from one to the next. */
+export function between(angles: number[], curve: number[], degrees: number): number {
+  const n = angles.length;
+  const order = [...angles.keys()].sort((a, b) => wrap(angles[a] ?? 0) - wrap(angles[b] ?? 0));
+  for (let k = 0; k < n; k++) {
+    const [i, j] = [order[k] as number, order[(k + 1) % n] as number];
+    const from = wrap(angles[i] ?? 0);
+    const width = wrap((angles[j] ?? 0) - from) || 360;
+    const into = wrap(degrees - from);
+    if (into < width || n === 1) {
+      const share = into / width;
+      return (curve[i] ?? 0) * (1 - share) + (curve[j] ?? 0) * share;
+    }
+  }
+  return 0;
+}
+
+/** What the wheel says of a hand that nobody computed: offline, or while dragging. */
+export function fromWheel(
+  responses: Response[],
+  facts: WheelFacts | undefined,
+  names: string[],
+  hand: Hand,
+): Chance[] {
+  if (!facts?.angles?.length) return [];
+  return responses
+    .filter(({ word }) => names.includes(word))
+    .map(({ word, curve, base }) => ({
+      word,
+      base: Math.exp(base),
+      now: Math.exp(base + between(facts.angles, curve, hand.angle)),
+    }))
+    .sort((a, b) => b.now - a.now);
+}

@@ -1,0 +1,119 @@
+// The state of EmotionCircle: traits in, derived values, and what the user may do.
+import { computed, type ReadonlySignal } from "@preact/signals-core";
+import { decode } from "../../lib/arrays";
+import type { Point } from "../../lib/dial_geometry";
+import { type DialState, type DialTraits, makeDial } from "../../lib/dial_state";
+import type { TokenMark } from "../../lib/dial_trail";
+import { debounced, type Traits } from "../../lib/model";
+import {
+  byChance,
+  type Chance,
+  type EmotionTraits,
+  fromWheel,
+  type Layer,
+  type Response,
+  readLayers,
+  readPoints,
+  readResponses,
+  readTokens,
+  type Token,
+  type WheelFacts,
+} from "./data";
+
+const TYPING_PAUSE_MS = 350;
+
+/** Text under the hand, as it is written. */
+export interface Written {
+  base: string[];
+  steered: string[];
+  at?: Record<string, unknown>;
+  done: boolean;
+  ratio?: number;
+  perplexity?: (number | null)[];
+}
+
+export interface Chances {
+  rows: Chance[];
+  /** `hand`: the model at this very hand; `late`: at an earlier one; `wheel`: read off the wheel. */
+  source: "hand" | "late" | "wheel" | "none";
+}
+
+export interface State {
+  traits: Traits<EmotionTraits>;
+  dial: DialState;
+  tokens: ReadonlySignal<Token[]>;
+  marks: ReadonlySignal<TokenMark[]>;
+  means: ReadonlySignal<Point[]>;
+  layers: ReadonlySignal<Layer[]>;
+  chances: ReadonlySignal<Chances>;
+  written: ReadonlySignal<Written | undefined>;
+  wheel: ReadonlySignal<WheelFacts | undefined>;
+  responses: ReadonlySignal<Response[]>;
+  /** Whether a kernel with a model here may run on every change. */
+  local: ReadonlySignal<boolean>;
+  setText(text: string): void;
+  setTexts(texts: string[]): void;
+  setPrompt(prompt: string): void;
+}
+
+export function makeState(traits: Traits<EmotionTraits>): State {
+  const t = traits.signal;
+  const dial = makeDial(traits as unknown as Traits<DialTraits>);
+  const tokens = computed(() =>
+    readTokens(t("_token_strings").value, t("_token_xy").value, t("_text_starts").value),
+  );
+  const wheel = computed(() => {
+    const told = t("_wheel").value as unknown as WheelFacts;
+    return told.angles?.length ? told : undefined;
+  });
+  const responses = computed(() =>
+    readResponses(
+      t("_wheel_words").value,
+      t("_wheel_curves").value,
+      t("_wheel_fits").value,
+      t("_wheel_base").value,
+    ),
+  );
+  const chances = computed((): Chances => {
+    const hand = dial.hand.value;
+    const now = decode(t("_now").value);
+    const at = t("_now_at").value as Record<string, unknown>;
+    const exact =
+      now.length > 0 &&
+      at.angle === hand.angle &&
+      at.strength === hand.strength &&
+      at.plane === t("plane").value &&
+      at.prompt === t("prompt").value;
+    const words = t("_words").value;
+    const rows = (): Chance[] => byChance(words, decode(t("_base").value), now);
+    if (exact) return { rows: rows(), source: "hand" };
+    if (!t("_live").value && wheel.value) {
+      const found = fromWheel(responses.value, wheel.value, t("_names").value, hand);
+      return { rows: found, source: "wheel" };
+    }
+    return now.length ? { rows: rows(), source: "late" } : { rows: [], source: "none" };
+  });
+
+  return {
+    traits,
+    dial,
+    tokens,
+    marks: computed(() => tokens.value.flatMap(({ mark }) => mark ?? [])),
+    means: computed(() => readPoints(t("_text_means").value)),
+    layers: computed(() => readLayers(t("_layer_points").value, t("_layer_scores").value)),
+    chances,
+    written: computed(() => {
+      const told = t("_written").value as unknown as Written;
+      return told.base ? told : undefined;
+    }),
+    wheel,
+    responses,
+    local: computed(() => {
+      const { model, remote } = dial.facts.value;
+      return t("_live").value && model !== undefined && !remote;
+    }),
+    setText: debounced((text: string) => traits.tell({ text, texts: [] }), TYPING_PAUSE_MS),
+    setTexts: debounced((texts: string[]) => traits.tell({ texts, text: "" }), TYPING_PAUSE_MS),
+    setPrompt: debounced((prompt: string) => traits.tell({ prompt }), TYPING_PAUSE_MS),
+  };
+}

@@ -1,0 +1,55 @@
+// EmotionCircle in a notebook: the model's traits joined to the drawing.
+import type { WireArray } from "../lib/arrays";
+import { type BaseTraits, connect, type Model } from "../lib/model";
+import { drawEmotionCircle } from "../views/emotion_circle";
+
+/** The synced traits of views/emotion_circle.py; a test holds the two together. */
+interface EmotionCircleTraits extends BaseTraits {
+  angle: number;
+  strength: number;
+  rim: number;
+  snap: boolean;
+  selected: string[];
+  layer: number;
+  text: string;
+  texts: string[];
+  prompt: string;
+  mode: "words" | "text";
+  plane: "circle" | "random" | "span";
+  max_new_tokens: number;
+  temperature: number;
+  seed: number;
+  placebo: number;
+  _names: string[];
+  _places: WireArray;
+  _facts: Record<string, unknown>;
+  _layer_points: string[];
+  _layer_scores: WireArray;
+  _token_strings: string[];
+  _token_xy: WireArray;
+  _text_starts: WireArray;
+  _text_means: WireArray;
+  _words: string[];
+  _base: WireArray;
+  _now: WireArray;
+  _now_at: Record<string, unknown>;
+  _written: Record<string, unknown>;
+  _wheel_words: string[];
+  _wheel_curves: WireArray;
+  _wheel_fits: WireArray;
+  _wheel_base: WireArray;
+  _wheel: Record<string, unknown>;
+}
+
+interface Context {
+  model: Model<EmotionCircleTraits>;
+  el: HTMLElement;
+}
+
+function render({ model, el }: Context): () => void {
+  const stop = new AbortController();
+  drawEmotionCircle(el, connect(model, stop.signal), stop.signal);
+  return () => stop.abort();
+}
+
+export default { render };

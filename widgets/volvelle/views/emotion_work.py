@@ -1,0 +1,174 @@
+"""What EmotionCircle asks of the model: where tokens lie, what it expects, what it writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from volvelle.compute.circle_placebos import placebo_planes
+from volvelle.compute.directions import Direction
+from volvelle.compute.steers import Steer
+from volvelle.experiments.circle_stimuli import neutral_texts
+from volvelle.views.circle_traits import ring_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from volvelle.compute.circle import Circle
+    from volvelle.experiments.circle_wheel import Wheel
+
+    Report = Callable[[float, str], None]
+
+# A dial of more tokens than this is a blot.
+MOST_TOKENS = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class Trail:
+    """Tokens of texts in a plane, over the ring's radius.
+
+    Attributes
+    ----------
+    strings : list of str
+    xy : array, float32, shape (n_tokens, 2)
+        NaN for the first token of a text and for outliers, whose states are far off scale.
+    starts : array, shape (n_texts,)
+        First token of each text.
+    means : array, shape (n_texts, 2)
+        Of the tokens that count.
+    """
+
+    strings: list[str]
+    xy: np.ndarray
+    starts: np.ndarray
+    means: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """Next-token log-probabilities of words, unsteered and at the hand."""
+
+    words: Sequence[str]
+    base: np.ndarray
+    now: np.ndarray
+    at: dict[str, Any]
+
+
+def neutral_centre(model: Any, circle: Circle) -> np.ndarray:
+    """Return the mean state of neutral sentences at the circle's point, shape (d_model,).
+
+    The circle's own origin is that of last tokens of its templates, far from where running
+    text lies; neutral text is the origin a token is read against.
+    """
+    states = model.capture(list(neutral_texts()), [circle.point], positions="mean")
+    return states[circle.point].mean(axis=0)
+
+
+def trail_of(
+    model: Any, circle: Circle, texts: Sequence[str], centre: np.ndarray, report: Report
+) -> Trail:
+    """Read texts token by token in the circle's plane."""
+    tokens = [model.tokens(text) for text in texts]
+    n_tokens = sum(map(len, tokens))
+    if n_tokens > MOST_TOKENS:
+        raise ValueError(
+            f"the text has {n_tokens:,} tokens, the dial shows up to {MOST_TOKENS:,}; show a part, "
+            "and use circle.project for numbers over all of it"
+        )
+    longest = max(map(len, tokens), default=0)
+    if longest > model.context:
+        raise ValueError(f"the text has {longest} tokens, {model.name} reads {model.context}")
+    strings, rows, means = [], [], []
+    if longest:
+        captured = model.capture(tokens, [circle.point], reuse=len(texts) <= 8, progress=report)
+        states, usable = captured[circle.point], captured.usable
+        for row, each in enumerate(tokens):
+            n = len(each)
+            xy = circle.project(states[row, :n], centre=centre) / ring_of(circle)
+            xy[~usable[row, :n]] = np.nan
+            strings += list(each.strings)
+            rows.append(xy)
+            # a text without usable tokens has no mean
+            means.append(xy[usable[row, :n]].mean(axis=0) if usable[row].any() else [np.nan] * 2)
+    lengths = [len(each) for each in tokens]
+    return Trail(
+        strings,
+        np.concatenate(rows) if rows else np.zeros((0, 2)),
+        np.cumsum([0, *lengths])[:-1],
+        np.reshape(means, (-1, 2)),
+    )
+
+
+def single_words(model: Any, names: Sequence[str]) -> dict[str, int]:
+    """Return the names that are one token after a space, with its id."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = model.token_id(f" {name}")
+        except ValueError:
+            continue
+    return found
+
+
+def turned_steer(circle: Circle, plane: str, angle: float, strength: float, seed: int) -> Steer:
+    """Return the steer of a hand in the circle's plane, or in a placebo plane."""
+    if plane == "circle":
+        direction = circle.direction(angle)
+    else:
+        axes = placebo_planes(plane, 1, circle.dictionary.vectors, seed)[0]
+        turn = np.radians(angle)
+        vector = np.cos(turn) * axes[0] + np.sin(turn) * axes[1]
+        direction = Direction(vector, f"{plane} {angle:g}°", circle.point)
+    return Steer(direction, strength)
+
+
+def expected_at(
+    model: Any, prompt: str, words: dict[str, int], steer: Steer, base: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return unsteered and steered log-probabilities; `base`, where known, is not run again."""
+    ids = list(words.values())
+    if base is not None:
+        return base, model.next_token([prompt], steers=[[steer]], tokens=ids)[0]
+    both = model.next_token([prompt, prompt], steers=[[], [steer]], tokens=ids)
+    return both[0], both[1]
+
+
+def around(
+    model: Any,
+    circle: Circle,
+    *,
+    strength: float,
+    prompt: str,
+    placebo: int,
+    max_new_tokens: int,
+    temperature: float,
+    seed: int,
+    report: Report,
+) -> Wheel:
+    """Turn a whole wheel: words over the standard prompts, one text per angle after `prompt`."""
+    from volvelle.experiments.circle_steer import steer_around
+
+    wheel = steer_around(
+        model,
+        circle,
+        strengths=(strength,),
+        placebo=placebo,
+        seed=seed,
+        progress=lambda f, text: report(0.6 * f, text),
+    )
+    texts = steer_around(
+        model,
+        circle,
+        [prompt],
+        strengths=(strength,),
+        words=[wheel.names[0]],
+        placebo=0,
+        samples=1,
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        seed=seed,
+        progress=lambda f, text: report(0.6 + 0.4 * f, f"texts around the wheel · {text}"),
+    )
+    return replace(wheel, texts=texts.texts)
