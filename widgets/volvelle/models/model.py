@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from volvelle.compute.names import known_keywords
+from volvelle.compute.names import known_keywords_in
 from volvelle.models import predicting, reading, writing
+from volvelle.models.facts import Facts
 from volvelle.models.prefix import Prefixes
 from volvelle.models.running import Runner
 from volvelle.models.tokens import Tokens, tokenize, tokens_of_ids
@@ -25,11 +26,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Positions of models that state none (alibi).
-DEFAULT_CONTEXT = 2048
 
-
-class Model:
+@known_keywords_in
+class Model(Facts):
     """A language model under nnsight. Made by `volvelle.load` and `volvelle.wrap`.
 
     Attributes
@@ -49,68 +48,11 @@ class Model:
     """
 
     def __init__(self, lm: Any, layout: Layout, *, remote: bool | str = False) -> None:
-        self.nnsight = lm
-        self.layout = layout
-        self.name = layout.name
+        super().__init__(lm, layout)
         self.remote = remote
-        self.tokenizer = lm.tokenizer
         self.prefixes = Prefixes()
         self.run = Runner(lm, layout, remote)
-        # taken from the class: nnsight puts its own forward on the instance
-        self._forward = type(lm._module).forward  # noqa: SLF001 - nnsight's name
         self._norms: dict[Point, float] = {}
-
-    @property
-    def n_layers(self) -> int:
-        """Number of blocks."""
-        return self.layout.n_layers
-
-    @property
-    def d_model(self) -> int:
-        """Width of the residual stream."""
-        return self.layout.d_model
-
-    @property
-    def context(self) -> int:
-        """Tokens the model reads at once."""
-        config = self.nnsight._module.config.get_text_config()  # noqa: SLF001 - nnsight's name
-        for key in ("max_position_embeddings", "n_positions", "n_ctx", "seq_length"):
-            if getattr(config, key, None):
-                return int(getattr(config, key))
-        return DEFAULT_CONTEXT
-
-    @property
-    def pad_id(self) -> int:
-        """Token that fills short rows."""
-        for wanted in (self.tokenizer.pad_token_id, *self.eos_ids):
-            if wanted is not None:
-                return int(wanted)
-        return 0
-
-    @property
-    def eos_ids(self) -> list[int]:
-        """Tokens that end a text."""
-        config = getattr(self.nnsight._module, "generation_config", None)  # noqa: SLF001 - as above
-        given = getattr(config, "eos_token_id", None)
-        ids = list(given) if isinstance(given, (list, tuple)) else [given]
-        return sorted({int(i) for i in (*ids, self.tokenizer.eos_token_id) if i is not None})
-
-    @property
-    def vocabulary(self) -> int:
-        """Number of tokens the model can write."""
-        return int(self.nnsight._module.get_output_embeddings().weight.shape[0])  # noqa: SLF001
-
-    @property
-    def last_logits_only(self) -> bool:
-        """Whether the forward pass can be asked for the last token's logits alone."""
-        import inspect
-
-        return "logits_to_keep" in inspect.signature(self._forward).parameters
-
-    @property
-    def special_ids(self) -> list[int]:
-        """Tokens the tokenizer calls special."""
-        return sorted(int(i) for i in self.tokenizer.all_special_ids)
 
     # -- work ------------------------------------------------------------------
 
@@ -182,7 +124,6 @@ class Model:
             return tokenize(self.tokenizer, text)
         return tokens_of_ids(self.tokenizer, [int(i) for i in np.asarray(text).ravel()])
 
-    @known_keywords
     def capture(
         self,
         texts: str | Tokens | Sequence[str | Tokens | Sequence[int]],
@@ -227,7 +168,6 @@ class Model:
             lambda: reading.capture(self, rows, places, positions, reuse=reuse, progress=progress)
         )
 
-    @known_keywords
     def capture_windows(
         self,
         text: str | Tokens,
@@ -268,7 +208,6 @@ class Model:
             )
         )
 
-    @known_keywords
     def generate(  # noqa: PLR0917 - the contract's order
         self,
         prompt: str | Tokens | Sequence[int],
@@ -332,7 +271,6 @@ class Model:
         of_rows = steers_of_rows(steers, len(rows))
         return Steered(self, of_rows, rows, n) if any(of_rows) else None
 
-    @known_keywords
     def next_token(
         self,
         prompts: str | Tokens | Sequence[str | Tokens | Sequence[int]],
@@ -394,7 +332,6 @@ class Model:
             self.call(lambda: predicting.measure_norms(self, place, self._norms))
         return self._norms[place]
 
-    @known_keywords
     def unembed(self, vectors: Any, k: int = 10) -> Unembedding:
         """Return the tokens that directions promote and suppress.
 
