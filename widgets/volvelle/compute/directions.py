@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.names import unknown
+from volvelle.compute.names import known_keywords_in, unknown
 from volvelle.compute.points import Point
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def _finite(vectors: object, what: str, n_axes: int) -> np.ndarray:
     return array
 
 
+@known_keywords_in
 @dataclass(frozen=True, eq=False)
 class Direction:
     """One direction at a point of a model.
@@ -81,6 +82,7 @@ class Direction:
         )
 
 
+@known_keywords_in
 @dataclass(frozen=True, eq=False)
 class Dictionary:
     """A set of labelled directions at one point: emotions, probes, control vectors.
@@ -197,6 +199,7 @@ class Dictionary:
         return f"Dictionary({len(self)} directions, {self.point}, d_model={self.d_model}{source})"
 
 
+@known_keywords_in
 @dataclass(frozen=True, eq=False, repr=False)
 class Feature(Direction):
     """A feature of a sparse autoencoder: its decoder row, and the way back to its encoder.

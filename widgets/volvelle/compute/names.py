@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+C = TypeVar("C", bound=type)
 
 # More than this many options are cut: an error message is read, not searched.
 MOST_LISTED = 12
@@ -45,21 +46,48 @@ def unknown(kind: str, name: object, options: Iterable[str]) -> str:
     return f"{message}; there are: {shown}" if listed else f"{message}; there are none"
 
 
-def known_keywords(function: Callable[P, R]) -> Callable[P, R]:
-    """Refuse unknown keyword arguments with the closest known one in the message."""
+def known_keywords(function: Callable[P, R], *, name: str = "") -> Callable[P, R]:
+    """Refuse unknown keyword arguments with the closest known one in the message.
+
+    Parameters
+    ----------
+    function : callable
+        Without ``**keywords`` of its own.
+    name : str, optional
+        What the message calls it; its own name by default.
+    """
+    called = name or function.__name__
     parameters = inspect.signature(function).parameters
     known = [
         name
         for name, parameter in parameters.items()
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-        and name != "self"
+        and name not in ("self", "cls")
     ]
 
     @functools.wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        for name in kwargs:
-            if name not in known:
-                raise TypeError(f"{function.__name__}(): {unknown('argument', name, known)}")
+        for given in kwargs:
+            if given not in known:
+                raise TypeError(f"{called}(): {unknown('argument', given, known)}")
         return function(*args, **kwargs)
 
     return checked
+
+
+def known_keywords_in(cls: C) -> C:
+    """Do what `known_keywords` does for the constructor and every public method of a class.
+
+    Methods that hand on ``**keywords`` are left to what they hand them to.
+    """
+    for name, found in list(vars(cls).items()):
+        bound = isinstance(found, (classmethod, staticmethod))
+        function = found.__func__ if bound else found
+        if not inspect.isfunction(function) or (name.startswith("_") and name != "__init__"):
+            continue
+        kinds = [parameter.kind for parameter in inspect.signature(function).parameters.values()]
+        if inspect.Parameter.VAR_KEYWORD in kinds:
+            continue
+        checked = known_keywords(function, name=cls.__name__ if name == "__init__" else "")
+        setattr(cls, name, type(found)(checked) if bound else checked)
+    return cls

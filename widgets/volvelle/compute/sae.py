@@ -11,7 +11,7 @@ import torch
 
 from volvelle.compute import sae_encode, trace_math
 from volvelle.compute.directions import Dictionary, Feature
-from volvelle.compute.names import unknown
+from volvelle.compute.names import known_keywords_in, unknown
 from volvelle.compute.points import Point
 from volvelle.compute.sae_parts import ARCHITECTURES, NORMALIZATIONS, TOP_K, float32, readable
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Array = np.ndarray | torch.Tensor
 
 
+@known_keywords_in
 @dataclass(frozen=True, eq=False, repr=False)
 class SAE:
     """A sparse autoencoder in one canonical form, whatever file it came from.

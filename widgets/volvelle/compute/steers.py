@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.compute.directions import Dictionary, Direction, Feature
-from volvelle.compute.names import unknown
+from volvelle.compute.names import known_keywords_in, unknown
 from volvelle.compute.points import Point
 from volvelle.compute.steer_parts import Part, clamp_parts, direction_parts
 from volvelle.compute.where import When, Where
@@ -64,6 +64,7 @@ OWN = {
 }
 
 
+@known_keywords_in
 @dataclass(frozen=True, eq=False)
 class Steer:
     """A direction with a strength, a method and a place to act.
@@ -191,6 +192,7 @@ class Steer:
         return tuple(replace(p, writes=w) for p, w in zip(parts, self.turned, strict=True))
 
 
+@known_keywords_in
 @dataclass(frozen=True, eq=False)
 class HeadScale:
     """Multiply what one attention head writes.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.names import unknown
+from volvelle.compute.names import known_keywords_in, unknown
 
 if TYPE_CHECKING:
     from volvelle.compute.directions import Direction
@@ -157,6 +157,7 @@ def _slice(window: tuple[int, int | None]) -> slice:
     return slice(window[0], window[1])
 
 
+@known_keywords_in
 @dataclass(frozen=True)
 class When:
     """Act only where a feature is active.
@@ -175,6 +176,7 @@ class When:
     above: float = 0.0
 
 
+@known_keywords_in
 @dataclass(frozen=True)
 class Where:
     """Which tokens a steer touches.

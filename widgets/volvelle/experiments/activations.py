@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from volvelle.compute.names import known_keywords, unknown
+from volvelle.compute.names import known_keywords_in, unknown
 from volvelle.experiments.activations_file import read, write
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ LOWEST_SHARE_OF_K = 0.5
 FEWEST_SCORED = 24
 
 
+@known_keywords_in
 @dataclass(frozen=True, eq=False, repr=False)
 class Activations:
     """What an SAE finds in texts: one row per token of all texts, one column per feature.
@@ -172,7 +173,6 @@ class Activations:
 
     # -- tables ------------------------------------------------------------------------------
 
-    @known_keywords
     def top_features(
         self,
         k: int = 10,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from volvelle.compute.names import unknown
+from volvelle.compute.names import known_keywords_in, unknown
 from volvelle.experiments.steering_file import open_file
 from volvelle.experiments.steering_summary import short
 
@@ -26,6 +26,7 @@ QUESTIONS = ("asked", "control", "reversed")
 MEASURES = ("p", "mass", "entropy")
 
 
+@known_keywords_in
 @dataclass(frozen=True, eq=False)
 class Dose:
     """Answers to a question while concepts are steered, beside placebos and a control question.

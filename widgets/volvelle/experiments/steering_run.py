@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.names import unknown
+from volvelle.compute.names import known_keywords_in, unknown
 from volvelle.experiments.steering_summary import summarise
 from volvelle.experiments.texts import perplexity, repetition
 
@@ -98,6 +98,7 @@ class SteeredRow:
         return np.exp(self.watched[0]) if len(self.watched) else np.zeros(0, np.float32)
 
 
+@known_keywords_in
 @dataclass(frozen=True, eq=False)
 class SteeringRun:
     """What a steer does at several strengths, and what placebos of the same size do.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.compute.directions import Dictionary, Direction
+from volvelle.compute.names import known_keywords_in
 from volvelle.compute.pairs import pair_directions
 from volvelle.compute.points import Point
 
@@ -20,6 +21,7 @@ ARCHITECTURE = "controlvector"
 TENSOR = "direction."
 
 
+@known_keywords_in
 @dataclass(frozen=True, eq=False)
 class ControlVector:
     """One direction per layer that act together.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import volvelle.compute.sae as compute
-from volvelle.compute.names import known_keywords
+from volvelle.compute.names import known_keywords_in
 from volvelle.compute.sae_parts import folded
 from volvelle.formats import hub, sae_lens
 from volvelle.formats.pickles import refuse_pickle
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 FORMATS = (sae_lens,)
 
 
+@known_keywords_in
 class SAE(compute.SAE):
     """A sparse autoencoder that knows its files: `volvelle.compute.sae.SAE` with `load`."""
 
     @classmethod
-    @known_keywords
     def load(
         cls,
         source: str | Path | Mapping[str, Any],
