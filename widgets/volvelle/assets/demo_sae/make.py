@@ -7,6 +7,7 @@ Every stage is kept in the scratch folder and skipped when it is there already.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import time
 from dataclasses import asdict
@@ -128,6 +129,8 @@ def gather(
     shipped = json.loads((HERE / "evaluation.json").read_text())["texts"]
     for register in shipped if split == "evaluation" else QUOTA:
         size = f"-{QUOTA[register] * share:.0f}" if split == "train" else ""
+        if split == "evaluation":  # the file may be edited between runs
+            size = f"-{hashlib.sha256(repr(shipped[register]).encode()).hexdigest()[:8]}"
         path = scratch / f"{split}-{register}{size}"
         if not path.with_suffix(".f16").exists():
             if split == "evaluation":
