@@ -150,15 +150,19 @@ const Charts = tracked(({ traits, drawn, order, colour }: ChartsProps) => {
     drawn.flatMap((curve) => {
       const line = curve[measure][question];
       if (!line) return [];
-      const bands = Object.entries(question === "asked" ? curve.bands[measure] : {});
-      const { concept } = curve;
+      const { concept, owner } = curve;
+      const sharing = drawn.filter((other) => other.owner === owner);
+      // one band where concepts share their placebos, in no concept's colour
+      const own = question === "asked" && !dashed && sharing[0] === curve;
+      const bands = Object.entries(own ? curve.bands[measure] : {});
+      const tint = sharing.length > 1 ? "var(--ink-soft)" : colour(concept);
       return {
         key: concept,
         order: order.get(concept) ?? 0,
         colour: colour(concept),
         line,
         dashed,
-        bands: bands.map(([kind, quantiles]) => ({ kind, quantiles })),
+        bands: bands.map(([kind, quantiles]) => ({ kind, quantiles, colour: tint })),
       };
     });
   const chosenAt = strengths.findIndex(

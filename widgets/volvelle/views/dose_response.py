@@ -161,6 +161,8 @@ def curve_wire(result: Dose, concept: str) -> dict[str, Any]:
     ]
     return {
         "concept": concept,
+        # concepts of one point and size share their placebos, and so one band
+        "owner": result.placebo_of.get(concept, concept),
         "p": {q: numbers(result.curve(concept, "p", question=q)) for q in present},
         "entropy": {q: numbers(result.curve(concept, "entropy", question=q)) for q in present},
         "mass": {q: numbers(result.curve(concept, "mass", question=q)) for q in present},

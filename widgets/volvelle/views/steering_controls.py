@@ -146,15 +146,19 @@ class Controls(HasTraits):
         return found
 
     def _keyed(self, proposal: dict[str, Any]) -> dict[str, Any]:
+        self._known(proposal)
+        return dict(proposal["value"])
+
+    def _known(self, proposal: dict[str, Any]) -> None:
         for name in proposal["value"]:
             if name not in self._all:
                 kind = proposal["trait"].name
                 raise TraitError(f"{kind}: {unknown('direction', name, self._all)}")
-        return dict(proposal["value"])
 
     @validate("muted")
     def _check_muted(self, proposal: dict[str, Any]) -> list[str]:
-        return list(self._keyed(proposal))
+        self._known(proposal)
+        return list(proposal["value"])
 
     @validate("multiples")
     def _check_multiples(self, proposal: dict[str, Any]) -> list[float]:
@@ -169,14 +173,14 @@ class Controls(HasTraits):
     @validate("placebo", "max_new_tokens", "temperature")
     def _check_size(self, proposal: dict[str, Any]) -> float:
         name, value = proposal["trait"].name, proposal["value"]
-        most = math.inf
-        if name == "max_new_tokens" and self._model is not None:
-            most = REMOTE_TOKENS if self._model.remote else getattr(self._model, "context", most)
-        if not int(name == "max_new_tokens") <= value <= most:
-            raise TraitError(
-                f"{name}={value} must be {int(name == 'max_new_tokens')} or more"
-                + ("" if most == math.inf else f", at most {most} for {self._model.name}")
-            )
+        least, most, of = 0, math.inf, ""
+        if name == "max_new_tokens":
+            least, model = 1, self._model
+            if model is not None:
+                most = REMOTE_TOKENS if model.remote else getattr(model, "context", most)
+                of = f", at most {most} for {model.name}"
+        if not least <= value <= most:
+            raise TraitError(f"{name}={value} must be {least} or more{of}")
         return value
 
     @validate("live")

@@ -70,7 +70,7 @@ def run_wire(run: SteeringRun, serial: int, controls: dict[str, Any]) -> dict[st
         "controls": controls,
         "model": run.model,
         "prompt_strings": list(run.prompt_strings),
-        "prompt_steered": pack(furthest.masks[:, :n_prompt].any(axis=0).astype(np.uint8)),
+        "prompt_steered": pack(_touched(furthest)[:n_prompt]),
         "prompt_ratio": pack(_ratio(furthest, n_prompt)[0]),
         "watch": list(run.watch),
         "columns": [_column(run, run.row(strength)) for strength in strengths],
@@ -80,6 +80,11 @@ def run_wire(run: SteeringRun, serial: int, controls: dict[str, Any]) -> dict[st
         "settings": finite(run.settings),
         "summary": run.summary(),
     }
+
+
+def _touched(row: SteeredRow) -> np.ndarray:
+    """Return 1 where any steer acted, over prompt and new tokens."""
+    return np.asarray(row.masks.any(axis=0), dtype=np.uint8)
 
 
 def _ratio(row: SteeredRow, n_prompt: int) -> tuple[np.ndarray, np.ndarray]:
@@ -97,7 +102,7 @@ def _column(run: SteeringRun, row: SteeredRow) -> dict[str, Any]:
         "strings": list(row.strings),
         "logprobs": pack(row.logprobs.astype(np.float16)),
         "base_logprobs": pack(row.base_logprobs.astype(np.float16)),
-        "steered": pack(row.masks[:, n_prompt:].any(axis=0).astype(np.uint8)),
+        "steered": pack(_touched(row)[n_prompt:]),
         "ratios": pack(_ratio(row, n_prompt)[1]),
         "watched": pack(np.exp(row.watched).astype(np.float32)),
         "bands": {

@@ -21,6 +21,8 @@ export interface DoseText {
 
 export interface Curve {
   concept: string;
+  /** Whose placebos stand for this concept. */
+  owner: string;
   p: Partial<Record<Question, Line>>;
   entropy: Partial<Record<Question, Line>>;
   mass: Partial<Record<Question, Line>>;

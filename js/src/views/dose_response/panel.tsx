@@ -1,6 +1,6 @@
 // One panel: lines over their placebo band, against strength.
 import { linear, path, type Scale, ticks } from "../../lib/axis";
-import { short } from "../../lib/numbers";
+import { tidy } from "../../lib/tidy";
 import { tracked } from "../../lib/tracked";
 import type { Line } from "./data";
 
@@ -16,7 +16,7 @@ export interface Drawn {
   line: Line;
   dashed?: boolean;
   /** Low, middle and high quantile; drawn below the line. */
-  bands: { kind: string; quantiles: Line[] }[];
+  bands: { kind: string; quantiles: Line[]; colour: string }[];
 }
 
 interface PanelProps {
@@ -39,8 +39,6 @@ interface PanelProps {
   look(at: number): void;
   choose(key: string, at: number): void;
 }
-
-const tidy = (value: number): string => short(value).replace(/\.?0+$/, "") || "0";
 
 /** Shapes that tell concepts apart where colours do not. */
 function mark(order: number, x: number, y: number): string {
@@ -122,8 +120,8 @@ export const Panel = tracked((props: PanelProps) => {
             y2={bottom}
           />
         )}
-        {lines.flatMap(({ key, colour, bands }) =>
-          bands.map(({ kind, quantiles: [low = [], middle = [], high = []] }) => {
+        {lines.flatMap(({ key, bands }) =>
+          bands.map(({ kind, colour, quantiles: [low = [], middle = [], high = []] }) => {
             const upper = at(high).filter((p) => p !== undefined);
             const lower = at(low).filter((p) => p !== undefined);
             return (

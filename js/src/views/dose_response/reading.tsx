@@ -1,5 +1,6 @@
 // The numbers at one strength, and the texts of a chosen point.
 import { short } from "../../lib/numbers";
+import { tidy } from "../../lib/tidy";
 import { tracked } from "../../lib/tracked";
 import type { Curve, DoseFacts, DoseText, Question } from "./data";
 
@@ -23,7 +24,7 @@ export const Readout = tracked(({ curves, facts, at, colour }: ReadoutProps) => 
   const questions = (Object.keys(NAMES) as Question[]).filter((q) => facts.questions?.[q]);
   return (
     <table class="vv-readout" aria-live="polite">
-      <caption>at strength {short(strength)}</caption>
+      <caption>at strength {tidy(strength)}</caption>
       <thead>
         <tr>
           <th>concept</th>
@@ -78,7 +79,7 @@ export const Texts = tracked(({ curve, facts, strength, close }: TextsProps) => 
     <section class="vv-texts" aria-label="texts of the chosen point">
       <p class="vv-caption">
         <b>
-          {curve.concept} at {short(shown)}
+          {curve.concept} at {tidy(shown)}
         </b>
         <span class="vv-facts">{curve.formulas.join("; ")}</span>
         <span class="vv-grow" />

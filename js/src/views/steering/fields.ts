@@ -1,11 +1,4 @@
-// Numbers and lists as people type and read them.
-import { short } from "../../lib/numbers";
-
-/** A strength: three digits, none for show. */
-export function tidy(value: number): string {
-  const text = short(value);
-  return text.includes(".") && !text.includes("e") ? text.replace(/\.?0+$/, "") : text;
-}
+// Lists as people type and read them.
 
 /** Numbers between commas or spaces, with either minus sign; undefined when one is none. */
 export function readNumbers(text: string): number[] | undefined {

@@ -1,7 +1,8 @@
 // Earlier runs: look at one beside the present, or go back to it.
+
+import { tidy } from "../../lib/tidy";
 import { tracked } from "../../lib/tracked";
 import { canonical, type RunWire } from "./data";
-import { tidy } from "./fields";
 import { Output } from "./output";
 import type { State } from "./state";
 

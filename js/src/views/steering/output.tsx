@@ -1,9 +1,9 @@
 // The texts side by side: unsteered, and one column per strength.
 import { short } from "../../lib/numbers";
+import { tidy } from "../../lib/tidy";
 import { tracked } from "../../lib/tracked";
 import { Watched } from "./bars";
 import type { Column, Shown, SteerSize } from "./data";
-import { tidy } from "./fields";
 import type { State } from "./state";
 import { Text } from "./tokens";
 

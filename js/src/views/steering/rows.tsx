@@ -2,9 +2,9 @@
 import { Label } from "../../lib/label";
 import { short } from "../../lib/numbers";
 import { Slider } from "../../lib/slider";
+import { tidy } from "../../lib/tidy";
 import { tracked } from "../../lib/tracked";
 import type { Row } from "./data";
-import { tidy } from "./fields";
 import type { State } from "./state";
 
 const UNITS: Record<string, string> = {

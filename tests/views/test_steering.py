@@ -1,0 +1,423 @@
+"""Steering: traits in, traits out, without a browser."""
+
+import json
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from traitlets import TraitError
+from views.fakes import FakeModel
+
+import volvelle as vv
+from volvelle.experiments.steer_rows import Key, as_steers, as_strengths, card, plan_rows
+from volvelle.experiments.steer_rows import placebos_of as placebos
+from volvelle.experiments.steering_run import SteeredRow, SteeringRun
+from volvelle.models.worker import Cancelled
+from volvelle.views.arrays import unpack
+from volvelle.views.steering import MOST_KEPT, Steering
+from volvelle.views.steering_where import read_places, write_places
+from volvelle.views.steering_wire import Stream
+
+WORDS = ("one", " two", " three", " four", " five", " six")
+
+
+class SteeredModel(FakeModel):
+    """Writes a word per token; a strength moves the words and the watched probability."""
+
+    n_layers, d_model, context, remote = 4, 8, 64, False
+    tokenizer = SimpleNamespace(chat_template="{{ messages }}")
+    layout = SimpleNamespace(point=lambda text: vv.Direction(np.ones(1), "", text).point)
+
+    def norm(self, point):
+        return 10.0
+
+    def tokens(self, ids):
+        return SimpleNamespace(strings=tuple(WORDS[i % 6] for i in ids))
+
+
+@pytest.fixture
+def model():
+    model = SteeredModel()
+    yield model
+    model.gate.set()
+    model.worker.stop()
+
+
+@pytest.fixture
+def steered(monkeypatch, model):
+    """Stand in for `vv.steer`; what it was called with."""
+    calls = []
+
+    def steer(_model, prompt, steers, *, strengths, placebo, watch, on_token, progress, **rest):
+        mine, multiples = as_steers(steers), as_strengths(strengths)
+        calls.append(SimpleNamespace(prompt=prompt, steers=mine, strengths=multiples, **rest))
+        if prompt == "boom":
+            raise RuntimeError("CUDA error: device-side assert")
+        plan = plan_rows(mine, multiples, placebos(mine, placebo, rest["seed"], None))
+        n = rest["max_new_tokens"]
+        for step in range(n):
+            progress(step / n, f"{step} of {n}")
+            if step == n // 2:
+                model.gate.wait(5)
+            for key, _ in plan:
+                on_token(key, step, step + int(key.strength), -0.5, [-2.0] * len(watch))
+        rows = tuple(row_of(key, n, len(watch)) for key, _ in plan)
+        return SteeringRun(
+            model="fake",
+            prompt=str(prompt),
+            prompt_ids=np.arange(2),
+            prompt_strings=("A", " prompt"),
+            steers=tuple(card(one, model) for one in mine),
+            strengths=multiples,
+            watch=tuple(watch),
+            rows=rows,
+            norms={"resid_post.1": 10.0},
+            settings={"placebo": placebo, **{k: rest[k] for k in ("seed", "temperature")}},
+        )
+
+    monkeypatch.setattr("volvelle.experiments.steer.steer", steer)
+    return calls
+
+
+def row_of(key, n, n_watch):
+    ids = np.arange(n) + int(key.strength)
+    size = np.full((2, n + 2), [[abs(key.strength)], [10.0]], np.float32)
+    masks = np.full((1, n + 2), key.strength != 0)
+    masks[:, [0, -1]] = False
+    return SteeredRow(
+        kind=key.kind,
+        number=key.number,
+        strength=key.strength,
+        sample=0,
+        text="",
+        ids=ids,
+        strings=tuple(WORDS[i % 6] for i in ids),
+        logprobs=np.full(n, -0.5, np.float32),
+        base_logprobs=np.full(n, -1.5, np.float32),
+        watched=np.full((n, n_watch), -2.0 - key.number, np.float32),
+        masks=masks,
+        sizes={"resid_post.1": size},
+    )
+
+
+def direction(name="joy", seed=0):
+    return vv.Direction(np.random.default_rng(seed).normal(size=8), name, "resid_post.1")
+
+
+@pytest.fixture
+def view(model, steered):
+    made = {"joy": direction(), "calm": direction("calm", 1)}
+    return Steering(model, made, "A prompt", watch=[" x"], max_new_tokens=6, placebo=3).wait(5)
+
+
+def ran(view, **strengths):
+    view.strengths = strengths
+    return view.run().wait(5)
+
+
+def shown(view):
+    return next(run for run in view._runs if run["serial"] == view._shown)
+
+
+def test_it_is_a_public_name():
+    assert vv.Steering is Steering
+
+
+def test_a_strength_reaches_the_verb_and_the_result_comes_back(view, steered):
+    ran(view, joy=0.3)
+    assert isinstance(view.result, SteeringRun)
+    assert [(s.name, s.strength, s.unit) for s in steered[0].steers] == [("joy", 0.3, "norm")]
+    assert steered[0].strengths == (0.0, 1.0)
+    assert view.strengths == {"joy": 0.3, "calm": 0.0}
+    assert (view.status, view.error) == ("idle", "")
+    assert len(view.to_pandas()) == len(view.result.rows)
+
+
+def test_bare_directions_start_at_zero_and_then_only_the_baseline_is_written(view, steered):
+    view.run().wait(5)
+    assert steered[0].strengths == (0.0,)
+    assert len(shown(view)["columns"]) == 1
+
+
+def test_the_unsteered_column_comes_first_whatever_the_multiples(view):
+    view.multiples = [2, -1, 0, 1]
+    assert view.multiples == [-1, 1, 2]
+    ran(view, joy=0.3)
+    assert [c["strength"] for c in shown(view)["columns"]] == [0, -1, 1, 2]
+
+
+def test_a_column_carries_probabilities_masks_sizes_and_the_placebo_band(view):
+    ran(view, joy=0.3)
+    column = shown(view)["columns"][1]
+    assert unpack(column["steered"]).tolist() == [1, 1, 1, 1, 1, 0]
+    assert unpack(column["logprobs"])[0] == -0.5
+    assert unpack(column["base_logprobs"])[0] == -1.5
+    assert unpack(column["ratios"])[0] == pytest.approx(0.1, abs=1e-3)
+    band = unpack(column["bands"]["random"])
+    assert band.shape == (6, 1, 3)
+    # placebos 0, 1, 2 have exp(-2), exp(-3), exp(-4)
+    assert band[0, 0, 1] == pytest.approx(np.exp(-3))
+    assert unpack(shown(view)["prompt_steered"]).tolist() == [0, 1]
+    assert shown(view)["placebos"] == {"random": 3, "shuffled": 0}
+
+
+def test_what_travels_is_json_and_buffers(view):
+    ran(view, joy=0.3)
+
+    def plain(value):
+        if isinstance(value, dict):
+            return {k: plain(v) for k, v in value.items() if not isinstance(v, bytes)}
+        return [plain(v) for v in value] if isinstance(value, (list, tuple)) else value
+
+    json.dumps(plain(view.get_state()["_runs"]), allow_nan=False)
+
+
+def test_tokens_stream_while_the_model_writes(view, model):
+    frames = []
+    view.observe(lambda change: frames.append(change["new"]), "_stream")
+    model.gate.clear()
+    view.strengths = {"joy": 1.0}
+    view.run()
+    deadline = time.monotonic() + 5
+    while not any(f.get("columns") for f in frames) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert view._stream["columns"][0]["strings"][0] == "one"
+    assert view._stream["sizes"] == [{"strength": 1.0, "unit": "norm", "method": "add"}]
+    model.gate.set()
+    view.wait(5)
+    assert view._stream == {}
+
+
+def test_a_stop_in_mid_stream_keeps_what_was_written_and_the_last_result(view, model):
+    ran(view, joy=0.3)
+    before = view.result
+    model.gate.clear()
+    view.strengths = {"joy": 0.9}
+    view.run()
+    while not view._stream.get("columns"):
+        time.sleep(0.01)
+    view.set_state({"_request": {"serial": 5, "kind": "stop"}})
+    model.gate.set()
+    view.wait(5)
+    model.submit(lambda: None).result(5)
+    assert view.status == "idle"
+    assert view.result is before
+    assert view._stream["columns"]
+
+
+def test_two_hundred_moves_end_in_the_last_one(view, steered, model):
+    errors = []
+    threading.excepthook, hook = errors.append, threading.excepthook
+    try:
+        for i in range(200):
+            state = {"strengths": {"joy": i / 200, "calm": 0.0}}
+            view.set_state(state | {"_request": {"serial": i + 1, "kind": "run"}})
+        view.wait(20)
+    finally:
+        threading.excepthook = hook
+    assert errors == []
+    assert (view.status, view.error) == ("idle", "")
+    assert view.result.steers[0].strength == 199 / 200
+    assert shown(view)["controls"]["strengths"]["joy"] == 199 / 200
+    assert view._answered == 200
+
+
+def test_an_error_in_the_model_is_shown_with_the_way_out_and_the_result_stays(view):
+    ran(view, joy=0.3)
+    before = view.result
+    view.prompt = "boom"
+    view.run().wait(5)
+    assert view.status == "failed"
+    assert "device-side assert" in view.error
+    assert "Run again" in view.error
+    assert view.result is before
+    view.prompt = "A prompt"
+    assert view.run().wait(5).error == ""
+
+
+def test_an_interrupt_while_waiting_stops_the_run(view, model, monkeypatch):
+    model.gate.clear()
+    view.strengths = {"joy": 1.0}
+    view.run()
+
+    def interrupt(_timeout=None):
+        raise KeyboardInterrupt
+
+    settled = view._settled
+    monkeypatch.setattr(view, "_settled", SimpleNamespace(wait=interrupt, set=settled.set))
+    with pytest.raises(KeyboardInterrupt):
+        view.wait()
+    assert view.status == "idle"
+    model.gate.set()
+    assert model.submit(lambda: 7).result(5) == 7
+
+
+def test_a_view_closed_while_it_runs_ends_its_work_quietly(view, model, caplog):
+    model.gate.clear()
+    view.strengths = {"joy": 1.0}
+    view.run()
+    job = view._job
+    view.close()
+    model.gate.set()
+    with pytest.raises((Cancelled, TimeoutError)):
+        job.result(5)
+    assert model.submit(lambda: 7).result(5) == 7
+    assert caplog.records == []
+
+
+def test_history_keeps_runs_restores_one_and_forgets_the_oldest(view):
+    for i in range(MOST_KEPT + 2):
+        ran(view, joy=float(i + 1))
+    assert list(view.history) == list(range(3, MOST_KEPT + 3))
+    view.seed = 9
+    view.set_state({"_request": {"serial": 1, "kind": "restore", "number": 4}})
+    assert view.strengths["joy"] == 4.0
+    assert view.seed == 0
+    assert view.result is view.history[4]
+    with pytest.raises(KeyError, match="run 1 is not in the history"):
+        view.restore(1)
+
+
+def test_steers_bring_their_own_strength_unit_method_and_place(model, steered):
+    steer = vv.Steer(
+        direction(), 0.5, unit="raw", method="orthogonal", c=0.0, where=vv.Where(prompt=[-1])
+    )
+    view = Steering(model, steer, "A prompt").wait(5)
+    assert view.strengths == {"joy": 0.5}
+    assert view.settings == {"joy": {"c": 0.0}}
+    assert view.where["prompt"] == "-1"
+    view.run().wait(5)
+    assert steered[0].steers[0].method == "orthogonal"
+    assert steered[0].steers[0].where == vv.Where(prompt=[-1])
+
+
+def test_muting_moving_and_swapping_reach_the_steers(view):
+    view.strengths = {"joy": 1.0, "calm": 2.0}
+    view.muted = ["calm"]
+    view.points = {"joy": "blocks.2.hook_resid_post"}
+    assert view.points == {"joy": "resid_post.2"}
+    (steer,) = view.steers()
+    assert str(steer.directions[0].point) == "resid_post.2"
+    view.muted, view.methods = [], {"joy": "swap"}
+    assert view.steers()[0].target.name == "calm"
+    view.methods = {"joy": "projection_cap"}
+    view.settings = {"joy": {"min": -1.0}}
+    assert view.steers()[0].bounds == (-1.0, np.inf)
+
+
+def test_a_condition_names_a_direction(view):
+    view.strengths = {"joy": 1.0}
+    view.where = {"when": "calm", "above": 2.0}
+    when = view.steers()[0].where.when
+    assert (when.feature.name, when.above) == ("calm", 2.0)
+    view.where = vv.Where(when=vv.When(direction("odd"), above=1.0))
+    assert view.where["when"] == "odd"
+    assert view.steers()[0].where.when.feature.name == "odd"
+    view.where = {"when": "nobody"}
+    with pytest.raises(ValueError, match="unknown direction 'nobody'"):
+        view.steers()
+
+
+def test_a_direction_is_added_and_removed_with_all_that_is_said_of_it(view):
+    view.add(direction("rage", 3), strength=0.2)
+    assert view.names == ["joy", "calm", "rage"]
+    assert view.strengths["rage"] == 0.2
+    view.muted = ["rage"]
+    view.set_state({"_request": {"serial": 1, "kind": "remove", "name": "rage"}})
+    assert view.names == ["joy", "calm"]
+    assert view.muted == []
+    with pytest.raises(ValueError, match="named 'joy' already"):
+        view.add(direction())
+
+
+def test_a_search_finds_features_whose_label_holds_every_word(model, steered):
+    sae = vv.demo_sae("a")
+    view = Steering(model, None, "A prompt", sae=sae)
+    view.query = "Snow winter"
+    labels = [each["label"] for each in view._found]
+    assert labels
+    assert all("snow" in label.lower() and "winter" in label.lower() for label in labels)
+    feature = view._found[0]["feature"]
+    view.set_state({"_request": {"serial": 1, "kind": "add", "feature": feature}})
+    assert view._rows[0]["feature"] == feature
+    assert view._rows[0]["units"]["add"] == ["norm", "raw", "max_act"]
+
+
+def test_nothing_to_steer_says_how_to_add_a_direction(model, steered):
+    view = Steering(model, None, "A prompt")
+    view.set_state({"_request": {"serial": 1, "kind": "run"}})
+    assert "w.add(direction)" in view.error
+
+
+def test_a_chat_goes_to_the_verb_as_messages(model, steered):
+    messages = [{"role": "user", "content": "Hello"}]
+    view = Steering(model, direction(), messages, strengths={"joy": 1.0}).wait(5)
+    view.run().wait(5)
+    assert steered[0].prompt == messages
+    assert view.prompt == ""
+
+
+def test_live_is_off_and_refused_for_a_model_elsewhere(model, steered):
+    model.remote = True
+    view = Steering(model, direction(), "A prompt")
+    assert view.live is False
+    assert view.status == "idle"  # nothing ran by itself
+    with pytest.raises(TraitError, match="press Run"):
+        view.live = True
+    with pytest.raises(TraitError, match="at most 128"):
+        view.max_new_tokens = 500
+
+
+@pytest.mark.parametrize(
+    ("trait", "value", "message"),
+    [
+        ("strengths", {"joi": 1.0}, "did you mean 'joy'"),
+        ("strengths", {"joy": float("nan")}, "expected a finite number"),
+        ("units", {"joy": "max_act"}, "SAE features"),
+        ("methods", {"joy": "ad"}, "did you mean 'add'"),
+        ("points", {"joy": "resid_posst.2"}, "points of 'joy'"),
+        ("settings", {"joy": {"d": 1}}, "unknown setting 'd'"),
+        ("multiples", [0], "1...6 finite numbers"),
+        ("placebo", -1, "placebo=-1 must be 0 or more"),
+        ("max_new_tokens", 0, "must be 1 or more"),
+        ("where", {"promt": "all"}, "did you mean 'prompt'"),
+        ("where", {"prompt": "last"}, "'last' names no tokens"),
+        ("where", {"prompt": "none", "generated": "none"}, "steer nothing"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(view, trait, value, message):
+    before = getattr(view, trait)
+    with pytest.raises(TraitError, match=message):
+        setattr(view, trait, value)
+    assert getattr(view, trait) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("all", "all"),
+        ("0, 3, -1", {"positions": [0, 3, -1]}),
+        ("2:8", {"window": (2, 8)}),
+        ("-5:", {"window": (-5, None)}),
+        ('" cat", #284', {"tokens": [" cat", 284]}),
+        ("not 0, not 4:6", {"exclude_positions": [0], "exclude_window": (4, 6)}),
+    ],
+)
+def test_places_are_read_as_typed_and_written_back(text, read):
+    assert read_places(text, "prompt") == read
+    assert write_places(read, "prompt") == text
+
+
+def test_a_stream_shows_the_quantiles_of_the_placebos():
+    pictures = []
+    stream = Stream(lambda ids: tuple(map(str, ids)), pictures.append, [" x"])
+    stream(Key("steered", -1, 1.0), 0, 5, -0.25, [np.log(0.5)])
+    for number in range(3):
+        stream(Key("random", number, 1.0), 0, 5, -1.0, [np.log(0.1 * (number + 1))])
+    (column,) = stream.picture()["columns"]
+    assert column["strings"] == ["5"]
+    assert column["watched"] == pytest.approx([0.5])
+    assert column["bands"]["random"][0][1] == pytest.approx(0.2)
+    assert len(pictures) == 1  # the others came within a frame
