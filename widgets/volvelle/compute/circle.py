@@ -9,6 +9,7 @@ import numpy as np
 
 from volvelle.compute.circle_null import LEVEL, Null
 from volvelle.compute.directions import Direction
+from volvelle.compute.names import known_keywords_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +57,7 @@ class Agreement:
     n: int = 0
 
 
+@known_keywords_in
 @dataclass(frozen=True, eq=False, repr=False)
 class Circle:
     """A plane through a dictionary, oriented, with its score and null.

@@ -12,7 +12,7 @@ import numpy as np
 from volvelle.compute import circle as circles
 from volvelle.compute import circle_fit
 from volvelle.compute.circle_scores import bootstrap_angles, split_half, spread_of
-from volvelle.compute.names import known_keywords
+from volvelle.compute.names import known_keywords, known_keywords_in
 from volvelle.experiments.circle_files import VERSION, from_parts, to_parts
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ N_BOOT = 200
 N_SPLITS = 20
 
 
+@known_keywords_in
 @dataclass(frozen=True, eq=False, repr=False)
 class Circle(circles.Circle):
     """A circle of `volvelle.compute.circle`, with files, a table and, where known, its layers.

@@ -16,6 +16,7 @@ from volvelle.compute.circular import (
     circular_correlation,
     first_harmonic,
 )
+from volvelle.compute.names import known_keywords_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +65,7 @@ class Text:
     norms: Mapping[str, float] = field(default_factory=dict)
 
 
+@known_keywords_in
 @dataclass(frozen=True, eq=False, repr=False)
 class Wheel:
     """Responses of a model to a direction turned around a circle.

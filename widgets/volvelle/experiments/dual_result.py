@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from volvelle.compute.names import known_keywords_in
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -69,6 +71,7 @@ class Half:
         return np.isfinite(self.xy[:, 0])
 
 
+@known_keywords_in
 @dataclass(frozen=True, eq=False, repr=False)
 class DualLayout:
     """Two dictionaries on one map, which features of them match, and how far to believe it.
