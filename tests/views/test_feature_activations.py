@@ -1,5 +1,6 @@
 """FeatureActivations: traits in, traits out, without a browser."""
 
+import dataclasses
 import threading
 
 import numpy as np
@@ -68,6 +69,19 @@ def test_a_text_becomes_tokens_and_a_list(view):
 def test_the_strongest_feature_is_chosen_for_a_first_look(view):
     assert view.selected_features == [int(view._list_features[0])]
     assert view._columns.tolist() == view.selected_features
+
+
+def test_a_first_look_passes_over_what_fires_everywhere():
+    shown = from_activations(activations(["one two three four five"]))
+    first, second = shown.text_stats.ranked("max")[:2].tolist()
+    assert shown.first_look() == [first]
+    usual = np.full(shown.n_features, 0.001)
+    assert dataclasses.replace(shown, usual=usual).first_look() == [first]
+    usual[first] = 0.9
+    assert dataclasses.replace(shown, usual=usual).first_look() == [second]
+    usual[3] = np.nan
+    assert dataclasses.replace(shown, usual=usual).first_look() == [first]
+    assert from_activations(activations([""])).first_look() == []
 
 
 def test_features_the_user_gave_are_kept(model, encoded):

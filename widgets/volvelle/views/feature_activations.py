@@ -139,12 +139,12 @@ class FeatureActivations(ActivationTraits, View):
             self._send_list()
 
     def _keep_in_range(self, shown: Shown) -> None:
-        """Choose the strongest feature for a first look; drop tokens that are no more."""
+        """Choose a feature for a first look; drop tokens that are no more."""
         self._quiet = True
         try:
             self.selected_tokens = [i for i in self.selected_tokens if i < shown.n_tokens]
             if not self._chosen and not self.selected_features:
-                self.selected_features = shown.text_stats.ranked("max")[:1].tolist()
+                self.selected_features = shown.first_look()
             self._chosen = True
         finally:
             self._quiet = False

@@ -48,6 +48,8 @@ class Shown:
         Feature index to its label, empty where it has none.
     facts : dict
         What the title says: model, point, dictionary, l0, fve, ...
+    usual : float array, shape (n_features,), optional
+        Share of ordinary tokens on which each feature fires.
     """
 
     strings: list[str]
@@ -57,6 +59,7 @@ class Shown:
     codes: Any
     label: Callable[[int], str]
     facts: dict[str, Any] = field(default_factory=dict)
+    usual: np.ndarray | None = None
 
     @property
     def n_tokens(self) -> int:
@@ -82,6 +85,19 @@ class Shown:
     def text_stats(self) -> FeatureStats:
         """Statistics over the whole text."""
         return stats_of(self.codes, self.counted)
+
+    def first_look(self) -> list[int]:
+        """Return the feature to show before anyone chooses, none where nothing fires.
+
+        A feature that fires on half of all tokens is among the strongest of every text and says
+        little about this one. Peaks therefore count times -log of the usual share of tokens,
+        where that is known: the weight that search engines give to words.
+        """
+        ranked = self.text_stats.ranked("max")
+        if self.usual is not None and np.isfinite(self.usual).all() and len(ranked):
+            rare = -np.log(np.clip(self.usual[ranked], 1e-6, 1))
+            ranked = ranked[np.argsort(-np.abs(self.text_stats.peak[ranked]) * rare, kind="stable")]
+        return ranked[:1].tolist()
 
     def stats(self, tokens: Sequence[int]) -> FeatureStats:
         """Return statistics over the given tokens; over the whole text when there are none."""
@@ -132,6 +148,7 @@ def from_activations(acts: Activations) -> Shown:
         sparse.csr_array(acts.codes),
         (lambda i: labels[i]) if labels else (lambda _i: ""),
         facts,
+        None if acts.sae is None else acts.sae.densities,
     )
 
 
