@@ -9,7 +9,7 @@ import { Marks, type TokenMark } from "./dial_trail";
 import { tracked, useSignal } from "./tracked";
 
 const FONT = "12px system-ui, -apple-system, Segoe UI, Roboto, Noto Sans, sans-serif";
-const LINE = 15;
+const LINE = 17;
 const BAND = 7;
 const LARGEST = 232;
 const SMALLEST = 90;
@@ -69,13 +69,14 @@ const Face = tracked(({ dial, live, marks, means, radius, half, widths }: FacePr
   const selected = dial.traits.signal("selected").value;
   const lit = dial.lit.value;
   const outer = radius + BAND;
-  const tall = outer + 3 * LINE;
   const labels = placeNames(
     places.map(({ angle }, i) => ({ angle, width: widths[i] ?? 0 })),
     outer + 14,
     LINE,
-    tall - 2,
+    outer + 3 * LINE,
   );
+  const furthest = Math.max(...labels.map(({ middle }) => Math.abs(middle)), outer);
+  const tall = furthest + LINE;
   const some = lit.name >= 0 || selected.length > 0;
 
   function point(event: PointerEvent): Point {
@@ -179,9 +180,9 @@ function Grid({ radius, axes }: { radius: number; axes: string[] }) {
       <text
         class="vv-dial-axis"
         x={-6}
-        y={-radius + 6}
+        y={-radius + 20}
         text-anchor="end"
-        transform={`rotate(-90 -6 ${-radius + 6})`}
+        transform={`rotate(-90 -6 ${-radius + 20})`}
       >
         {axes[1]} →
       </text>
@@ -232,7 +233,7 @@ function NameOf({ place, radius, label, lit, selected, onLook, onToggle }: NameP
     <g
       class="vv-place"
       role="button"
-      tabIndex={-1}
+      tabindex={-1}
       aria-pressed={selected}
       aria-label={place.name}
       data-lit={lit ? "" : undefined}

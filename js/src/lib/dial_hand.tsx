@@ -31,7 +31,7 @@ export const HandOfDial = tracked(({ dial, radius }: HandProps) => {
       class="vv-hand"
       data-dragging={dial.dragging.value ? "" : undefined}
       role="slider"
-      tabIndex={0}
+      tabindex={0}
       aria-label="hand of the dial: arrows turn it by 5 degrees, Page Up and Page Down by 30, plus and minus change its length"
       aria-valuemin={0}
       aria-valuemax={359}

@@ -21,8 +21,8 @@ interface MarksProps {
 
 /** Marks of texts, so that shape tells texts apart. */
 const SHAPES = [
-  "M0-4A4 4 0 1 1 0 4A4 4 0 1 1 0-4Z",
-  "M-3.6-3.6H3.6V3.6H-3.6Z",
+  "M0-3.6A3.6 3.6 0 1 1 0 3.6A3.6 3.6 0 1 1 0-3.6Z",
+  "M-3.3-3.3H3.3V3.3H-3.3Z",
   "M0-5L4.6 3.4H-4.6Z",
   "M0-5L5 0L0 5L-5 0Z",
 ];

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from traitlets import TraitError, observe, validate
 
 from volvelle.compute.circle import Circle
-from volvelle.models.worker import Cancelled
 from volvelle.views import emotion_work as work
-from volvelle.views.base import Stopped, View, reported
+from volvelle.views.base import View, reported
 from volvelle.views.bundle import bundle
-from volvelle.views.circular_manifold import CircularManifold
-from volvelle.views.emotion_traits import EmotionTraits
+from volvelle.views.emotion_jobs import EmotionJobs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
 
-    from volvelle.experiments.circle_wheel import Wheel
-    from volvelle.views.emotion_work import Report
 
-# What there may be to do, in the order it is done.
-WORK = ("circle", "trail", "words", "text", "wheel")
-FRAME_SECONDS = 0.08  # a dozen pictures a second read as flowing
 TABLES = ("names", "tokens", "words", "layers", "wheel")
 
 
-class EmotionCircle(EmotionTraits, CircularManifold, View):
+class EmotionCircle(EmotionJobs, View):
     """A model's emotions on a dial, which reads any text and turns the model.
 
     Parameters
@@ -68,14 +59,7 @@ class EmotionCircle(EmotionTraits, CircularManifold, View):
     ) -> None:
         if isinstance(model, Circle):
             model, circle = circle, model
-        self._model = model
-        self._todo: set[str] = set()
-        self._layers: dict[int, Circle] = {}
-        self._centres: dict[str, np.ndarray] = {}
-        self._single: dict[str, int] | None = None
-        self._bases: dict[str, np.ndarray] = {}
-        self._quiet = True
-        self.wheel: Wheel | None = None
+        self._begin(model)
         texts = {"text": text} if isinstance(text, str) else {"texts": list(text)}
         super().__init__(None, **(texts | traits))
         if circle is not None and not isinstance(circle, Circle):
@@ -118,163 +102,6 @@ class EmotionCircle(EmotionTraits, CircularManifold, View):
         self._todo.clear()
         super().stop()
         return self
-
-    def _want(self, what: set[str]) -> EmotionCircle:
-        """Add to what is to be done, and do it all; what runs now is begun again if unfinished."""
-        with self._lock:
-            self._todo |= what
-            self._start(self._model, self._do, lambda _none: None)
-        return self
-
-    def _do(self, report: Report) -> None:
-        for what in WORK:
-            if what not in self._todo:
-                continue
-            try:
-                report(0.0, "")
-                result = getattr(self, f"_make_{what}")(report)
-                report(1.0, "")
-            except (Stopped, Cancelled):
-                raise
-            except Exception:
-                self._todo.discard(what)  # else it would fail again with whatever comes next
-                raise
-            with self._lock, self.hold_sync():
-                report(1.0, "")
-                getattr(self, f"_show_{what}")(result)
-                self._todo.discard(what)
-
-    def _make_circle(self, report: Report) -> Circle:
-        from volvelle.experiments.circle_emotions import emotion_circle
-
-        layer = None if self.layer < 0 else self.layer
-        if self._circle is None:
-            return emotion_circle(self._model, layer, progress=report)
-        if layer is None or layer == self._circle.point.layer:
-            return self._circle
-        report(0.5, f"layer {layer} against its null")
-        return self._at(layer)
-
-    def _at(self, layer: int) -> Circle:
-        if layer not in self._layers:
-            at: Any = getattr(self.circle, "at", None)
-            if at is None:
-                raise ValueError("this circle holds one layer; vv.emotion_circle(model) holds all")
-            self._layers[layer] = at(layer)
-        return self._layers[layer]
-
-    def _show_circle(self, circle: Circle) -> None:
-        quiet, self._quiet = self._quiet, True
-        try:
-            with self.hold_sync():
-                if self._circle is not None and circle is not self._circle:
-                    self._forget("trail", "words", "text", "wheel")
-                kept = {k: self._facts[k] for k in ("model", "remote") if k in self._facts}
-                self._layers[circle.point.layer] = circle
-                self._send_circle(circle, kept)
-                self._send_layers(getattr(circle, "layers", None))
-                self.layer = circle.point.layer
-        finally:
-            self._quiet = quiet
-
-    def _make_trail(self, report: Report) -> work.Trail:
-        texts = list(self.texts) or [self.text]
-        point = str(self.circle.point)
-        if point not in self._centres:
-            report(0.1, "reading neutral sentences for the origin")
-            self._centres[point] = work.neutral_centre(self._model, self.circle)
-        return work.trail_of(self._model, self.circle, texts, self._centres[point], report)
-
-    def _show_trail(self, trail: work.Trail) -> None:
-        self._send_trail(trail)
-
-    def _hand(self) -> dict[str, Any]:
-        """Return what a result at the hand was computed for."""
-        return {
-            "angle": self.angle,
-            "strength": self.strength,
-            "plane": self.plane,
-            "prompt": self.prompt,
-            "layer": self.circle.point.layer,
-            "seed": self.seed,
-        }
-
-    def _turned(self, at: dict[str, Any]) -> Any:
-        return work.turned_steer(self.circle, at["plane"], at["angle"], at["strength"], at["seed"])
-
-    def _make_words(self, report: Report) -> work.Expected:
-        report(0.2, "asking for the next word")
-        at = self._hand()
-        if self._single is None:
-            self._single = work.single_words(self._model, self.circle.names)
-        base = self._bases.get(at["prompt"])
-        base, now = work.expected_at(
-            self._model, at["prompt"], self._single, self._turned(at), base
-        )
-        self._bases = {at["prompt"]: base}
-        return work.Expected(tuple(self._single), base, now, at)
-
-    def _show_words(self, expected: work.Expected) -> None:
-        self._send_expected(expected)
-
-    def _make_text(self, report: Report) -> dict[str, Any]:
-        from volvelle.experiments.steer import steer
-
-        model, at = self._model, self._hand()
-        ids: dict[float, list[int]] = {0.0: [], 1.0: []}
-        sent = 0.0
-
-        def picture(*, done: bool) -> dict[str, Any]:
-            told = {k: list(model.tokens(v).strings) for k, v in ids.items()}
-            return {"base": told[0.0], "steered": told[1.0], "at": at, "done": done}
-
-        def on_token(key: Any, step: int, token: int, _logprob: float, _watched: Any) -> None:
-            nonlocal sent
-            if key.strength in ids and step == len(ids[key.strength]):
-                ids[key.strength].append(int(token))
-            if time.monotonic() - sent >= FRAME_SECONDS:
-                sent = time.monotonic()
-                report(step / self.max_new_tokens, "writing")
-                self._written = picture(done=False)
-
-        run = steer(
-            model,
-            at["prompt"],
-            [self._turned(at)],
-            strengths=(1,),
-            placebo=0,
-            max_new_tokens=self.max_new_tokens,
-            temperature=self.temperature,
-            seed=self.seed,
-            on_token=on_token,
-        )
-        rows = {row.strength: row for row in run.rows}
-        return picture(done=True) | {
-            "base": list(rows[0.0].strings),
-            "steered": list(rows[1.0].strings),
-            "ratio": round(float(rows[1.0].ratio), 4),
-            "perplexity": [_finite(rows[s].perplexity) for s in (0.0, 1.0)],
-        }
-
-    def _show_text(self, written: dict[str, Any]) -> None:
-        self._written = written
-
-    def _make_wheel(self, report: Report) -> Wheel:
-        return work.around(
-            self._model,
-            self.circle,
-            strength=self.strength,
-            prompt=self.prompt,
-            placebo=self.placebo,
-            max_new_tokens=self.max_new_tokens,
-            temperature=self.temperature,
-            seed=self.seed,
-            report=report,
-        )
-
-    def _show_wheel(self, wheel: Wheel) -> None:
-        self.wheel = wheel
-        self._send_wheel(wheel)
 
     # -- traits set by anyone -------------------------------------------------------------
 
@@ -361,25 +188,10 @@ class EmotionCircle(EmotionTraits, CircularManifold, View):
             held: Any = self._now
             known = self._words[: len(held)]
             return pd.DataFrame({"word": known, "unsteered": self._base, "steered": held})
-        xy: Any = self._token_xy
-        starts: Any = self._text_starts
-        index = np.arange(len(xy))
         ring = float(self._facts.get("ring", 1.0))
-        return pd.DataFrame(
-            {
-                "text": np.searchsorted(starts, index, side="right") - 1,
-                "string": self._token_strings,
-                "x": xy[:, 0] * ring,
-                "y": xy[:, 1] * ring,
-                "angle": np.degrees(np.arctan2(xy[:, 1], xy[:, 0])) % 360,
-            }
-        )
+        return work.token_frame(self._token_strings, self._token_xy, self._text_starts, ring)
 
     def _export_title(self) -> str:
         facts = self._facts
         parts = [facts[key] for key in ("model", "point") if key in facts]
         return f"Circle of emotions: {', '.join(parts)}" if parts else "Circle of emotions"
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

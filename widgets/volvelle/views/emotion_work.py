@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,14 @@ from volvelle.views.circle_traits import ring_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import pandas as pd
+
     from volvelle.compute.circle import Circle
     from volvelle.experiments.circle_wheel import Wheel
 
     Report = Callable[[float, str], None]
 
+FRAME_SECONDS = 0.08  # a dozen pictures a second read as flowing
 # A dial of more tokens than this is a blot.
 MOST_TOKENS = 2000
 
@@ -172,3 +176,68 @@ def around(
         progress=lambda f, text: report(0.6 + 0.4 * f, f"texts around the wheel · {text}"),
     )
     return replace(wheel, texts=texts.texts)
+
+
+def write(
+    model: Any,
+    at: dict[str, Any],
+    turned: Steer,
+    *,
+    n: int,
+    temperature: float,
+    show: Callable[[dict[str, Any]], None],
+    report: Report,
+) -> dict[str, Any]:
+    """Write on from a prompt, unsteered and steered side by side, and show it as it comes."""
+    from volvelle.experiments.steer import steer
+
+    ids: dict[float, list[int]] = {0.0: [], 1.0: []}
+    sent = 0.0
+
+    def on_token(key: Any, step: int, token: int, _logprob: float, _watched: Any) -> None:
+        nonlocal sent
+        if step == len(ids[key.strength]):
+            ids[key.strength].append(int(token))
+        if time.monotonic() - sent >= FRAME_SECONDS:
+            sent = time.monotonic()
+            report(step / n, "writing")
+            base, steered = (list(model.tokens(row).strings) for row in ids.values())
+            show({"base": base, "steered": steered, "at": at, "done": False})
+
+    run = steer(
+        model,
+        at["prompt"],
+        [turned],
+        strengths=(1,),
+        placebo=0,
+        max_new_tokens=n,
+        temperature=temperature,
+        seed=at["seed"],
+        on_token=on_token,
+    )
+    base, steered = run.row(0.0), run.row(1.0)
+    perplexity = [float(row.perplexity) for row in (base, steered)]
+    return {
+        "base": list(base.strings),
+        "steered": list(steered.strings),
+        "at": at,
+        "done": True,
+        "ratio": round(float(steered.ratio), 4),
+        "perplexity": [p if np.isfinite(p) else None for p in perplexity],
+    }
+
+
+def token_frame(strings: Sequence[str], xy: Any, starts: Any, ring: float) -> pd.DataFrame:
+    """Return one row per token, its coordinates in the unit of the vectors."""
+    import pandas as pd
+
+    index = np.arange(len(xy))
+    return pd.DataFrame(
+        {
+            "text": np.searchsorted(starts, index, side="right") - 1,
+            "string": strings,
+            "x": xy[:, 0] * ring,
+            "y": xy[:, 1] * ring,
+            "angle": np.degrees(np.arctan2(xy[:, 1], xy[:, 0])) % 360,
+        }
+    )
