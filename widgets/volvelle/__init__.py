@@ -18,6 +18,8 @@ _HOMES = {
     # models
     "load": "models.load",
     "wrap": "models.load",
+    "remote_models": "models.remote",
+    "RemoteFailure": "models.remote_errors",
     "Model": "models.model",
     # directions and dictionaries
     "Direction": "compute.directions",

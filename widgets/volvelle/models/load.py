@@ -9,6 +9,7 @@ from volvelle.compute.names import closest, known_keywords, unknown
 from volvelle.models import smollm2
 from volvelle.models.layout import read_layout
 from volvelle.models.model import Model
+from volvelle.models.remote import checked, structure
 
 if TYPE_CHECKING:
     import os
@@ -35,8 +36,10 @@ def load(
         ``"smollm2"`` (the demo model, from an installed package, no network), a local folder
         of transformers, or a repository of the hub such as ``"org/name"``.
     remote : bool or str
-        True runs it on NDIF, an address such as ``"http://localhost:18001"`` on another
-        server; only the structure is loaded here.
+        True runs it on NDIF (or where NDIF_HOST says), an address such as
+        ``"http://localhost:8001"`` on another server; only structure and tokenizer are loaded
+        here. The API key is nnsight's own (``nnsight.login()`` or NDIF_API_KEY). A folder must
+        lie at the same path on the server.
     dtype : torch.dtype or str, optional
         Default: float32 on the CPU, where half precision is slow, else the checkpoint's own.
     device : torch.device or str, optional
@@ -55,7 +58,15 @@ def load(
         For the demo model without its package, with the line that installs it.
     OSError
         For a name that is neither a folder nor can be had from the hub.
+    ValueError
+        For an address without its scheme or with a password, and for a dtype or device
+        together with ``remote=``: those are the server's.
     """
+    remote = checked(remote)
+    if remote and (dtype is not None or device is not None):
+        raise ValueError(
+            "dtype and device are the server's with remote=; vv.remote_models() shows the dtype"
+        )
     wanted = str(name)
     how = {"remote": remote, "dtype": dtype, "device": device, "revision": revision}
     if wanted in NAMED:
@@ -90,7 +101,6 @@ def _load(
     revision: str | None,
 ) -> Model:
     import torch
-    from nnsight import TransformersModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     if isinstance(dtype, str) and dtype != "auto":
@@ -100,14 +110,7 @@ def _load(
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
         if remote:
-            # the task is part of a deployment's identity; the tokenizer is always passed:
-            # transformers 5.23 cannot guess it for a model without weights
-            lm = TransformersModel(
-                source,
-                task="text-generation",
-                tokenizer=tokenizer,
-                revision=revision or "main",
-            )
+            lm = structure(source, tokenizer, revision)
             return Model(lm, read_layout(lm._module, name), remote=remote)  # noqa: SLF001
         if device is None:
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -163,6 +166,7 @@ def wrap(
     import torch
     from nnsight import TransformersModel
 
+    remote = checked(remote)
     lm = model if isinstance(model, TransformersModel) else None
     module = model
     if not isinstance(model, torch.nn.Module):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from volvelle.models.lean import unwrapped_but
@@ -13,8 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from volvelle.models.layout import Layout
+    from volvelle.models.remote_stream import TokenStream
 
 T = TypeVar("T")
+
+# Seconds after which a request whose connection was lost is sent once more.
+RETRY = 1.5
 
 # One worker per module tree: wrapping a model twice must not trace it from two threads.
 _workers: weakref.WeakKeyDictionary[Any, Worker] = weakref.WeakKeyDictionary()
@@ -41,7 +47,7 @@ class Runner:
 
     Notes
     -----
-    Verbs differ between here and a server only in what `backend` returns.
+    Verbs differ between here and a server only in what `__call__` does.
     """
 
     def __init__(self, lm: Any, layout: Layout, remote: bool | str) -> None:
@@ -56,6 +62,8 @@ class Runner:
         *args: Any,
         on_block: Callable[[int], None] | None = None,
         only: Collection[str] | None = None,
+        on_step: Callable[..., None] | None = None,
+        step_shape: tuple[int, int] = (0, 0),
     ) -> T:
         """Run one body of `models.trace`; the caller is on the worker's thread.
 
@@ -70,26 +78,81 @@ class Runner:
         only : collection of str, optional
             Paths of the modules the body touches, beside the whole model: the others then run
             without nnsight's wrapper, which is faster.
+        on_step : callable(step, ids, logprobs, watched), optional
+            Passed to the body, which calls it with every token; from a server the calls come by
+            lines of its log.
+        step_shape : tuple of int
+            Rows and watched tokens of a step, which those lines must have.
         """
-        bare = only is not None and not self.remote
+        if self.remote:
+            return self._there(body, args, on_step, step_shape)
+        told = {} if on_step is None else {"on_step": on_step}
+        bare = only is not None
         lean = unwrapped_but(self.lm._module, only or ()) if bare else nullcontext()  # noqa: SLF001 - as above
         with self._watched(on_block), lean:
-            return body(self.lm, *args, backend=self.backend())
+            return body(self.lm, *args, **told, backend=self.backend())
 
-    def backend(self) -> Any:
+    def _there(
+        self,
+        body: Callable[..., T],
+        args: tuple[Any, ...],
+        on_step: Callable[..., None] | None,
+        step_shape: tuple[int, int],
+    ) -> T:
+        """Run one body on the server, a second time where the connection was lost.
+
+        A body changes nothing on the server, so repeating is safe; but not once tokens have
+        been handed on.
+        """
+        from volvelle.models import trace
+        from volvelle.models.remote_errors import RemoteFailure
+        from volvelle.models.remote_stream import TokenStream
+
+        stream, told = None, {}
+        if on_step is not None:
+            vocabulary = self.lm._module.get_output_embeddings().weight.shape[0]  # noqa: SLF001 - as above
+            stream = TokenStream(on_step, *step_shape, vocabulary)
+            told = {"on_step": partial(trace.tell, stream.mark)}
+        try:
+            return body(self.lm, *args, **told, backend=self.backend(stream))
+        except RemoteFailure as failure:
+            if failure.kind != "lost" or (stream is not None and stream.next):
+                raise
+            first = failure
+        self._wait(RETRY)
+        try:
+            return body(self.lm, *args, **told, backend=self.backend(stream))
+        except RemoteFailure as failure:
+            # gone for good: what matters is what was lost
+            raise first if failure.kind == "unreachable" else failure from None
+
+    def backend(self, stream: TokenStream | None = None) -> Any:
         """Return nnsight's backend for one trace; None runs it here."""
-        if self.remote:
-            raise NotImplementedError(
-                f"{self.layout.name} is on a server (remote={self.remote!r}); running traces there "
-                "is not built yet: load it with remote=False"
-            )
-        return None
+        if not self.remote:
+            return None
+        from volvelle.models.remote import host_of
+        from volvelle.models.remote_backend import ProgressBackend
+        from volvelle.models.remote_status import RemoteRequest
+
+        job = self.worker.job
+        request = RemoteRequest(host_of(self.remote), self.layout.name)
+        if job is not None:
+            job.requests.append(request)
+        return ProgressBackend(self.lm, request, job=job, stream=stream)
+
+    def _wait(self, seconds: float) -> None:
+        """Let a lost server come back, unless the job is stopped."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if self.worker.job is not None:
+                self.worker.job.check()
+            time.sleep(0.1)
 
     @contextmanager
     def _watched(self, on_block: Callable[[int], None] | None) -> Iterator[None]:
         """Let the running job be cancelled before every block, not only between traces."""
         job = self.worker.job
-        if self.remote or (job is None and on_block is None):
+        if job is None and on_block is None:
             yield
             return
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import nnsight
 import torch
 
-from volvelle.compute import trace_math
+from volvelle.compute.trace_math import moved
+from volvelle.compute.trace_math import steer as turned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,7 +120,7 @@ def steer(lm: Any, sites: list[tuple[str, str, dict[str, Any]]], here: dict[str,
     for path, io, payload in sites:
         state = state_at(lm, path, io)
         rows = rows_of(state, len(here["ids"]))
-        steered = trace_math.steer(rows, payload, here)
+        steered = turned(rows, payload, here)
         if steered is not rows:
             rows[:] = steered
 
@@ -151,6 +152,16 @@ def draw(
     width = logp.shape[-1]
     race = torch.stack([torch.empty(width).exponential_(generator=g) for g in noise])
     return (logp / temperature - race.log().to(logp.device)[of_row]).argmax(-1)
+
+
+def tell(
+    mark: str, step: int, ids: list[int], logprobs: list[float], watched: list[list[float]]
+) -> None:
+    """Print one step as a line of numbers: a server's log is what comes back while it runs."""
+    flat = [f"{p:.7g}" for p in logprobs]
+    for row in watched:
+        flat += [f"{p:.7g}" for p in row]
+    print(" ".join([mark, str(step), *map(str, ids), *flat]) + "\n", end="")  # noqa: T201
 
 
 def write(
@@ -195,7 +206,7 @@ def write(
         watched = nnsight.save([])
         notes = nnsight.save([])
         device = lm.device
-        places = trace_math.moved(sites, device)
+        places = moved(sites, device)
         noise = [torch.Generator().manual_seed(seed) for seed in settings["seeds"]]
         of_row = settings["of_row"].to(device)
         seen, real = inputs["input_ids"].to(device), inputs["attention_mask"].bool().to(device)
@@ -214,7 +225,7 @@ def write(
             ids.append(torch.where(ended, -1, chosen))
             logprobs.append(logprob)
             watched.append(logp[:, watch])
-            notes.append(trace_math.moved(noted, "cpu"))
+            notes.append(moved(noted, "cpu"))
             ended = ended | torch.isin(chosen, eos)
             seen, real = chosen[:, None], ~ended[:, None]
             if on_step is not None:
@@ -265,7 +276,7 @@ def predict(
         seen, real = inputs["input_ids"].to(lm.device), inputs["attention_mask"].bool()
         ended = torch.zeros(len(seen), dtype=torch.bool, device=lm.device)
         here = {"step": 0, "ids": seen, "real": real, "ended": ended, "notes": None}
-        steer(lm, trace_math.moved(sites, lm.device), here)
+        steer(lm, moved(sites, lm.device), here)
         scores = lm.output.logits[:, -1].float().log_softmax(-1)
         entropy = scores.new_empty(0)
         if tokens is not None:

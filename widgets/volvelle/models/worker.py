@@ -43,6 +43,8 @@ class Job:
         What it is doing.
     key : object or None
         Of two jobs with the same key the newer wins.
+    requests : list of RemoteRequest
+        What was sent to a server for it, in order: states with times, bytes, cost.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Job:
         self.cancelled = False
         self.progress = 0.0
         self.text = ""
+        self.requests: list[Any] = []
 
     def result(self, timeout: float | None = None) -> Any:
         """Wait for the work and return what it returned.
@@ -111,6 +114,12 @@ class Job:
         """Say how far the work is, and stop it where it was asked to."""
         self.check()
         self.progress, self.text = float(fraction), text
+        if self._on_progress is not None:
+            self._on_progress(self.progress, text)
+
+    def tell(self, text: str) -> None:
+        """Say what is waited for, with nothing done yet; never stops the work."""
+        self.text = text
         if self._on_progress is not None:
             self._on_progress(self.progress, text)
 

@@ -269,7 +269,13 @@ def _together(
     }
     inputs = left_padded(rows, model.pad_id)
     *kept, notes = model.run(
-        trace.write, inputs, located, settings, on_step, only={path for path, *_ in located}
+        trace.write,
+        inputs,
+        located,
+        settings,
+        only={path for path, *_ in located},
+        on_step=on_step,
+        step_shape=(len(rows), len(settings["watch"])),
     )
     ids, logprobs, watched = (torch.stack(steps, 1).cpu().numpy() for steps in kept)
     return ids, logprobs, watched, notes

@@ -1,0 +1,114 @@
+"""What happened to a request on a server: stages, place in the queue, bytes, cost."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+# The server's states, as a reader should see them. Sources: nnsight's Status, NDIF 0.1.2.
+SAID = {
+    "RECEIVED": "received by the server",
+    "PROVISIONING": "the server is making room for the model",
+    "DEPLOYING": "the server is loading the model, which was not up; this can take minutes",
+    "QUEUED": "in the server's queue",
+    "DISPATCHED": "handed to the model",
+    "RUNNING": "running on the server",
+    "COMPLETED": "done on the server",
+    "ERROR": "failed on the server",
+}
+POSITION = re.compile(r"position (\d+)")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One state a request was in.
+
+    Attributes
+    ----------
+    status : str
+        ``sending``, then the server's own in lower case: ``received``, ``provisioning``,
+        ``deploying``, ``queued``, ``dispatched``, ``running``, ``completed``, ``error``; ``lost``
+        or ``left`` where the connection ended before the request did.
+    at : float
+        Seconds since the epoch, on this machine's clock.
+    text : str
+        What the server said.
+    """
+
+    status: str
+    at: float
+    text: str = ""
+
+
+@dataclass(eq=False)
+class RemoteRequest:
+    """One request to a server.
+
+    Attributes
+    ----------
+    host, model : str
+    id : str
+        The server's name for it; "" until it has answered.
+    stages : list of Stage
+    position : int or None
+        In the queue, 1 is next; None when it is not in one.
+    sent, received : int
+        Bytes of the request's code and data, and of the result, as they travelled.
+    meta : dict
+        What the server says it cost: ``runtime`` in seconds, ``max_memory_usage`` in bytes, ...
+    """
+
+    host: str
+    model: str
+    id: str = ""
+    stages: list[Stage] = field(default_factory=list)
+    position: int | None = None
+    sent: int = 0
+    received: int = 0
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        """The latest state."""
+        return self.stages[-1].status if self.stages else "sending"
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds from sending to the latest state, or until now while it goes on."""
+        if not self.stages:
+            return 0.0
+        ended = self.status in ("completed", "error", "lost", "left")
+        return (self.stages[-1].at if ended else time.time()) - self.stages[0].at
+
+    def enter(self, status: str, text: str = "") -> None:
+        """Note a state; one that is only repeated moves the place in the queue."""
+        status = status.lower()
+        found = POSITION.search(text)
+        self.position = int(found[1]) if status == "queued" and found else None
+        if self.status != status or not self.stages:
+            self.stages.append(Stage(status, time.time(), text))
+
+    def reached(self, status: str) -> bool:
+        """Whether it has been in a state."""
+        return any(stage.status == status for stage in self.stages)
+
+    def spent(self) -> dict[str, float]:
+        """Return seconds spent in each state that has been left."""
+        found: dict[str, float] = {}
+        for before, after in zip(self.stages, self.stages[1:], strict=False):
+            found[before.status] = found.get(before.status, 0.0) + after.at - before.at
+        return found
+
+    @property
+    def text(self) -> str:
+        """The state in words."""
+        said = SAID.get(self.status.upper(), self.status)
+        return f"{said}, position {self.position}" if self.position else said
+
+    def __repr__(self) -> str:
+        return (
+            f"RemoteRequest({self.id or 'not sent'}: {self.text}, {self.elapsed:.1f} s, "
+            f"{self.sent:,} bytes sent, {self.received:,} received)"
+        )
