@@ -44,15 +44,17 @@ def long_text(model_notebook):
     return model_notebook.ask("long_text")
 
 
-def test_ten_thousand_tokens_scroll_and_repaint_without_freezing(live, long_text):
+@pytest.mark.parametrize("breaks", ["as they are", "none"])
+def test_ten_thousand_tokens_scroll_and_repaint_without_freezing(live, long_text, breaks):
+    within = "long_text" if breaks == "as they are" else "long_text.replace(chr(10), ' ')"
     values = "np.abs(np.random.default_rng(0).normal(size=(len(strings), 8)))"
     page = Page(
         live.run(
-            "import numpy as np\nstrings = model.tokens(long_text).strings\n"
+            f"import numpy as np\nstrings = model.tokens({within}).strings\n"
             f"w = vv.FeatureActivations.from_values(strings, {values}, list('abcdefgh'))\nw"
         ).view
     )
-    assert page.chips.count() >= 0.99 * N_TOKENS
+    assert page.chips.count() >= 0.9 * N_TOKENS
     box = page.strip.bounding_box()
     live.page.mouse.move(box["x"] + 200, box["y"] + 100)
     live.page.wait_for_timeout(500)
