@@ -334,3 +334,20 @@ def test_the_baseline_is_always_among_the_strengths():
     assert as_strengths((2, 1)) == (0.0, 1.0, 2.0)
     assert as_strengths(0.5) == (0.0, 0.5)
     assert as_strengths((-1, 0, 1)) == (-1.0, 0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0.312, ".31"),
+        (0.05, ".05"),
+        (0.0031, ".0031"),
+        (0.00025, "0.00025"),
+        (0.999, "1"),
+        (0, "0"),
+    ],
+)
+def test_probabilities_are_short_and_keep_two_digits_that_count(value, said):
+    from volvelle.experiments.steering_summary import short
+
+    assert short(value) == said

@@ -15,14 +15,16 @@ COLLAPSE_PERPLEXITY = 5.0
 COLLAPSE_REPETITION = 0.5
 # A change of a probability below this is not worth a verb.
 STILL = 0.005
+# A text must have some length to collapse.
+LEAST_TOKENS = 8
 MOST_WATCHED = 3
 
 
 def short(value: float) -> str:
-    """Return a probability as .31, or with two digits that count where it is tiny."""
-    if value < 0.01:
+    """Return a probability as .31, or with two digits that count where it is small."""
+    if not 0.001 <= value < 0.995:
         return f"{value:.2g}"
-    return f"{value:.2f}".lstrip("0") if value < 0.995 else f"{value:.3g}"
+    return (f"{value:.2f}" if value >= 0.095 else f"{value:.2g}").lstrip("0")
 
 
 def verb(before: float, after: float) -> str:
@@ -92,9 +94,12 @@ def _collapse(run: SteeringRun) -> list[str]:
     zero = run.strengths.index(0)
     worst = [
         i
-        for i in range(len(run.strengths))
-        if noise[i] > COLLAPSE_PERPLEXITY * noise[zero]
-        or loops[i] > max(COLLAPSE_REPETITION, loops[zero] + 0.25)
+        for i, strength in enumerate(run.strengths)
+        if len(run.row(strength).ids) >= LEAST_TOKENS
+        and (
+            noise[i] > COLLAPSE_PERPLEXITY * noise[zero]
+            or loops[i] > max(COLLAPSE_REPETITION, loops[zero] + 0.25)
+        )
     ]
     if not worst:
         return []
