@@ -17,6 +17,18 @@ interface SliderProps {
   onRelease(value: number): void;
 }
 
+/** How many steps a key goes; Home, End and 0 go to a place. */
+const STEPS: Record<string, number> = {
+  ArrowRight: 1,
+  ArrowUp: 1,
+  ArrowLeft: -1,
+  ArrowDown: -1,
+  PageUp: 10,
+  PageDown: -10,
+  Home: 0,
+  End: 0,
+  "0": 0,
+};
 const SNAP = 0.015; // of the range: nearer to zero than this is zero
 
 export function Slider({ label, value, min, max, step, text, disabled, ...on }: SliderProps) {
@@ -53,9 +65,14 @@ export function Slider({ label, value, min, max, step, text, disabled, ...on }: 
           pointer = false;
         }}
         onKeyDown={(event) => {
-          if (event.key !== "0") return;
+          const steps = STEPS[event.key];
+          const to = event.key === "Home" ? min : event.key === "End" ? max : value;
+          if (steps === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+          // the notebook takes arrow keys for itself, so the browser's own steps never come
           event.preventDefault();
-          on.onRelease(0);
+          event.stopPropagation();
+          const next = event.key === "0" ? 0 : to + steps * step;
+          on.onRelease(Number(Math.min(Math.max(next, min), max).toPrecision(6)));
         }}
       />
     </span>

@@ -43,6 +43,17 @@ interface ViewProps {
   late: ReadonlySignal<boolean>;
 }
 
+/** Enter writes what was typed: the notebook may keep the key's own effect from the field. */
+function commit(event: KeyboardEvent): void {
+  const field = event.target;
+  if (event.key !== "Enter" || !(field instanceof HTMLInputElement)) return;
+  if (field.type !== "text" && field.type !== "number") return;
+  event.preventDefault();
+  event.stopPropagation();
+  field.blur(); // fires the change, once
+  field.focus();
+}
+
 const View = tracked(({ state, late }: ViewProps) => {
   const { traits } = state;
   const body = useRef<HTMLDivElement>(null);
@@ -68,7 +79,7 @@ const View = tracked(({ state, late }: ViewProps) => {
         )}
       </div>
       <Status traits={traits as unknown as Traits<BaseTraits>} late={late} verb="writing" />
-      <fieldset class="vv-controls" disabled={!state.live}>
+      <fieldset class="vv-controls" disabled={!state.live} onKeyDown={commit}>
         <Rows state={state} />
         <Search state={state} />
         <Prompt state={state} />
