@@ -86,6 +86,13 @@ def test_a_token_of_extreme_norm_is_an_outlier():
     assert np.argwhere(found).tolist() == [[0, 5]]
 
 
+def test_an_outlier_beside_one_other_token_is_found(model):
+    text = model.capture(["one two three"], "resid_post.14")  # "two" is as extreme as "one"
+    norms = np.linalg.norm(text["resid_post.14"][0], axis=-1)
+    assert norms[1] > 50 * norms[2]
+    assert text.outliers.tolist() == [[False, True, False]]
+
+
 def test_outliers_marked_in_the_trace_are_those_marked_afterwards():
     import torch
 
@@ -95,11 +102,12 @@ def test_outliers_marked_in_the_trace_are_those_marked_afterwards():
     norms[:, 0], norms[1, 7], norms[2, 11] = 300.0, 9.0, 40.0
     real = torch.ones(4, 30, dtype=torch.bool)
     real[3, 20:] = False
+    norms[0, 1], real[0, 3:] = 40.0, False
     here = real.clone()
     here[:, 0] = False
     found = trace.outliers(norms, here).numpy()
     np.testing.assert_array_equal(found, find_outliers(norms.numpy(), real.numpy()))
-    assert np.argwhere(found).tolist() == [[1, 7], [2, 11]]
+    assert np.argwhere(found).tolist() == [[0, 1], [1, 7], [2, 11]]
 
 
 def test_a_bare_number_is_refused_with_the_three_spellings(model):
