@@ -146,6 +146,11 @@ def test_a_text_that_is_no_text_is_refused(fake, sae):
         vv.encode(fake, ["a", 3], sae)
 
 
+def test_what_is_no_sae_is_refused_with_the_way_out(fake):
+    with pytest.raises(TypeError, match=r"sae is str, expected an SAE: vv\.demo_sae"):
+        vv.encode(fake, TEXT, "a")
+
+
 def test_an_unknown_keyword_names_the_closest(fake, sae):
     with pytest.raises(TypeError, match="did you mean 'window'"):
         vv.encode(fake, TEXT, sae, windw=8)

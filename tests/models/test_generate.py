@@ -152,6 +152,11 @@ def test_a_string_of_several_tokens_is_refused_with_its_pieces(model):
 # -- norm, unembed ---------------------------------------------------------------------------
 
 
+def test_a_token_outside_the_vocabulary_is_refused(model):
+    with pytest.raises(ValueError, match=r"token 999999 is outside smollm2's 0\.\.\.49151"):
+        model.next_token("I am", tokens=[999_999])
+
+
 def test_the_norm_is_the_median_of_the_neutral_text_without_extremes(model):
     from volvelle.models.predicting import neutral_text
 

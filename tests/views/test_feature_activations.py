@@ -71,6 +71,15 @@ def test_the_strongest_feature_is_chosen_for_a_first_look(view):
     assert view._columns.tolist() == view.selected_features
 
 
+def test_what_is_no_model_or_no_sae_is_refused_with_the_way_out(model):
+    with pytest.raises(TypeError, match=r"sae is NoneType, expected an SAE such as vv\.demo_sae"):
+        FeatureActivations(model)
+    with pytest.raises(TypeError, match=r"model is str, expected one from vv\.load or vv\.wrap"):
+        FeatureActivations("smollm2", fake_sae(), "text")
+    with pytest.raises(TraitError, match="expected a unicode string"):
+        FeatureActivations(model, fake_sae(), 3)
+
+
 def test_a_first_look_passes_over_what_fires_everywhere():
     shown = from_activations(activations(["one two three four five"]))
     first, second = shown.text_stats.ranked("max")[:2].tolist()

@@ -75,7 +75,7 @@ def encode(
     Raises
     ------
     TypeError
-        For a text that is no str.
+        For a text that is no str, and for what is no SAE.
     ValueError
         Where the SAE reads vectors of another width than the model has.
 
@@ -85,6 +85,7 @@ def encode(
         Where the SAE does not seem to belong to the model (`Activations.note`).
     """
     texts = _texts(text)
+    check_sae(sae)
     check_width(sae, getattr(model, "d_model", None), sae.point, model.name)
     size = _window(window, model.context)
     again = _overlap(overlap, size)
@@ -98,6 +99,15 @@ def encode(
     if activations.note:
         warnings.warn(activations.note, stacklevel=3)
     return activations
+
+
+def check_sae(sae: object) -> None:
+    """Raise TypeError for what is no SAE."""
+    if not hasattr(sae, "encode_sparse"):
+        raise TypeError(
+            f"sae is {type(sae).__name__}, expected an SAE: vv.demo_sae('a') for the demo model, "
+            "or vv.SAE.load(folder, repository or tensors, point=...)"
+        )
 
 
 def check_width(sae: SAE, width: int | None, point: Point, model_name: str) -> None:
@@ -212,7 +222,7 @@ def _length(piece: Piece) -> int:
 
 
 def _texts(text: str | Sequence[str]) -> list[str]:
-    texts = [text] if isinstance(text, str) else list(text)
+    texts = [text] if isinstance(text, str) or not np.iterable(text) else list(text)
     for each in texts:
         if not isinstance(each, str):
             raise TypeError(f"text holds a {type(each).__name__}, expected str: {each!r:.60}")

@@ -122,6 +122,10 @@ class Model(Facts):
             return text
         if isinstance(text, str):
             return tokenize(self.tokenizer, text)
+        if not np.iterable(text):
+            raise TypeError(
+                f"text is {type(text).__name__} {text!r:.40}, expected str or token ids"
+            )
         return tokens_of_ids(self.tokenizer, [int(i) for i in np.asarray(text).ravel()])
 
     def capture(
@@ -305,6 +309,10 @@ class Model(Facts):
     def token_id(self, token: str | int) -> int:
         """Return the id of a string that is one token."""
         if isinstance(token, (int, np.integer)):
+            if not 0 <= token < self.vocabulary:
+                raise ValueError(
+                    f"token {token} is outside {self.name}'s 0...{self.vocabulary - 1}"
+                )
             return int(token)
         ids = list(self.tokenizer(token, add_special_tokens=False)["input_ids"])
         if len(ids) != 1:
@@ -362,6 +370,8 @@ def _several(texts: Any) -> list[Any]:
     """Return a list of texts from one or several."""
     if isinstance(texts, (str, Tokens)):
         return [texts]
+    if not np.iterable(texts):
+        raise TypeError(f"texts is {type(texts).__name__}, expected str or a list of them")
     listed = list(texts)
     if listed and all(isinstance(item, (int, np.integer)) for item in listed):
         return [listed]

@@ -59,11 +59,21 @@ class FeatureActivations(ActivationTraits, View):
         text: str | Sequence[str] = "",
         **traits: Any,
     ) -> None:
+        if model is not None and (sae is None or not hasattr(sae, "point")):
+            raise TypeError(
+                f"sae is {type(sae).__name__}, expected an SAE such as vv.demo_sae('a'); for "
+                "values without one use vv.FeatureActivations.from_values(tokens, values, names)"
+            )
+        if model is not None and not hasattr(model, "submit"):
+            raise TypeError(
+                f"model is {type(model).__name__}, expected one from vv.load or vv.wrap"
+            )
         self._model, self._sae = model, sae
         self._shown: Shown | None = None
         self._quiet = True
         self._chosen = "selected_features" in traits
-        texts = {"text": text} if isinstance(text, str) else {"texts": list(text)}
+        listed = not isinstance(text, str) and np.iterable(text)
+        texts = {"texts": list(text)} if listed else {"text": text}
         super().__init__(**(texts | traits))
         self._quiet = False
         if model is None:
