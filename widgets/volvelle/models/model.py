@@ -123,9 +123,7 @@ class Model(Facts):
         if isinstance(text, str):
             return tokenize(self.tokenizer, text)
         if not np.iterable(text):
-            raise TypeError(
-                f"text is {type(text).__name__} {text!r:.40}, expected str or token ids"
-            )
+            raise TypeError(f"text is {type(text).__name__}, expected str or token ids")
         return tokens_of_ids(self.tokenizer, [int(i) for i in np.asarray(text).ravel()])
 
     def capture(
