@@ -152,9 +152,9 @@ const Caption = tracked(({ state, shown }: { state: State; shown: Shown }) => {
   const { run } = shown;
   const { random = 0, shuffled = 0 } = run?.placebos ?? {};
   const placebos = [
-    random && `${random} random directions of the same size`,
-    shuffled && `${shuffled} other features`,
-  ].filter(Boolean);
+    { kind: "random", n: random, name: `${random} random directions of the same size` },
+    { kind: "shuffled", n: shuffled, name: `${shuffled} other features` },
+  ].filter(({ n }) => n);
   return (
     <p class="vv-legend">
       <span class="vv-tok" data-steered="">
@@ -166,12 +166,13 @@ const Caption = tracked(({ state, shown }: { state: State; shown: Shown }) => {
       {shown.watch.length > 0 && (
         <span>
           bars: P {at}
-          {placebos.length > 0 && (
-            <>
+          {placebos.map(({ kind, name }) => (
+            <span key={kind}>
               {" "}
-              · <s class="vv-key" /> {placebos.join(", ")} (5…95 %)
-            </>
-          )}
+              · <s class="vv-key" data-kind={kind} /> {name}
+            </span>
+          ))}
+          {placebos.length > 0 && " (5…95 %, and the median)"}
         </span>
       )}
       {run && placebos.length === 0 && run.columns.length > 1 && <span>no placebo was run</span>}

@@ -54,19 +54,17 @@ export const Watched = tracked(({ state, shown, column }: WatchedProps) => {
               role="img"
               aria-label={`P(${token.trim()}) ${value === undefined ? "unknown" : short(value)}; ${said}`}
             >
-              <i style={{ width: share(value ?? 0) }} />
+              <span>
+                <i style={{ width: share(value ?? 0) }} />
+              </span>
               {bands.map(({ kind, band }) => (
-                <s
-                  key={kind}
-                  data-kind={kind}
-                  style={{ left: share(band[0]), right: `calc(100% - ${share(band[2])})` }}
-                >
-                  <b
-                    style={{
-                      left: `${band[2] > band[0] ? ((band[1] - band[0]) / (band[2] - band[0])) * 100 : 50}%`,
-                    }}
+                <span key={kind}>
+                  <s
+                    data-kind={kind}
+                    style={{ left: share(band[0]), right: `calc(100% - ${share(band[2])})` }}
                   />
-                </s>
+                  <b style={{ left: share(band[1]) }} />
+                </span>
               ))}
             </span>
             <span class="vv-num">{value === undefined ? "–" : short(value)}</span>

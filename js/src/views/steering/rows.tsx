@@ -127,12 +127,13 @@ const DirectionRow = tracked(({ state, row }: { state: State; row: Row }) => {
         {row.movable && method !== "clamp" ? (
           <select
             aria-label={`point of ${name}`}
+            title={`its own point is ${own}`}
             value={point}
             onChange={(event) => put("points", event.currentTarget.value)}
           >
             {points.map((each) => (
               <option key={each} value={each}>
-                {each === own ? `${each} (its own)` : each}
+                {each}
               </option>
             ))}
           </select>
@@ -167,6 +168,7 @@ const Line = tracked(({ state, row }: { state: State; row: Row }) => {
   const own = facts.own?.[method] ?? [];
   const settings = traits.signal("settings").value[name] ?? {};
   const value = state.strength(name);
+  const moved = traits.signal("points").value[name];
   const raw = value * state.length(row, unit);
   const others = method === "add" ? Object.keys(UNITS).filter((each) => each !== unit) : [];
   const said = others.flatMap((each) => {
@@ -233,6 +235,7 @@ const Line = tracked(({ state, row }: { state: State; row: Row }) => {
       <span class="vv-formula" title="s scales the change: h' = h + s · (method(h) − h)">
         {facts.methods?.[method]?.formula}
       </span>
+      {moved && moved !== row.points[0] && <span>moved from {row.points[0]}</span>}
       <span>neutral: {facts.methods?.[method]?.neutral}</span>
       {said.length > 0 && <span>= {said.join(" = ")}</span>}
       {row.label && <Label label={row.label} />}
