@@ -231,6 +231,81 @@ def test_a_separate_map_brings_b_onto_a_by_its_matches():
     assert pair.stability(1, n_epochs=5).shape == (1, 2)
 
 
+TEXTS = [
+    "The old sailor laughed at the storm. He had never feared the sea, he said.",
+    "def add(a, b):\n    return a + b\n\nprint(add(1, 2))  # three",
+    "Dear Anna, thank you for your letter. I am sorry to hear that you are ill.",
+    "",
+    "Yes",
+]
+
+
+def test_one_run_of_the_model_reads_what_encode_reads(model):
+    from volvelle.experiments.dual_reading import read
+    from volvelle.experiments.dual_sides import side
+
+    given = vv.demo_sae("a")
+    feelings = vv.Dictionary(given.W_dec[:5], list("abcde"), "resid_post.9", "feel")
+    both = read(model, TEXTS, [side(given, "a"), side(feelings, "b")], lambda *_: None)
+    encoded = vv.encode(model, TEXTS, given)
+    alive = side(given, "a").alive
+    rows = both[0].scored
+    assert rows.sum() == encoded.scored.sum()
+    ours, theirs = both[0].codes[rows], encoded.codes[:, np.flatnonzero(alive)][rows]
+    assert abs(ours - theirs).max() < 1e-2 * abs(theirs).max()
+    states = model.capture(TEXTS[0], "resid_post.9")["resid_post.9"][0]
+    expected = states @ unit_rows(given.W_dec[:5]).T
+    np.testing.assert_allclose(
+        both[1].codes[: len(states)].toarray(), expected, rtol=1e-3, atol=1e-2
+    )
+
+
+def test_features_are_matched_by_what_they_do_and_tokens_they_promote_are_told(model):
+    given = vv.demo_sae("a")
+    rows = given.W_dec[:6]
+    a = vv.Dictionary(rows, list("abcdef"), "resid_post.14", "forward")
+    b = vv.Dictionary(rows.flip(0), list("fedcba"), "resid_post.14", "backward")
+    pair = dual_layout(a, b, model=model, texts=TEXTS, cache=False, n_epochs=10)
+    assert (pair.match, pair.unit, pair.mode) == ("activation", "token", "joint")
+    assert (pair.matches.label_a == pair.matches.label_b).all()
+    assert len(pair.matches) == 6
+    assert pair.n_rows > 30
+    assert all(pair.a.promoted)
+    apart = dual_layout(a, b, model=model, texts=TEXTS, mode="separate", cache=False, n_epochs=10)
+    assert len(apart.matches) == 6
+
+
+def words(text, cuts):
+    """Tokens that end at the given places."""
+    from volvelle.models.tokens import Tokens
+
+    stops = [*cuts, len(text)]
+    offsets = np.array(list(zip([0, *cuts], stops, strict=True)))
+    strings = tuple(text[start:stop] for start, stop in offsets)
+    n = len(stops)
+    return Tokens(np.arange(n), strings, offsets, np.zeros(n, bool), np.arange(n), text)
+
+
+def test_models_that_cut_text_differently_are_compared_word_by_word():
+    import scipy.sparse as sp
+
+    from volvelle.experiments.dual_reading import Reading, aligned
+
+    text = "He had never feared it"
+    by_word = words(text, [2, 6, 12, 19])
+    in_pieces = words(text, [1, 2, 6, 9, 12, 15, 19])
+    codes = [sp.csr_array(np.arange(1.0, n + 1)[:, None]) for n in (5, 8)]
+    scored = [np.arange(n) > 0 for n in (5, 8)]
+    first = Reading(codes[0], (by_word,), scored[0])
+    second = Reading(codes[1], (in_pieces,), scored[1])
+    a, b, unit = aligned(first, second)
+    assert unit == "word"
+    # "He" is position 0 of one of them: neither compares it
+    assert a.toarray().ravel().tolist() == [2, 3, 4, 5]
+    assert b.toarray().ravel().tolist() == [3, 4 + 5, 6 + 7, 8]
+    assert aligned(first, first)[2] == "token"
+
+
 def test_the_axes_are_painted_first_and_a_stop_keeps_the_layout_but_not_the_file():
     seen = []
 

@@ -28,11 +28,13 @@ from volvelle.experiments.dual_parts import (
     promoted,
     shown,
 )
+from volvelle.experiments.dual_reading import aligned, read
 from volvelle.experiments.dual_result import DualLayout, Half
-from volvelle.experiments.dual_sides import Side, activations, aligned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from volvelle.experiments.dual_sides import Side
 
 # Neighbours the mixing score counts, without the point itself.
 N_MIXED = 15
@@ -58,13 +60,19 @@ class Work:
         progress: Callable[[float, str], None],
         on_picture: Callable[[Picture], bool | None],
     ) -> None:
-        self.plan, self.progress, self.on_picture = plan, progress, on_picture
+        self.plan, self.on_picture = plan, on_picture
+        self._told, self._furthest = progress, 0.0
         self.a: Side = plan.a
         self.b: Side | None = plan.b
         self.x_a = self.a.unit()
         self.x_b = self.b.unit() if self.b else np.zeros((0, self.a.d_model), np.float32)
         self.device = device(plan.model)
         self.epochs = 0
+
+    def progress(self, fraction: float, text: str) -> None:
+        """Tell how far the work is; never less far than before, whatever order steps come in."""
+        self._furthest = max(self._furthest, fraction)
+        self._told(self._furthest, text)
 
     def result(self) -> DualLayout:
         """Do all of it."""
@@ -201,10 +209,15 @@ class Work:
         if self.b is None:
             return no_pairs(), nothing(len(self.x_a)), "", 0
         if plan.match == "activation":
-            self.progress(0.82, "activations of a")
-            read_a = activations(plan.model, plan.texts, self.a)
-            self.progress(0.84, "activations of b")
-            read_b = activations(plan.model_b, plan.texts, self.b)
+
+            def reading(done: float, text: str) -> None:
+                self.progress(0.82 + 0.04 * done, text)
+
+            if plan.model_b is plan.model:
+                read_a, read_b = read(plan.model, plan.texts, (self.a, self.b), reading)
+            else:
+                (read_a,) = read(plan.model, plan.texts, (self.a,), reading)
+                (read_b,) = read(plan.model_b, plan.texts, (self.b,), reading)
             codes_a, codes_b, unit = aligned(read_a, read_b)
             n_rows = sizes(codes_a)[0]
 
