@@ -12,7 +12,7 @@ LAB_FLAGS := $(if $(filter 0,$(shell id -u)),--allow-root)
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install front-end browser demo test lint test-js test-python bench demo-sae
+.PHONY: help install front-end browser demo test lint test-js test-python test-remote bench demo-sae
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -71,6 +71,9 @@ demo-sae: install ## train the two demo dictionaries again, from their texts on 
 
 # A real NDIF deployment on loopback; its server side has an environment of its own.
 NDIF_VENV ?= .venv-ndif
+
+test-remote: $(VENV)/installed ## run the verbs on a real NDIF server on loopback (skips where the system has no namespaces)
+	+tests/remote/run.sh $(BIN)/python $(NDIF_VENV)
 
 $(NDIF_VENV)/installed: tests/remote/requirements.txt constraints.txt
 	test -x $(NDIF_VENV)/bin/python || $(PYTHON) -m venv $(NDIF_VENV)

@@ -222,24 +222,12 @@ def unembed(model: Model, vectors: Any, k: int) -> Unembedding:
         raise ValueError(
             f"vectors have shape {tuple(rows.shape)}, {model.name} is {model.d_model} wide"
         )
-    if model.remote:
-        raise NotImplementedError(f"{model.name} is on a server; its weights are not here")
     if not 1 <= k <= model.vocabulary:
         raise ValueError(f"k={k} must be in 1...{model.vocabulary}")
-    top: list[tuple[torch.Tensor, ...]] = []
-    weight = model.nnsight._module.get_output_embeddings().weight  # noqa: SLF001 - nnsight's name
-    with torch.no_grad():
-        gain, centred = final_gain(model)
-        for start in range(0, len(rows), MOST_ROWS):
-            chunk = rows[start : start + MOST_ROWS].to(weight.device)
-            if centred:
-                chunk = chunk - chunk.mean(-1, keepdim=True)
-            effects = ((chunk * gain).to(weight.dtype) @ weight.T).float()
-            effects = effects - effects.mean(-1, keepdim=True)
-            highest, promoted = effects.topk(k)
-            lowest, suppressed = effects.topk(k, largest=False)
-            top.append((promoted, highest, suppressed, lowest))
-            model.report(None, start / len(rows))
+    top: list[Sequence[torch.Tensor]] = []
+    for start in range(0, len(rows), MOST_ROWS):
+        top.append(_effects(model, rows[start : start + MOST_ROWS], k))
+        model.report(None, start / len(rows))
     joined = [torch.cat(parts).cpu().numpy() for parts in zip(*top, strict=True)]
     return Unembedding(
         promoted=_strings(model, joined[0]),
@@ -252,24 +240,27 @@ def unembed(model: Model, vectors: Any, k: int) -> Unembedding:
     )
 
 
-def final_gain(model: Model) -> tuple[Any, bool]:
-    """Return the final norm's gain (d_model,) and whether it subtracts the mean.
+def _effects(model: Model, rows: torch.Tensor, k: int) -> Sequence[torch.Tensor]:
+    import torch
 
-    Measured on the module: architectures disagree whether a stored 0 means a gain of 0 or 1.
-    """
+    layout = model.layout
+    if model.remote:
+        inputs = {"input_ids": torch.tensor([[model.pad_id]]), "use_cache": False}
+        return model.run(trace.unembed, inputs, (layout.embed, layout.norm, layout.head), rows, k)
+    weight = model.nnsight._module.get_output_embeddings().weight  # noqa: SLF001 - nnsight's name
+    with torch.no_grad():
+        gain, centred = final_gain(model)
+        return trace.effects_of(rows.to(weight.device), weight, gain, k, centred=centred)
+
+
+def final_gain(model: Model) -> tuple[Any, bool]:
+    """Return the final norm's gain (d_model,) and whether it subtracts the mean."""
     import torch
 
     module = model.nnsight._module  # noqa: SLF001 - nnsight's name
-    weight = module.get_output_embeddings().weight
-    if not model.layout.norm:
-        return torch.ones(model.d_model, device=weight.device), False
-    norm = module.get_submodule(model.layout.norm)
-    # root mean square 1 and, but for an odd width, mean 0: both kinds of norm leave it alone
-    probe = torch.ones(model.d_model, device=weight.device, dtype=weight.dtype)
-    probe[1::2] = -1
-    gain = ((norm(probe[None]) - norm(-probe[None])) / (2 * probe)).float()[0]
-    shifted = norm(torch.ones_like(probe)[None]) - norm(torch.zeros_like(probe)[None])
-    return gain, bool(shifted.abs().max() < 0.5 * gain.abs().max())
+    norm = module.get_submodule(model.layout.norm) if model.layout.norm else None
+    with torch.no_grad():
+        return trace.gain_of(norm, module.get_output_embeddings().weight)
 
 
 def _strings(model: Model, table: np.ndarray) -> tuple[tuple[str, ...], ...]:

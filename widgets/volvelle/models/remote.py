@@ -15,6 +15,8 @@ from volvelle.models.remote_status import RemoteRequest
 if TYPE_CHECKING:
     import pandas as pd
 
+# Seconds a server has to say what is up: it may ask its cluster first.
+STATUS = 70.0
 COLUMNS = ("model", "state", "level", "task", "dtype", "revision", "replicas")
 
 
@@ -114,9 +116,9 @@ def remote_models(host: str | None = None) -> pd.DataFrame:
     address = host_of(checked(host) if host is not None else True)
     asked = RemoteRequest(address, "")
     try:
-        answer = httpx.get(f"{address}/status", timeout=httpx.Timeout(70.0, connect=10.0))
+        answer = httpx.get(f"{address}/status", timeout=httpx.Timeout(STATUS, connect=10.0))
     except httpx.TimeoutException as error:
-        raise remote_errors.silent(asked, 70.0) from error
+        raise remote_errors.silent(asked, STATUS) from error
     except (httpx.HTTPError, OSError) as error:
         raise remote_errors.unreachable(asked, error) from error
     if answer.is_error:

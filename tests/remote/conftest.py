@@ -1,0 +1,113 @@
+"""A model here and the same one on the server that `stack.sh` has started."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import NamedTuple
+
+import pytest
+
+import volvelle as vv
+
+HOST = os.environ.get("NDIF_HOST", "")
+TABLE: list[Trip] = []
+
+
+class Trip(NamedTuple):
+    """One verb, run here and there."""
+
+    verb: str
+    difference: float
+    information: int
+    sent: int
+    received: int
+    here: float
+    there: float
+    requests: int
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.add_marker(pytest.mark.timeout(300))
+        if not HOST:
+            item.add_marker(pytest.mark.skip(reason="needs the server of `make test-remote`"))
+
+
+@pytest.fixture(scope="session")
+def host():
+    return HOST
+
+
+@pytest.fixture(scope="session")
+def here():
+    import torch
+
+    torch.set_num_threads(2)
+    return vv.load("smollm2")
+
+
+@pytest.fixture(scope="session")
+def there(host):
+    return vv.load("smollm2", remote=host)
+
+
+@pytest.fixture(scope="session")
+def both(here, there):
+    """Run a verb on both, the same seed and arguments; returns what each gave."""
+
+    def run(name, verb, numbers):
+        started = time.perf_counter()
+        a = verb(here)
+        between = time.perf_counter()
+        job = there.submit(lambda: verb(there))
+        b = job.result()
+        ended = time.perf_counter()
+        arrays = list(zip(numbers(a), numbers(b), strict=True))
+        difference = max((gap(x, y) for x, y in arrays), default=0.0)
+        TABLE.append(
+            Trip(
+                name,
+                difference,
+                sum(getattr(x, "nbytes", 8) for x, _ in arrays),
+                sum(r.sent for r in job.requests),
+                sum(r.received for r in job.requests),
+                between - started,
+                ended - between,
+                len(job.requests),
+            )
+        )
+        return a, b, difference, job
+
+    return run
+
+
+def gap(x, y):
+    """Largest difference of two arrays; infinite where they are not of one shape and kind."""
+    import numpy as np
+
+    x, y = np.asarray(x), np.asarray(y)
+    if x.shape != y.shape:
+        return float("inf")
+    if x.dtype.kind in "OUSb":
+        return 0.0 if (x == y).all() else float("inf")
+    same = (x == y) | (np.isnan(x) & np.isnan(y))
+    with np.errstate(invalid="ignore"):
+        return float(np.where(same, 0.0, np.abs(x - y)).max(initial=0.0))
+
+
+def pytest_terminal_summary(terminalreporter):
+    if not TABLE:
+        return
+    write = terminalreporter.write_line
+    write("")
+    write(
+        f"{'verb':26} {'difference':>10} {'kB asked':>9} {'kB sent':>8} {'kB back':>8} "
+        f"{'s here':>7} {'s there':>8} {'requests':>8}"
+    )
+    for row in TABLE:
+        write(
+            f"{row.verb:26} {row.difference:10.1e} {row.information / 1e3:9.1f} "
+            f"{row.sent / 1e3:8.1f} {row.received / 1e3:8.1f} {row.here:7.2f} {row.there:8.2f} "
+            f"{row.requests:8d}"
+        )

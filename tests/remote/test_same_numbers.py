@@ -1,0 +1,203 @@
+"""Every verb, here and on a real NDIF server: the same numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import volvelle as vv
+from volvelle.models.steering import Steered
+from volvelle.models.writing import generate_rows
+
+TEXTS = ["The man looked at the sky.", "When I woke up this morning, I felt", "No"]
+PROMPT = "When I woke up this morning, I"
+CLOSE = 1e-4
+
+
+def states(capture):
+    return [*capture.states.values(), capture.mask, capture.outliers]
+
+
+@pytest.mark.parametrize("positions", ["all", "last", "mean"])
+@pytest.mark.parametrize(
+    "points", ["resid_post.14", ["embed", "resid_pre.7", "mlp_out.7", "z.20", "resid_post.29"]]
+)
+def test_capture(both, points, positions):
+    name = f"capture {positions} {len(points) if isinstance(points, list) else 1}"
+    a, _, difference, job = both(name, lambda m: m.capture(TEXTS, points, positions), states)
+    assert difference <= CLOSE
+    asked = sum(state.nbytes for state in a.states.values())
+    if positions != "all":
+        asked += a.mask.size * 4 * len(a.states)  # the norms, for outliers
+    assert sum(request.received for request in job.requests) <= 1.2 * asked + 10_000
+
+
+def test_capture_of_a_text_in_windows(both):
+    text = " ".join(TEXTS) * 3
+    found = both(
+        "capture_windows",
+        lambda m: m.capture_windows(text, "resid_post.3", window=24),
+        lambda found: [found.states],
+    )
+    assert found[2] <= CLOSE
+
+
+def test_norm(both, there):
+    there._norms.clear()
+    for point in ("resid_post.14", "mlp_out.3"):
+        _, _, difference, job = both(f"norm {point}", lambda m, p=point: m.norm(p), lambda n: [n])
+        assert difference <= 1e-3  # of about 100
+    calls = [len(job.requests)]
+    job = there.submit(lambda: there.norm("resid_post.2"))
+    job.result()
+    assert calls == [1]
+    assert not job.requests
+
+
+@pytest.mark.parametrize("tokens", [None, [" happy", " sad"]])
+def test_next_token(both, tokens):
+    name = "next_token all" if tokens is None else "next_token 2"
+    a, _, difference, job = both(name, lambda m: m.next_token(TEXTS, tokens=tokens), lambda p: [p])
+    assert difference <= CLOSE
+    assert sum(request.received for request in job.requests) <= 1.2 * a.nbytes + 10_000
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.9])
+def test_generate(both, temperature):
+    def verb(model):
+        return model.generate(PROMPT, max_new_tokens=8, temperature=temperature, seed=3)
+
+    a, b, difference, _ = both(f"generate t={temperature}", verb, lambda g: [g.ids, g.logprobs])
+    assert difference <= CLOSE
+    assert a.text == b.text
+
+
+def test_unembed(both):
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((3, 576))
+    a, b, difference, _ = both(
+        "unembed",
+        lambda m: m.unembed(vectors, k=5),
+        lambda u: [u.promoted_ids, u.promoted_effects, u.suppressed_ids, u.suppressed_effects],
+    )
+    assert difference <= CLOSE
+    assert a.promoted == b.promoted
+
+
+def direction(seed=0, layer=14):
+    vector = np.random.default_rng(seed).standard_normal(576)
+    return vv.Direction(vector, f"v{seed}", f"resid_post.{layer}")
+
+
+def clamped(target, **how):
+    return vv.Steer(vv.demo_sae("a").feature(9), method="clamp", target=target, **how)
+
+
+STEERS = {
+    "add": lambda: vv.Steer(direction(), 0.3),
+    "raw": lambda: vv.Steer(direction(), 0.5, unit="raw"),
+    "orthogonal": lambda: vv.Steer(direction(), method="orthogonal", c=3.0),
+    "ablate": lambda: vv.Steer(direction(), method="ablate"),
+    "cap": lambda: vv.Steer(direction(), method="projection_cap", min=-0.1, max=0.1),
+    "swap": lambda: vv.Steer(direction(), method="swap", target=direction(1)),
+    "clamp": lambda: clamped(6.0),
+    "head": lambda: vv.HeadScale(7, 2, factor=-1.5),
+    "two layers": lambda: [vv.Steer(direction(1, 20), 0.2), vv.Steer(direction(2, 5), -0.2)],
+    "last of prompt": lambda: at(prompt=[-1], generated="none"),
+    "generated only": lambda: at(prompt="none", generated=(1, 3)),
+    "by token": lambda: at(prompt={"tokens": [" I"]}, generated="none"),
+    "first": lambda: at(first=True),
+    "special": lambda: at(special=True),
+    "when": lambda: at(when=vv.When(direction(3, 10), above=0.5)),
+}
+
+
+def at(**where):
+    return vv.Steer(direction(), 0.3, where=vv.Where(**where))
+
+
+@pytest.mark.parametrize("case", STEERS)
+def test_generation_with_every_method_and_where(both, case):
+    steers = STEERS[case]()
+    steers = steers if isinstance(steers, list) else [steers]
+
+    def verb(model):
+        ids = model.prompt_ids(PROMPT)
+        steered = Steered(model, [steers, []], [ids] * 2, 5, noting=True)
+        rows = generate_rows(model, [ids] * 2, steered, max_new_tokens=5, watch=[10, 20])
+        return rows, steered.applied
+
+    def numbers(found):
+        rows, applied = found
+        arrays = [part for row in rows for part in (row.ids, row.logprobs, row.watched)]
+        for one in applied.values():
+            arrays += [one.masks, *(size / 100 for size in one.sizes.values())]
+        return arrays
+
+    assert both(f"steered, {case}", verb, numbers)[2] <= CLOSE
+
+
+def test_steer(both):
+    run = lambda m: vv.steer(  # noqa: E731
+        m, PROMPT, vv.Steer(direction(), 0.2), (-1, 0, 1), placebo=2, max_new_tokens=6,
+        watch=(" happy", " sad"), samples=2, temperature=0.7,
+    )  # fmt: skip
+    a, _, difference, job = both("vv.steer", run, table)
+    assert difference <= 1e-3
+    assert len(a.to_pandas())
+    # the sweep is one request, beside the norm and the scoring of what was written
+    assert len(job.requests) <= 4
+
+
+def table(result):
+    """Every numeric column of a result."""
+    frame = result.to_pandas()
+    return [frame[name].to_numpy() for name in frame if frame[name].dtype.kind in "fi"]
+
+
+def test_dose(both):
+    how = {"strengths": (0, 1), "answers": (" happy", " sad"), "placebo": 2}
+    found = both(
+        "vv.dose", lambda m: vv.dose(m, "I feel", vv.Steer(direction(), 0.2), **how), table
+    )
+    assert found[2] <= 1e-3
+
+
+def test_encode(both):
+    sae = vv.demo_sae("a")
+    a, b, _, _ = both("vv.encode", lambda m: vv.encode(m, TEXTS, sae), lambda e: [e.codes.data])
+    np.testing.assert_allclose(a.codes.toarray(), b.codes.toarray(), atol=CLOSE)
+
+
+@pytest.fixture(scope="module")
+def circle(both):
+    found = both(
+        "emotion_circle",
+        lambda m: vv.emotion_circle(m, layer=14, n_null=20, cache=False),
+        lambda c: [np.cos(np.radians(c.angles)), np.sin(np.radians(c.angles)), c.radii],
+    )
+    assert found[2] <= 1e-3
+    return found[0]
+
+
+def test_emotion_circle_and_the_wheel(both, circle):
+    found = both(
+        "steer_around",
+        lambda m: vv.steer_around(m, circle, ["I feel"], range(0, 360, 120), placebo=2),
+        table,
+    )
+    assert found[2] <= 1e-3
+
+
+def test_matching_by_activations(both):
+    a, b = vv.demo_sae("a"), vv.demo_sae("b")
+    found = both(
+        "dual_layout activations",
+        lambda m: vv.dual_layout(
+            a, b, model=m, texts=TEXTS * 3, match="activations", n_epochs=2, cache=False
+        ),
+        lambda d: [
+            np.asarray(d.matches.to_numpy() if hasattr(d.matches, "to_numpy") else d.matches)
+        ],
+    )
+    assert found[2] <= 1e-3
