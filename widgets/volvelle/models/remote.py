@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from volvelle.compute.names import known_keywords
 from volvelle.models import remote_errors
 from volvelle.models.remote_status import RemoteRequest
 
@@ -89,6 +90,7 @@ def structure(source: str, tokenizer: Any, revision: str | None) -> Any:
     return lm
 
 
+@known_keywords
 def remote_models(host: str | None = None) -> pd.DataFrame:
     """List the models of a server with their state.
 
