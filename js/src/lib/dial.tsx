@@ -92,17 +92,31 @@ const Face = tracked(({ dial, live, marks, means, radius, half, widths }: FacePr
     // with shift the hand only turns
     return event.shiftKey ? { ...next, strength: dial.hand.value.strength } : next;
   }
-  function down(event: PointerEvent): void {
-    if (event.button !== 0) return;
-    event.preventDefault();
+  // on a name a press may be a click: the hand moves once the pointer does
+  const pressed = useRef<Point | undefined>(undefined);
+  function begin(event: PointerEvent): void {
+    pressed.current = undefined;
     (event.currentTarget as Element).setPointerCapture?.(event.pointerId);
     svg.current?.querySelector<SVGElement>(".vv-hand")?.focus({ preventScroll: true });
     dial.drag(follow(event), live);
   }
+  function down(event: PointerEvent): void {
+    if (event.button !== 0) return;
+    event.preventDefault();
+    if ((event.target as Element).closest(".vv-place")) pressed.current = point(event);
+    else begin(event);
+  }
   function move(event: PointerEvent): void {
+    const from = pressed.current;
     if (dial.dragging.value) dial.drag(follow(event), live);
+    else if (from && event.buttons !== 1) pressed.current = undefined;
+    else if (from) {
+      const { x, y } = point(event);
+      if (Math.hypot(x - from.x, y - from.y) > 4) begin(event);
+    }
   }
   function up(): void {
+    pressed.current = undefined;
     if (dial.dragging.value) dial.release(dial.hand.value);
   }
 
@@ -119,29 +133,27 @@ const Face = tracked(({ dial, live, marks, means, radius, half, widths }: FacePr
     >
       <g onPointerDown={down} onPointerMove={move} onPointerUp={up} onPointerCancel={up}>
         <circle class="vv-dial-disc" r={outer} />
-      </g>
-      <Band radius={radius + BAND / 2} />
-      <Grid radius={radius} axes={dial.facts.value.axes ?? ["", ""]} />
-      {places.map((place, i) => (
-        <Reference key={place.name} place={place} radius={radius} lit={lit.name === i} />
-      ))}
-      {places.map((place, i) => (
-        <NameOf
-          key={place.name}
-          place={place}
-          radius={radius}
-          label={labels[i]}
-          lit={lit.name === i}
-          selected={selected.includes(place.name)}
-          onLook={(on) => {
-            if (on) dial.lit.value = { name: i, token: -1 };
-            else unlit(dial);
-          }}
-          onToggle={() => dial.toggle(place.name)}
-        />
-      ))}
-      <Marks dial={dial} marks={marks} means={means} radius={radius} />
-      <g onPointerDown={down} onPointerMove={move} onPointerUp={up} onPointerCancel={up}>
+        <Band radius={radius + BAND / 2} />
+        <Grid radius={radius} axes={dial.facts.value.axes ?? ["", ""]} />
+        {places.map((place, i) => (
+          <Reference key={place.name} place={place} radius={radius} lit={lit.name === i} />
+        ))}
+        {places.map((place, i) => (
+          <NameOf
+            key={place.name}
+            place={place}
+            radius={radius}
+            label={labels[i]}
+            lit={lit.name === i}
+            selected={selected.includes(place.name)}
+            onLook={(on) => {
+              if (on) dial.lit.value = { name: i, token: -1 };
+              else unlit(dial);
+            }}
+            onToggle={() => dial.toggle(place.name)}
+          />
+        ))}
+        <Marks dial={dial} marks={marks} means={means} radius={radius} />
         <HandOfDial dial={dial} radius={radius} />
       </g>
     </svg>

@@ -1,6 +1,6 @@
 // Around the wheel: how each word answers to every angle, and what is written there.
 import { css, cyclic } from "../../lib/colour";
-import { at, fixed } from "../../lib/dial_geometry";
+import { fixed } from "../../lib/dial_geometry";
 import { tracked } from "../../lib/tracked";
 import type { Response, WheelFacts } from "./data";
 import type { State } from "./state";
@@ -140,7 +140,7 @@ const Texts = tracked(({ facts, state }: { facts: WheelFacts; state: State }) =>
             onClick={() => state.dial.release({ ...state.dial.hand.value, angle: angle ?? 0 })}
           >
             <div class="vv-facts">
-              <Pointer angle={angle ?? 0} /> {angle}°, near {state.dial.nearestName(angle ?? 0)}
+              {angle}°, near {state.dial.nearestName(angle ?? 0)}
               {valence(value)}
             </div>
             <p>{text}</p>
@@ -153,14 +153,4 @@ const Texts = tracked(({ facts, state }: { facts: WheelFacts; state: State }) =>
 
 function valence(value: number | null): string {
   return value === null ? "" : ` · ${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
-}
-
-function Pointer({ angle }: { angle: number }) {
-  const end = at(angle, 6);
-  return (
-    <svg class="vv-pointer" viewBox="-8 -8 16 16" role="presentation">
-      <circle r="7" />
-      <path d={`M0 0L${fixed(end.x)} ${fixed(end.y)}`} />
-    </svg>
-  );
 }
