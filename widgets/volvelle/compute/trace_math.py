@@ -113,6 +113,8 @@ def activate(
     if architecture == "gated":
         size = (pre * weights["r_mag"].exp() + weights["b_mag"]).relu()
         return size * (pre + weights["b_gate"] > 0)
+    if cut is None:
+        return pre.relu()
     if architecture == "topk":
         return pre.relu() * (pre >= cut)
     if architecture == "abstopk":
