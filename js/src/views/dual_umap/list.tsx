@@ -7,7 +7,7 @@ import { count, short } from "../../lib/numbers";
 import { csv, download } from "../../lib/table";
 import { tracked, useSignal } from "../../lib/tracked";
 import type { Spot } from "./data";
-import { isHead, selectionRows } from "./rows";
+import { isHead, rowAt, rowCount } from "./rows";
 import type { MapState } from "./state";
 
 const ROW_PIXELS = 26;
@@ -18,12 +18,11 @@ export const SelectionList = tracked(({ state }: { state: MapState }) => {
   const height = useSignal(360);
   const active = useSignal(-1);
   const box = useRef<HTMLDivElement>(null);
-  const rows = selectionRows(state);
+  const sections = state.sections.value;
+  const n = rowCount(sections);
+  const row = (at: number) => rowAt(sections, at);
   const first = Math.max(Math.floor(top.value / ROW_PIXELS) - SPARE_ROWS, 0);
-  const last = Math.min(
-    Math.ceil((top.value + height.value) / ROW_PIXELS) + SPARE_ROWS,
-    rows.length,
-  );
+  const last = Math.min(Math.ceil((top.value + height.value) / ROW_PIXELS) + SPARE_ROWS, n);
   const selected = state.selected[0].value.length + state.selected[1].value.length;
 
   function onScroll(event: Event): void {
@@ -33,27 +32,31 @@ export const SelectionList = tracked(({ state }: { state: MapState }) => {
   }
   function onClick(event: MouseEvent): void {
     const at = (event.target as HTMLElement).closest<HTMLElement>(".vv-row")?.dataset.at;
-    const row = at === undefined ? undefined : rows[Number(at)];
-    if (!row || isHead(row)) return;
+    const spot = at === undefined ? undefined : row(Number(at));
+    if (!spot || isHead(spot)) return;
     active.value = Number(at);
-    pick(state, row);
+    pick(state, spot);
   }
   function onKey(event: KeyboardEvent): void {
-    const row = rows[active.value];
-    if ((event.key === "Enter" || event.key === " ") && row && !isHead(row)) {
-      pick(state, row);
+    const now = row(active.value);
+    if ((event.key === "Enter" || event.key === " ") && now && !isHead(now)) {
+      pick(state, now);
       event.preventDefault();
       event.stopPropagation();
       return;
     }
-    let next = move(event.key, active.value, rows.length);
+    let next = move(event.key, active.value, n);
     if (next === undefined) return;
     const step = next >= active.value ? 1 : -1;
-    while (next > 0 && next < rows.length - 1 && isHead(rows[next] as never)) next += step;
+    const onHead = (at: number): boolean => {
+      const found = row(at);
+      return found !== undefined && isHead(found);
+    };
+    while (next > 0 && next < n - 1 && onHead(next)) next += step;
     event.preventDefault();
     event.stopPropagation();
     active.value = next;
-    const found = rows[next];
+    const found = row(next);
     if (found && !isHead(found)) state.looked.value = found;
     const element = box.current;
     if (!element) return;
@@ -69,7 +72,7 @@ export const SelectionList = tracked(({ state }: { state: MapState }) => {
       <div class="vv-map-list-head">
         <span>{selected ? `${count(selected)} selected` : "Selection"}</span>
         <span class="vv-grow" />
-        {rows.length > 0 && (
+        {n > 0 && (
           <button type="button" title="save these rows as CSV" onClick={() => save(state)}>
             CSV
           </button>
@@ -82,7 +85,7 @@ export const SelectionList = tracked(({ state }: { state: MapState }) => {
       </div>
       <div
         class="vv-map-rows"
-        data-empty={rows.length === 0 ? "" : undefined}
+        data-empty={n === 0 ? "" : undefined}
         ref={box}
         role="listbox"
         tabIndex={0}
@@ -92,22 +95,24 @@ export const SelectionList = tracked(({ state }: { state: MapState }) => {
         onKeyDown={onKey}
         onClick={onClick}
       >
-        {rows.length === 0 && <Hint alone={!state.sides.value[1].n} />}
-        <div style={{ height: `${rows.length * ROW_PIXELS}px`, position: "relative" }}>
-          {rows.slice(first, last).map((row, i) => {
+        {n === 0 && <Hint alone={!state.sides.value[1].n} />}
+        <div style={{ height: `${n * ROW_PIXELS}px`, position: "relative" }}>
+          {Array.from({ length: Math.max(last - first, 0) }, (_, i) => {
             const at = first + i;
             const style = { top: `${at * ROW_PIXELS}px` };
-            return isHead(row) ? (
+            const here = row(at);
+            if (!here) return null;
+            return isHead(here) ? (
               <div class="vv-row-head" style={style} key={`h${at}`}>
-                {row.head} <span class="vv-facts">{row.note}</span>
+                {here.head} <span class="vv-facts">{here.note}</span>
               </div>
             ) : (
               <Feature
                 state={state}
-                spot={row}
+                spot={here}
                 at={at}
                 active={at === active.value}
-                key={`${row.which}/${row.index}/${at}`}
+                key={`${here.which}/${here.index}/${at}`}
               />
             );
           })}
@@ -178,24 +183,15 @@ function pick(state: MapState, spot: Spot): void {
 
 function save(state: MapState): void {
   const head = ["section", "dictionary", "feature", "label", "match", "score"];
-  let section = "";
   const table: (string | number)[][] = [];
-  for (const row of selectionRows(state)) {
-    if (isHead(row)) {
-      section = row.head;
-      continue;
+  for (const { head: section, which, indices } of state.sections.value) {
+    const side = state.sides.value[which];
+    for (let j = 0; j < indices.length; j++) {
+      const index = indices[j] as number;
+      const match = state.match({ which, index })?.index ?? "";
+      const score = match === "" ? "" : (state.matches.value.score[which][index] ?? "");
+      table.push([section, side.name, index, side.label(index), match, score]);
     }
-    const side = state.sides.value[row.which];
-    const match = state.match(row);
-    const score = state.matches.value.score[row.which][row.index] ?? 0;
-    table.push([
-      section,
-      side.name,
-      row.index,
-      side.label(row.index),
-      match ? match.index : "",
-      match ? score : "",
-    ]);
   }
   download("selection.csv", new Blob([csv(head, table)], { type: "text/csv" }));
 }

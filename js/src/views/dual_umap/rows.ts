@@ -1,60 +1,87 @@
 // The rows of the selection list: what is selected, its matches, and what is there instead.
+// Sections hold indices, not rows: a selection may be of a million points.
 import { inside } from "../../lib/scatter_points";
-import { neighboursOf, type Spot, type Which } from "./data";
+import { neighboursOf, type Side, type Spot, type Which } from "./data";
+import { hitIndices } from "./search";
 import type { MapState } from "./state";
 
-export type Row = { head: string; note?: string } | Spot;
+export interface Section {
+  head: string;
+  note: string;
+  which: Which;
+  indices: ArrayLike<number>;
+}
 
-export const isHead = (row: Row): row is { head: string; note?: string } => "head" in row;
+export type Row = { head: string; note: string } | Spot;
 
-/** Rows in order; empty while nothing is selected and nothing is searched for. */
-export function selectionRows(state: MapState): Row[] {
+export const isHead = (row: Row): row is { head: string; note: string } => "head" in row;
+
+/** How many rows the sections take, each with its head. */
+export function rowCount(sections: Section[]): number {
+  return sections.reduce((sum, { indices }) => sum + 1 + indices.length, 0);
+}
+
+export function rowAt(sections: Section[], at: number): Row | undefined {
+  let left = at;
+  for (const section of sections) {
+    if (left === 0) return { head: section.head, note: section.note };
+    if (left <= section.indices.length) {
+      return { which: section.which, index: section.indices[left - 1] as number };
+    }
+    left -= 1 + section.indices.length;
+  }
+  return undefined;
+}
+
+/** Sections in order; none while nothing is selected and nothing is searched for. */
+export function selectionRows(state: MapState): Section[] {
   const sides = state.sides.value;
-  const rows: Row[] = [];
   const selected = [state.selected[0].value, state.selected[1].value] as const;
   if (selected[0].length + selected[1].length === 0) return hitRows(state);
+  const sections: Section[] = [];
+  const add = (which: Which, head: string, indices: ArrayLike<number>, more = ""): void => {
+    if (!indices.length) return;
+    const note = `${indices.length.toLocaleString("en-US")}${more}`;
+    sections.push({ head: `${head} ${sides[which].name}`.trim(), note, which, indices });
+  };
+  for (const which of [0, 1] as const) add(which, "selected in", selected[which]);
   for (const which of [0, 1] as const) {
-    const own = selected[which];
-    if (!own.length) continue;
-    rows.push({ head: `selected in ${sides[which].name}`, note: `${own.length}` });
-    for (const index of own) rows.push({ which, index });
-  }
-  for (const which of [0, 1] as const) {
-    if (!selected[which].length || !sides[(1 - which) as Which].n) continue;
     const other = (1 - which) as Which;
-    const taken = new Set(selected[other]);
-    const matched = counterparts(state, which).filter((index) => !taken.has(index));
-    const known = new Set([...taken, ...matched]);
-    if (matched.length) {
-      rows.push({ head: `their matches in ${sides[other].name}`, note: `${matched.length}` });
-      for (const index of matched) rows.push({ which: other, index });
-    }
-    const instead = insteadOf(state, which).filter((index) => !known.has(index));
+    if (!selected[which].length || !sides[other].n) continue;
+    const known = new Uint8Array(sides[other].n);
+    for (const index of selected[other]) known[index] = 1;
+    const matched = counterparts(state, which);
+    add(other, "their matches in", fresh(matched, known));
+    const instead = fresh(insteadOf(state, which, sides[other], matched), known);
     if (instead.length) {
-      rows.push({
-        head: `in ${sides[other].name} instead`,
-        note: `${instead.length}, no match among these`,
-      });
-      for (const index of instead) rows.push({ which: other, index });
+      const note = `${instead.length.toLocaleString("en-US")}, no match among these`;
+      const head = `in ${sides[other].name} instead`;
+      sections.push({ head, note, which: other, indices: instead });
     }
   }
-  return rows;
+  return sections;
+}
+
+/** The indices that are not known yet; they are from then on. */
+function fresh(indices: ArrayLike<number>, known: Uint8Array): number[] {
+  const found: number[] = [];
+  for (let j = 0; j < indices.length; j++) {
+    const index = indices[j] as number;
+    if (known[index]) continue;
+    known[index] = 1;
+    found.push(index);
+  }
+  return found;
 }
 
 /** Points a search found, while nothing is selected. */
-function hitRows(state: MapState): Row[] {
+function hitRows(state: MapState): Section[] {
   const hits = state.hits.value;
-  const rows: Row[] = [];
-  for (const side of state.sides.value) {
-    const found = hits.of[side.which];
-    const count = hits.count[side.which];
-    if (!found || !count) continue;
-    rows.push({ head: `found in ${side.name}`, note: `${count}` });
-    found.forEach((hit, index) => {
-      if (hit) rows.push({ which: side.which, index });
-    });
-  }
-  return rows;
+  return state.sides.value.flatMap(({ which, name }) => {
+    const indices = hitIndices(hits.of[which]);
+    const note = indices.length.toLocaleString("en-US");
+    return indices.length ? [{ head: `found in ${name}`, note, which, indices }] : [];
+  });
 }
 
 /** Matches of what is selected in one dictionary, in the order of the selection. */
@@ -75,18 +102,16 @@ const MOST_INSTEAD = 200;
  * What the other dictionary has here: points inside the same lasso, or the nearest ones in the
  * original space; without those that match something selected.
  */
-export function insteadOf(state: MapState, which: Which): number[] {
-  const other = state.sides.value[(1 - which) as Which];
-  const mine = state.sides.value[which];
+function insteadOf(state: MapState, which: Which, other: Side, matched: number[]): number[] {
+  const taken = new Uint8Array(other.n);
+  for (const index of matched) taken[index] = 1;
   const polygon = state.lasso.value;
-  const matched = new Set(counterparts(state, which));
-  if (polygon) return [...inside(other.layer, polygon)].filter((index) => !matched.has(index));
-  const found = new Set<number>();
+  if (polygon) return fresh(inside(other.layer, polygon), taken);
+  const found: number[] = [];
   for (const index of state.selected[which].value) {
-    for (const near of neighboursOf(mine, index)[1]) {
-      if (!matched.has(near.index)) found.add(near.index);
-    }
-    if (found.size >= MOST_INSTEAD) break;
+    const near = neighboursOf(state.sides.value[which], index)[1].map((each) => each.index);
+    found.push(...fresh(near, taken));
+    if (found.length >= MOST_INSTEAD) break;
   }
-  return [...found];
+  return found;
 }

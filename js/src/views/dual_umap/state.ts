@@ -33,6 +33,7 @@ import {
   type Which,
 } from "./data";
 import { clusterNames } from "./names";
+import { type Section, selectionRows } from "./rows";
 import { type Hits, search } from "./search";
 
 export type Tool = "pan" | "lasso" | "box";
@@ -46,6 +47,8 @@ export interface MapState {
   selected: [ReadonlySignal<Uint32Array>, ReadonlySignal<Uint32Array>];
   hits: ReadonlySignal<Hits>;
   legend: ReadonlySignal<Legend>;
+  /** Rows of the list. */
+  sections: ReadonlySignal<Section[]>;
   /** What a point sent to the picture last: grows when the points must be drawn again. */
   painted: ReadonlySignal<number>;
   camera: Signal<Camera>;
@@ -183,6 +186,7 @@ export function makeState(
     selected,
     hits,
     legend,
+    sections: computed(() => selectionRows(state)),
     painted,
     camera,
     tool: signal<Tool>("pan"),
