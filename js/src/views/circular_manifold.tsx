@@ -18,6 +18,8 @@ export function drawCircularManifold(
 ): void {
   const root = document.createElement("div");
   root.className = "vv vv-circular_manifold";
+  // else JupyterLab takes Enter, and arrows up and down, before they come here
+  root.dataset.lmSuppressShortcuts = "true";
   el.append(root);
   addStyles(el, base, sheet);
   const late = unanswered(traits, stop);

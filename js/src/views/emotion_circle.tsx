@@ -25,6 +25,8 @@ export function drawEmotionCircle(
   const state = makeState(traits);
   const root = document.createElement("div");
   root.className = "vv vv-emotion_circle";
+  // else JupyterLab takes Enter, and arrows up and down, before they come here
+  root.dataset.lmSuppressShortcuts = "true";
   el.append(root);
   addStyles(el, base, dialSheet, sheet);
   const late = unanswered(traits, stop);
