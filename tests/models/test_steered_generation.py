@@ -202,7 +202,9 @@ def test_strength_0_of_every_method_is_bit_for_bit_the_unsteered_row(small, sae,
         "add": (vv.Steer(direction(), 9.0), None),
         "head": (vv.HeadScale(1, 0), None),
     }
-    (off, base), applied = run(small, [[made[case][0].times(0)], []])
+    (off, _), applied = run(small, [[made[case][0].times(0)], []])
+    # the same row of an unsteered batch: rounding differs between rows of one product
+    (base, _), _ = run(small, [[], []])
     np.testing.assert_array_equal(off.watched, base.watched)
     assert not applied[0].masks.any()
 
