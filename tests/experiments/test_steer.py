@@ -105,6 +105,26 @@ def test_effective_strength_is_told_in_every_unit(small, run):
     np.testing.assert_allclose(touched, norm, rtol=1e-4)
 
 
+def test_the_change_is_told_in_raw_and_in_norms_whatever_the_method(small):
+    steer = vv.Steer(direction(), method="ablate")
+    run = vv.steer(small, PROMPT, steer, (1,), 0, max_new_tokens=3)
+    last = run.to_pandas().iloc[-1]
+    size = run.row(1).sizes["resid_post.1"][0]
+    assert last["|delta| resid_post.1 [raw]"] == pytest.approx(np.median(size[size > 0]))
+    wanted = np.median(size[size > 0]) / small.norm("resid_post.1")
+    assert last["|delta| resid_post.1 [norm]"] == pytest.approx(wanted)
+
+
+def test_a_clamps_target_is_told_in_every_unit(small, sae):
+    steer = vv.Steer(sae.feature(3), unit="max_act", method="clamp", target=2.0)
+    run = vv.steer(small, PROMPT, steer, (1,), 0, max_new_tokens=1)
+    told = run.steers[0].settings
+    assert told["target_raw"] == pytest.approx([6.0])
+    assert told["target_max_act"] == pytest.approx([2.0])
+    length = 6 * sae.feature(3).norm / small.norm("resid_post.1")
+    assert told["target_norm"] == pytest.approx([length])
+
+
 def test_the_band_holds_quantiles_of_the_placebos_beside_the_steer(run):
     band = run.band("e", quantiles=(0, 0.5, 1))
     curves = np.stack([run.curve("e", kind="random", number=n) for n in range(4)])

@@ -141,7 +141,7 @@ def steer(
             strengths=multipliers,
             watch=tuple(t if isinstance(t, str) else model.tokenizer.decode([t]) for t in watch),
             rows=_rows(model, keys, written, steered, _part(progress, WRITING, 1)),
-            norms={str(part.point): model.norm(part.point) for one in mine for part in one.parts()},
+            norms={point: model.norm(point) for point in steered.applied[0].sizes},
             settings=settings,
             vectors={
                 f"{i}.{j}": direction.vector

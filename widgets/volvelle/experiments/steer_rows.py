@@ -116,7 +116,10 @@ class SteerCard:
     where : dict
         ``prompt``, ``generated``, ``special``, ``first``, ``when``.
     settings : dict
-        The method's own numbers: c, min, max, target.
+        The method's own numbers: c, min, max, target. A clamp's target also in every unit, per
+        feature: ``target_raw`` (activations), ``target_max_act`` (multiples of the largest;
+        None where that is unknown), ``target_norm`` (length of what it writes, in residual
+        norms).
     lengths : dict of unit -> float or None
         |v| at s = 1 for method add at its first point, in every unit: ``raw``, ``norm``
         (multiples of the point's median residual norm) and ``max_act`` (multiples of the
@@ -161,6 +164,7 @@ def card(steer: AnySteer, model: Any) -> SteerCard:
         settings["target"] = target.name
     elif target is not None:
         settings["target"] = np.asarray(target, dtype=float).tolist()
+        settings |= _targets(parts, model)
     return SteerCard(
         name=steer.name,
         method=steer.method,
@@ -173,6 +177,17 @@ def card(steer: AnySteer, model: Any) -> SteerCard:
         settings=settings,
         lengths=_lengths(parts[0], model) if steer.method == "add" else {},
     )
+
+
+def _targets(parts: Sequence[Any], model: Any) -> dict[str, Any]:
+    found: dict[str, list[float | None]] = {"raw": [], "max_act": [], "norm": []}
+    for part in parts:
+        norm = model.norm(part.point)
+        for feature, level in zip(part.sources, part.settings["level"], strict=True):
+            found["raw"].append(float(level))
+            found["max_act"].append(float(level / feature.a_max) if feature.a_max else None)
+            found["norm"].append(float(level * feature.norm / norm))
+    return {f"target_{unit}": values for unit, values in found.items()}
 
 
 def _lengths(part: Any, model: Any) -> dict[str, float | None]:

@@ -93,6 +93,12 @@ class SteeredRow:
         return max((float(np.median(r)) for r in touched if len(r)), default=0.0)
 
     @property
+    def deltas(self) -> dict[str, float]:
+        """Median |delta| over the tokens that were touched, per point; 0 where none was."""
+        touched = {p: size[0][np.nan_to_num(size[0]) > 0] for p, size in self.sizes.items()}
+        return {p: float(np.median(d)) if len(d) else 0.0 for p, d in touched.items()}
+
+    @property
     def next(self) -> np.ndarray:
         """Probability of each watched token right after the prompt, shape (n_watch,)."""
         return np.exp(self.watched[0]) if len(self.watched) else np.zeros(0, np.float32)
@@ -259,8 +265,10 @@ class SteeringRun:
         """Return one line per row.
 
         Columns: kind, placebo, strength, sample, text, n_tokens, perplexity, repetition, ratio
-        (median |delta|/|h| where it acted), one ``P(token)`` per watched token, and one
-        ``<steer> [unit]`` per steer and unit with the effective strength of method add.
+        (median |delta|/|h| where it acted), one ``P(token)`` per watched token, per steered
+        point the median |delta| as it is and in residual norms (``|delta| point [raw]``,
+        ``[norm]``), and one ``<steer> [unit]`` per steer of method add and unit with its
+        effective strength.
         """
         import pandas as pd
 
@@ -278,6 +286,9 @@ class SteeringRun:
                 "ratio": row.ratio,
             }
             line |= {f"P({t})": float(p) for t, p in zip(self.watch, row.next, strict=True)}
+            for point, delta in row.deltas.items():
+                line[f"|delta| {point} [raw]"] = delta
+                line[f"|delta| {point} [norm]"] = delta / self.norms[point]
             for steer in self.steers:
                 for unit, value in steer.effective(row.strength).items():
                     if value is not None:
