@@ -158,6 +158,14 @@ def failed(request: RemoteRequest, said: str) -> RemoteFailure:
         )
     if any(words in said for words in VERSIONS):
         return _version(request, line, said)
+    if "execution timeout" in said:
+        return RemoteFailure(
+            f"request {request.id} took longer than {request.host} allows ({line}); ask for fewer "
+            "tokens, texts or steers at once",
+            "too large",
+            told=said,
+            request=request,
+        )
     if request.reached("running") or any(words in said.lower() for words in BUSY):
         return _busy(request, said)
     if any(words.lower() in said.lower() for words in NOT_THERE) or not request.reached("running"):

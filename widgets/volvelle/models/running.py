@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import weakref
 from contextlib import contextmanager, nullcontext
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from volvelle.models.layout import Layout
+    from volvelle.models.remote_status import RemoteRequest
     from volvelle.models.remote_stream import TokenStream
 
 T = TypeVar("T")
@@ -33,6 +35,19 @@ def worker_of(module: Any, name: str) -> Worker:
         worker = _workers[module] = Worker(name)
         weakref.finalize(module, worker.stop, 0)
     return worker
+
+
+class _Announced:
+    """Writes the states that take long to stderr, once each."""
+
+    def __init__(self) -> None:
+        self.said = ""
+
+    def __call__(self, request: RemoteRequest) -> None:
+        slow = request.status in ("provisioning", "deploying") or (request.position or 0) > 1
+        if slow and request.text != self.said:
+            self.said = request.text
+            sys.stderr.write(f"{request.model} at {request.host}: {request.text}\n")
 
 
 class Runner:
@@ -138,7 +153,9 @@ class Runner:
         request = RemoteRequest(host_of(self.remote), self.layout.name)
         if job is not None:
             job.requests.append(request)
-        return ProgressBackend(self.lm, request, job=job, stream=stream)
+        # a cell that waits sees no job: it is told why nothing happens
+        on_state = _Announced() if job is None or not job.watched else None
+        return ProgressBackend(self.lm, request, job=job, stream=stream, on_state=on_state)
 
     def _wait(self, seconds: float) -> None:
         """Let a lost server come back, unless the job is stopped."""

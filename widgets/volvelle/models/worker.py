@@ -117,6 +117,11 @@ class Job:
         if self._on_progress is not None:
             self._on_progress(self.progress, text)
 
+    @property
+    def watched(self) -> bool:
+        """Whether somebody is told how far it is."""
+        return self._on_progress is not None
+
     def tell(self, text: str) -> None:
         """Say what is waited for, with nothing done yet; never stops the work."""
         self.text = text

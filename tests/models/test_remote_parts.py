@@ -1,0 +1,187 @@
+"""The way to a server as far as none is needed: addresses, states, lines, results, errors."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+import torch
+
+import volvelle as vv
+from volvelle.models import remote_errors
+from volvelle.models.remote import checked, host_of
+from volvelle.models.remote_answer import data_of, opened
+from volvelle.models.remote_status import RemoteRequest
+from volvelle.models.remote_stream import TokenStream
+
+# -- addresses -------------------------------------------------------------------------------
+
+
+def test_an_address_is_taken_without_its_last_slash():
+    assert checked("http://localhost:8001/") == "http://localhost:8001"
+    assert checked(True) is True
+    assert checked(False) is False
+
+
+@pytest.mark.parametrize(
+    ("remote", "kind", "said"),
+    [
+        ("localhost:8001", ValueError, "'http://localhost:8001'"),
+        ("ftp://somewhere", ValueError, "is no address"),
+        ("http://me:word@host:1", ValueError, "NDIF_API_KEY"),
+        (3, TypeError, "an address such as"),
+    ],
+)
+def test_what_is_no_address_is_refused_with_the_way_out(remote, kind, said):
+    with pytest.raises(kind, match=said):
+        checked(remote)
+
+
+def test_true_is_where_nnsight_is_configured_to_go(monkeypatch):
+    from nnsight import CONFIG
+
+    monkeypatch.setattr(CONFIG.API, "HOST", "http://elsewhere:1/")
+    assert host_of(True) == "http://elsewhere:1"
+    assert host_of("http://here:2") == "http://here:2"
+
+
+def test_dtype_and_device_are_the_servers():
+    with pytest.raises(ValueError, match="are the server's"):
+        vv.load("org/name", remote="http://localhost:1", dtype="float16")
+
+
+# -- states ----------------------------------------------------------------------------------
+
+
+def test_states_are_kept_with_their_times_and_repeats_only_move_the_place():
+    request = RemoteRequest("http://h", "m")
+    request.enter("RECEIVED", "received")
+    request.enter("QUEUED", "Added to Queue at position 3.")
+    assert request.position == 3
+    assert request.text == "in the server's queue, position 3"
+    request.enter("QUEUED", "Moved to position 2 in Queue.")
+    assert request.position == 2
+    request.enter("RUNNING")
+    assert request.position is None
+    assert [stage.status for stage in request.stages] == ["received", "queued", "running"]
+    assert set(request.spent()) == {"received", "queued"}
+    assert request.reached("queued")
+    assert not request.reached("completed")
+
+
+def test_the_clock_of_a_request_stops_with_it():
+    request = RemoteRequest("http://h", "m")
+    assert request.elapsed == 0
+    request.enter("sending")
+    request.enter("completed")
+    stopped = request.elapsed
+    assert request.elapsed == stopped
+
+
+# -- tokens ----------------------------------------------------------------------------------
+
+
+def test_lines_of_others_in_the_log_are_not_tokens():
+    heard = []
+    stream = TokenStream(lambda *step: heard.append(step), rows=2, watch=1, vocabulary=10)
+    good = f"{stream.mark} 0 3 -1 -0.5 -1.0 -2 -inf"
+    foreign = [
+        "vv-" + "0" * 32 + " 0 3 -1 -0.5 -1.0 -2 -inf",
+        good.replace(" 0 3", " 1 3"),  # a step too early
+        good.replace(" 3 ", " 11 "),  # no such token
+        good.replace("-0.5", "0.5"),  # no such probability
+        good.replace("-0.5", "nan"),
+        good.replace("-0.5", "-0.5;import"),
+        good + " 1",
+        "hellö",
+        "",
+    ]
+    assert not any(stream.hear(line) for line in foreign)
+    assert stream.hear(good)
+    assert not stream.hear(good)
+    assert heard == [(0, [3, -1], [-0.5, -1.0], [[-2.0], [float("-inf")]])]
+
+
+def test_two_streams_have_two_marks():
+    one, other = (TokenStream(print, 1, 0, 10) for _ in range(2))
+    assert one.mark != other.mark
+
+
+def test_what_a_trace_prints_is_what_a_stream_hears(capsys):
+    from volvelle.models import trace
+
+    heard = []
+    stream = TokenStream(lambda *step: heard.append(step), rows=2, watch=2, vocabulary=10)
+    step = (0, [3, -1], [-0.5, -1.25], [[-2.0, -3.5], [-4.0, -5.0]])
+    trace.tell(stream.mark, *step)
+    assert stream.hear(capsys.readouterr().out)
+    assert heard == [step]
+
+
+# -- results ---------------------------------------------------------------------------------
+
+
+class Harm:
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('ran')",))
+
+
+def saved(value):
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    return buffer.getvalue()
+
+
+def test_a_result_is_read_as_data_and_nothing_of_it_runs():
+    found = data_of(saved({"x": [torch.ones(2)], "y": (1, "a", None)}), compressed=False)
+    assert found["y"] == (1, "a", None)
+    with pytest.raises(ValueError, match=r".+"):
+        data_of(saved({"x": Harm()}), compressed=False)
+    with pytest.raises(ValueError, match="unreadable status"):
+        opened(True, saved(Harm()))
+
+
+def test_a_status_with_its_result_is_opened_as_the_server_writes_it():
+    from nnsight.schema.response import ResponseModel
+
+    sent = ResponseModel(id="a", status="COMPLETED", data=b"abc", meta={"runtime": 1.0})
+    found = opened(True, sent.pickle())
+    assert (found.id, found.status.value, found.data) == ("a", "COMPLETED", b"abc")
+    assert found.meta == {"runtime": 1.0}
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_a_damaged_frame_is_refused(binary):
+    with pytest.raises(ValueError, match=r".+"):
+        opened(binary, b"no frame")
+
+
+# -- errors ----------------------------------------------------------------------------------
+
+TRACEBACK = "Traceback (most recent call last):\n  File x, line 1\nValueError: no such thing\n"
+
+
+@pytest.mark.parametrize(
+    ("reached", "said", "kind"),
+    [
+        ("running", TRACEBACK, "code"),
+        ("running", "Your job exceeded the execution timeout of 5s.", "too large"),
+        ("queued", "Replica was evicted while processing your request.", "busy"),
+        ("deploying", "OSError: x is not a local folder and is not a valid model", "model"),
+        ("running", "Your request payload could not be read (ModuleNotFoundError: a)", "version"),
+    ],
+)
+def test_an_error_of_the_server_is_one_sentence_with_its_own_words_attached(reached, said, kind):
+    request = RemoteRequest("http://h", "m", id="abc")
+    request.enter(reached)
+    error = remote_errors.failed(request, said)
+    assert error.kind == kind
+    assert "\n" not in str(error)
+    assert error.remote_traceback == said
+    assert error.request is request
+
+
+def test_a_key_that_a_server_repeats_is_taken_out():
+    said = remote_errors.without("my-key", "Invalid API key format: 'my-key'.")
+    assert said == "Invalid API key format: '<your key>'."
+    assert remote_errors.without(None, "x") == "x"
