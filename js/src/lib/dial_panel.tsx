@@ -37,38 +37,23 @@ export const DialPanel = tracked(({ dial, live, marks = [], means = [] }: PanelP
       <Dial dial={dial} live={live} marks={marks} means={means} />
       <Readout dial={dial} marks={marks} />
       <div class="vv-dial-tools">
-        <label>
-          angle
-          <input
-            type="number"
-            min={0}
-            max={359}
-            step={5}
-            value={Math.round(hand.angle * 10) / 10}
-            onChange={(event) => {
-              const angle = Number(event.currentTarget.value);
-              if (Number.isFinite(angle)) dial.release({ ...dial.hand.value, angle });
-            }}
-          />
-          °
-        </label>
-        <label
+        <Field
+          name="angle"
+          unit="°"
+          most={359}
+          step={5}
+          value={Math.round(hand.angle * 10) / 10}
+          onSet={(angle) => dial.release({ ...dial.hand.value, angle })}
+        />
+        <Field
+          name="strength"
+          unit="× norm"
           title={`multiples of the residual norm; the rim is ${short(rim)}, more is not better`}
-        >
-          strength
-          <input
-            type="number"
-            min={0}
-            max={rim}
-            step={0.01}
-            value={hand.strength}
-            onChange={(event) => {
-              const strength = Number(event.currentTarget.value);
-              if (Number.isFinite(strength)) dial.release({ ...dial.hand.value, strength });
-            }}
-          />
-          × norm
-        </label>
+          most={rim}
+          step={0.01}
+          value={hand.strength}
+          onSet={(strength) => dial.release({ ...dial.hand.value, strength })}
+        />
         <label>
           <input
             type="checkbox"
@@ -81,6 +66,39 @@ export const DialPanel = tracked(({ dial, live, marks = [], means = [] }: PanelP
     </div>
   );
 });
+
+interface FieldProps {
+  name: string;
+  unit: string;
+  title?: string;
+  value: number;
+  most: number;
+  step: number;
+  onSet(value: number): void;
+}
+
+function Field({ name, unit, title, value, most, step, onSet }: FieldProps) {
+  const read = (event: Event): void => {
+    const found = Number((event.currentTarget as HTMLInputElement).value);
+    if (Number.isFinite(found) && found !== value) onSet(found);
+  };
+  return (
+    <label title={title}>
+      {name}
+      <input
+        type="number"
+        min={0}
+        max={most}
+        step={step}
+        value={value}
+        onChange={read}
+        // in JupyterLab Enter alone makes no change
+        onKeyDown={(event) => event.key === "Enter" && read(event)}
+      />
+      {unit}
+    </label>
+  );
+}
 
 const signed = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(Math.round(value))}°`;
 
