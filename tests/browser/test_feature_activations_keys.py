@@ -52,6 +52,7 @@ def test_the_keyboard_shows_what_hovering_shows(live, view):
 
 def test_features_are_found_picked_added_and_pinned_by_keys_alone(live, view):
     keys = live.page.keyboard
+    live.tell("w.selected_features = []")
     order = view.listed()
     view.filter.focus()
     keys.press("ArrowDown")
