@@ -32,7 +32,7 @@ export const HandOfDial = tracked(({ dial, radius }: HandProps) => {
       data-dragging={dial.dragging.value ? "" : undefined}
       role="slider"
       tabindex={0}
-      aria-label="hand of the dial: arrows turn it by 5 degrees, Page Up and Page Down by 30, plus and minus change its length"
+      aria-label="hand of the dial: arrows turn it by 5 degrees, Page Up and Down by 30; plus, minus: its length"
       aria-valuemin={0}
       aria-valuemax={359}
       aria-valuenow={degrees}

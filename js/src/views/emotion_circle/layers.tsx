@@ -71,7 +71,7 @@ export const Layers = tracked(({ state }: { state: State }) => {
       <div class="vv-layer-ticks">
         {layers.map(({ layer, point }) => (
           <span key={point} data-shown={layer === shown ? "" : undefined}>
-            {layer < 0 ? "emb" : layer % 5 === 0 || layer === shown ? layer : ""}
+            {layer < 0 ? "emb" : ticked(layer, shown) ? layer : ""}
           </span>
         ))}
       </div>
@@ -84,3 +84,8 @@ export const Layers = tracked(({ state }: { state: State }) => {
     </div>
   );
 });
+
+/** Every fifth layer and the one shown, where they do not touch. */
+function ticked(layer: number, shown: number): boolean {
+  return layer === shown || (layer > 0 && layer % 5 === 0 && Math.abs(layer - shown) > 1);
+}
