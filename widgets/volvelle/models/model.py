@@ -67,9 +67,11 @@ class Model(Facts):
         *,
         key: object = None,
         on_progress: Callable[[float, str], None] | None = None,
+        name: str = "",
+        again: Callable[[], Any] | None = None,
     ) -> Job:
         """Queue work that uses this model, and return its job at once. See `Worker.submit`."""
-        return self.worker.submit(work, key=key, on_progress=on_progress)
+        return self.worker.submit(work, key=key, on_progress=on_progress, name=name, again=again)
 
     def call(self, work: Callable[[], T]) -> T:
         """Run work on the model's thread and wait for it; inline when already there."""

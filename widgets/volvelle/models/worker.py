@@ -14,8 +14,13 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from volvelle.models.job import NAMELESS, Cancelled, Job, current_job, named
+from volvelle.models.job_record import JobRecord, record_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+__all__ = ["Cancelled", "Job", "JobRecord", "Worker", "current_job"]
 
 T = TypeVar("T")
 log = logging.getLogger("volvelle")
@@ -23,150 +28,8 @@ log = logging.getLogger("volvelle")
 # How long the interpreter waits at its end for a cancelled job to leave the model.
 LAST_WAIT = 5.0
 
-# How long an interrupt may go unseen, seconds.
-WAIT = 0.5
-
-
-class Cancelled(Exception):  # noqa: N818 - a request, not an error
-    """Raised inside a job that was asked to stop, and by `Job.result` of one that did."""
-
-
-class Job:
-    """A piece of work handed to a model's worker.
-
-    Attributes
-    ----------
-    status : {"queued", "running", "done", "failed", "cancelled"}
-    progress : float
-        0...1, as far as the work says.
-    text : str
-        What it is doing.
-    key : object or None
-        Of two jobs with the same key the newer wins.
-    requests : list of RemoteRequest
-        What was sent to a server for it, in order: states with times, bytes, cost.
-    """
-
-    def __init__(
-        self,
-        work: Callable[[], Any],
-        *,
-        key: object = None,
-        on_progress: Callable[[float, str], None] | None = None,
-    ) -> None:
-        self._work: Callable[[], Any] | None = work
-        self._on_progress = on_progress
-        self._ended = threading.Event()
-        self._callbacks: list[Callable[[Job], None]] = []
-        self._lock = threading.Lock()
-        self._value: Any = None
-        self._error: BaseException | None = None
-        self.key = key
-        self.status = "queued"
-        self.cancelled = False
-        self.progress = 0.0
-        self.text = ""
-        self.requests: list[Any] = []
-
-    def result(self, timeout: float | None = None) -> Any:
-        """Wait for the work and return what it returned.
-
-        Parameters
-        ----------
-        timeout : float, optional
-            Seconds; forever by default.
-
-        Raises
-        ------
-        TimeoutError
-            After `timeout`; the job goes on.
-        Cancelled
-            Where the job was cancelled.
-        KeyboardInterrupt
-            Where the wait was interrupted: the job is cancelled.
-        BaseException
-            Whatever the work raised.
-        """
-        try:
-            # in pieces, because Windows interrupts no wait, only what follows it
-            ended = self._ended.wait(timeout if timeout is not None else WAIT)
-            while not ended and timeout is None:
-                ended = self._ended.wait(WAIT)
-        except KeyboardInterrupt:
-            self.cancel()
-            raise
-        if not ended:
-            raise TimeoutError(f"the job is still {self.status} after {timeout} s")
-        if self._error is not None:
-            raise self._error
-        return self._value
-
-    def cancel(self) -> None:
-        """Ask the work to stop; it does at its next block, chunk or token."""
-        self.cancelled = True
-
-    def check(self) -> None:
-        """Raise `Cancelled` where the job was asked to stop."""
-        if self.cancelled:
-            raise Cancelled("the job was cancelled")
-
-    def report(self, fraction: float, text: str = "") -> None:
-        """Say how far the work is, and stop it where it was asked to."""
-        self.check()
-        self.progress, self.text = float(fraction), text
-        if self._on_progress is not None:
-            self._on_progress(self.progress, text)
-
-    @property
-    def watched(self) -> bool:
-        """Whether somebody is told how far it is."""
-        return self._on_progress is not None
-
-    def tell(self, text: str) -> None:
-        """Say what is waited for, with nothing done yet; never stops the work."""
-        self.text = text
-        if self._on_progress is not None:
-            self._on_progress(self.progress, text)
-
-    def on_end(self, callback: Callable[[Job], None]) -> None:
-        """Call `callback(job)` on the worker's thread when the job ends, or now if it has."""
-        with self._lock:
-            if not self._ended.is_set():
-                self._callbacks.append(callback)
-                return
-        callback(self)
-
-    def carry_out(self) -> None:
-        """Do the work, or end as cancelled; called once, by the worker."""
-        work, self._work = self._work, None
-        if self.cancelled or work is None:
-            self._end("cancelled", error=Cancelled("the job was cancelled before it began"))
-            return
-        self.status = "running"
-        try:
-            value = work()
-        except Cancelled as stop:
-            self._end("cancelled", error=stop)
-        except BaseException as error:  # noqa: BLE001 - raised again where result() is asked for
-            self._end("failed", error=error)
-        else:
-            self.progress = 1.0
-            self._end("done", value=value)
-
-    def _end(self, status: str, *, value: Any = None, error: BaseException | None = None) -> None:
-        with self._lock:
-            self._value, self._error, self.status = value, error, status
-            self._work = None
-            self._ended.set()
-            callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            try:
-                callback(self)
-            except Exception:
-                log.exception("a callback at the end of a job failed")
-
-    def __repr__(self) -> str:
-        return f"Job({self.status}, {self.progress:.0%})"
+# Ended jobs a worker remembers, without what they worked on and returned.
+MOST_KEPT = 50
 
 
 class Worker:
@@ -183,6 +46,8 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._running: Job | None = None
         self._stopping = False
+        self._ended: deque[JobRecord] = deque(maxlen=MOST_KEPT)
+        self._watchers: list[Callable[[], None]] = []
         _workers.add(self)
 
     @property
@@ -195,12 +60,44 @@ class Worker:
         """The job that runs now."""
         return self._running
 
+    @property
+    def jobs(self) -> list[JobRecord]:
+        """What ended, the last fifty of it, what runs, and what waits, oldest first."""
+        with self._wake:
+            running = [self._running] if self._running is not None else []
+            going = [job for job in (*running, *self._queue) if not job.ended]
+            return [*self._ended, *map(record_of, going)]
+
+    def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback()` whenever a job is queued, begins, says how far it is, or ends.
+
+        On whatever thread that happens. Returns a function that ends the watch.
+        """
+        self._watchers.append(callback)
+
+        def end() -> None:
+            if callback in self._watchers:
+                self._watchers.remove(callback)
+
+        return end
+
+    def _changed(self, job: Job) -> None:
+        if job.ended:
+            self._ended.append(record_of(job))
+        for watcher in list(self._watchers):
+            try:
+                watcher()
+            except Exception:
+                log.exception("a watcher of jobs failed")
+
     def submit(
         self,
         work: Callable[[], T],
         *,
         key: object = None,
         on_progress: Callable[[float, str], None] | None = None,
+        name: str = "",
+        again: Callable[[], Any] | None = None,
     ) -> Job:
         """Queue `work` and return its job at once.
 
@@ -212,16 +109,28 @@ class Worker:
             stop.
         on_progress : callable(fraction, text), optional
             Called on the worker's thread.
+        name : str, optional
+            What a list of jobs calls it; by default the verb that made it.
+        again : callable, optional
+            Starts it again; by default the same work is submitted once more, as long as its
+            job is held by somebody.
 
         Notes
         -----
         On the worker's own thread the work runs at once, as part of the running job.
         """
-        job = Job(work, key=key, on_progress=on_progress)
+        job = Job(work, key=key, on_progress=on_progress, name=name or named(work))
         if self.here:
+            self._name_after(job.name)
             job.carry_out()
             return job
-        dropped: list[Job] = []
+        job.again = again or (lambda: self.submit(work, key=key, name=job.name))
+        return self._queued(job)
+
+    def _queued(self, job: Job) -> Job:
+        """Put a job in the queue; of two with the same key the newer wins."""
+        job.on_change = self._changed
+        key, dropped = job.key, list[Job]()
         with self._wake:
             if self._stopping:
                 raise RuntimeError(f"the worker of {self._name} has been stopped")
@@ -233,16 +142,46 @@ class Worker:
             self._queue.append(job)
             self._start()
             self._wake.notify()
+        self._changed(job)
         for other in dropped:
             other.cancel()
             other.carry_out()  # ends it as cancelled
         return job
 
     def call(self, work: Callable[[], T]) -> T:
-        """Run `work` on the worker's thread and wait for what it returns."""
+        """Run `work` on the worker's thread and wait for what it returns.
+
+        Called from another worker's job, that one is told how far it is, and takes it along
+        when it is stopped.
+        """
         if self.here:
+            self._name_after(named(work))
             return work()
-        return self.submit(work).result()
+        above = current_job()
+        if above is None:
+            return self._queued(Job(work, name=named(work))).result()
+        below: list[Job] = []
+        heard = above.follow(lambda: below[0] if below else None)
+        below.append(Job(work, name=named(work), on_progress=heard))
+        return above.wait_for(self._queued(below[0]))
+
+    def _name_after(self, name: str) -> None:
+        """Call a job without a name of its own after the first verb it runs."""
+        running = self._running
+        if running is not None and running.name == NAMELESS:
+            running.name = name
+
+    def drop(self, job: Job | JobRecord) -> None:
+        """Stop a job: one that waits is gone at once, one that runs at its next look."""
+        with self._wake:
+            held = [self._running] if self._running is not None else []
+            found = [one for one in (*held, *self._queue) if one.number == job.number]
+            waiting = [one for one in found if one in self._queue]
+            self._queue = deque(one for one in self._queue if one not in waiting)
+        for one in found:
+            one.cancel()
+        for one in waiting:
+            one.carry_out()  # ends it as cancelled
 
     def stop(self, timeout: float | None = LAST_WAIT) -> None:
         """Cancel everything and end the thread; waits `timeout` seconds for it."""
