@@ -45,6 +45,8 @@ class Job:
         Of two jobs with the same key the newer wins.
     requests : list of RemoteRequest
         What was sent to a server for it, in order: states with times, bytes, cost.
+    details : list of str
+        What it decided on the way and a reader should know, a sentence each.
     asked, began, finished : float
         When it was queued, began and ended, seconds since the epoch; 0.0 while it has not.
     again : callable or None
@@ -74,6 +76,7 @@ class Job:
         self.progress = 0.0
         self.text = ""
         self.requests: list[Any] = []
+        self.details: list[str] = []
         self.number, self.name = next(_numbers), name
         self.asked, self.began, self.finished = time.time(), 0.0, 0.0
         self.again: Callable[[], Any] | None = None
@@ -146,6 +149,12 @@ class Job:
         """Whether somebody is told how far it is."""
         return self._on_progress is not None
 
+    def note(self, detail: str) -> None:
+        """Keep what was decided on the way; said once however often it is decided."""
+        if detail not in self.details:
+            self.details.append(detail)
+            self._change()
+
     def tell(self, text: str) -> None:
         """Say what is waited for, with nothing done yet; never stops the work."""
         self.text = text
@@ -178,6 +187,7 @@ class Job:
             job = below()
             if job is not None:
                 self.requests = [*before, *job.requests]
+                self.details += [said for said in job.details if said not in self.details]
             self.tell(text)
 
         return hear

@@ -24,6 +24,8 @@ class JobRecord:
         As of the `Job`.
     requests : tuple of RemoteRequest
         What was sent to a server for it.
+    details : tuple of str
+        What it decided on the way.
     error : str
         Why it failed, or what stopping it means.
     traceback : str
@@ -39,6 +41,7 @@ class JobRecord:
     began: float
     finished: float
     requests: tuple[Any, ...]
+    details: tuple[str, ...]
     error: str
     traceback: str
     _job: weakref.ref[Job]
@@ -53,6 +56,26 @@ class JobRecord:
         """What starts it again, while somebody holds the job; None for a cell's."""
         job = self._job()
         return None if job is None else job.again
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The server's names for its requests, as far as it has answered."""
+        return tuple(request.id for request in self.requests if request.id)
+
+    @property
+    def sent(self) -> int:
+        """Bytes that went to a server."""
+        return sum(request.sent for request in self.requests)
+
+    @property
+    def received(self) -> int:
+        """Bytes that came back."""
+        return sum(request.received for request in self.requests)
+
+    @property
+    def runtime(self) -> float:
+        """Seconds the server says it was at work on it."""
+        return sum(request.runtime for request in self.requests)
 
     @property
     def elapsed(self) -> float:
@@ -78,6 +101,7 @@ def record_of(job: Job) -> JobRecord:
         began=job.began,
         finished=job.finished,
         requests=tuple(job.requests),
+        details=tuple(job.details),
         error=str(error or ""),
         traceback="" if error is None or job.status == "cancelled" else full_traceback(error),
         _job=weakref.ref(job),

@@ -23,6 +23,7 @@ from nnsight.schema.response import ResponseModel, Status
 from volvelle.compute import trace_math
 from volvelle.models import remote_errors, trace
 from volvelle.models.remote_answer import data_of, opened
+from volvelle.models.worker import Cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -216,17 +217,17 @@ class ProgressBackend(RemoteBackend):
 
     def _check(self) -> None:
         """Leave where the job was stopped, and say what that means."""
-        job = self.job
-        if job is not None and job.cancelled:
-            self._enter("left", "the server has no way to cancel: it may run to its end there")
-            job.check()
+        if self.job is not None and self.job.cancelled:
+            said = f"{self.host} has no way to cancel: {self.told.id} may run to its end there"
+            self._enter("left", said)
+            raise Cancelled(f"stopped waiting; {said}")
 
     def note(self, response: ResponseModel) -> bool:
         """Take one status of the server. nnsight's name; every update passes here."""
         if response.status == Status.LOG:
             # the server's standard output belongs to everyone who runs there
-            if self.stream is not None:
-                self.stream.hear(response.description)
+            if self.stream is None or not self.stream.hear(response.description):
+                self.told.hear(response.description)
             return False
         if isinstance(response.meta, dict):
             self.meta = self.told.meta = response.meta

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,12 @@ SAID = {
     "RUNNING": "running on the server",
     "COMPLETED": "done on the server",
     "ERROR": "failed on the server",
+    "LEFT": "no longer waited for, may still run on the server",
+    "LOST": "the connection was lost",
 }
+# Of a server's log: lines kept, and characters of each.
+MOST_LINES = 100
+LONGEST_LINE = 500
 POSITION = re.compile(r"position (\d+)")
 
 
@@ -58,6 +64,11 @@ class RemoteRequest:
         Bytes of the request's code and data, and of the result, as they travelled.
     meta : dict
         What the server says it cost: ``runtime`` in seconds, ``max_memory_usage`` in bytes, ...
+    log : deque of Stage
+        The last lines the server printed meanwhile that are no tokens of ours: its own, warnings,
+        and what others who run there print. Text of strangers.
+    detached : bool
+        Whether the server keeps the result under the id, so that it can be fetched later.
     """
 
     host: str
@@ -68,6 +79,8 @@ class RemoteRequest:
     sent: int = 0
     received: int = 0
     meta: dict[str, Any] = field(default_factory=dict)
+    log: deque[Stage] = field(default_factory=lambda: deque(maxlen=MOST_LINES))
+    detached: bool = False
 
     @property
     def status(self) -> str:
@@ -89,6 +102,16 @@ class RemoteRequest:
         self.position = int(found[1]) if status == "queued" and found else None
         if self.status != status or not self.stages:
             self.stages.append(Stage(status, time.time(), text))
+
+    def hear(self, line: str) -> None:
+        """Keep a line of the server's log, at a readable length."""
+        self.log.append(Stage("log", time.time(), line.strip()[:LONGEST_LINE]))
+
+    @property
+    def runtime(self) -> float:
+        """Seconds the server says it was at work; 0.0 where it does not say."""
+        said = self.meta.get("runtime")
+        return float(said) if isinstance(said, (int, float)) and said >= 0 else 0.0
 
     def reached(self, status: str) -> bool:
         """Whether it has been in a state."""
