@@ -17,9 +17,9 @@ skip() {
   exit 0
 }
 
-for tool in unshare ip redis-server; do
+for tool in unshare ip; do
   command -v "$tool" > /dev/null ||
-    skip "$tool is not installed (Debian: apt-get install util-linux iproute2 redis-server)"
+    skip "$tool is not installed (Debian: apt-get install util-linux iproute2)"
 done
 unshare --net --pid --fork --kill-child --mount-proc true 2> /dev/null ||
   skip "this system gives no network namespace of its own (run as root, outside a restricted container)"

