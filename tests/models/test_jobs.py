@@ -152,3 +152,55 @@ def test_a_job_on_another_worker_is_told_and_stopped_through_the_one_above(worke
             above.result(5)
     finally:
         below.stop()
+
+
+# -- several lanes: what waits for a server --------------------------------------------------
+
+
+@pytest.fixture
+def waiting():
+    made = Worker("there", lanes=3)
+    yield made
+    made.stop()
+
+
+def test_several_jobs_wait_for_a_server_at_once(waiting):
+    together = threading.Barrier(3)
+    jobs = [waiting.submit(lambda: together.wait(10), name=f"{n}") for n in range(3)]
+    assert sorted(job.result(10) for job in jobs) == [0, 1, 2]
+
+
+def test_no_more_than_the_lanes_run(waiting):
+    gate, running = threading.Event(), []
+    jobs = [waiting.submit(lambda: (running.append(1), gate.wait(10))) for _ in range(5)]
+    while len(running) < 3:
+        pass
+    assert [job.status for job in jobs] == ["running"] * 3 + ["queued"] * 2
+    gate.set()
+    for job in jobs:
+        job.result(10)
+
+
+def test_of_one_key_only_one_runs_even_on_several_lanes(waiting):
+    began, gate = threading.Event(), threading.Event()
+    old = waiting.submit(lambda: (began.set(), gate.wait(10)), key="view")
+    assert began.wait(5)
+    new = waiting.submit(lambda: old.ended, key="view")
+    other = waiting.submit(lambda: new.status)
+    assert other.result(5) == "queued"
+    assert old.cancelled
+    gate.set()
+    assert new.result(5)
+
+
+def test_each_lane_knows_its_own_job(waiting):
+    together = threading.Barrier(2)
+    jobs = [waiting.submit(lambda: (together.wait(10), waiting.job)[1]) for _ in range(2)]
+    assert [job.result(10) for job in jobs] == jobs
+
+
+def test_a_verb_called_on_a_lane_stays_on_it(waiting):
+    ident = threading.get_ident
+    job = waiting.submit(lambda: (ident(), waiting.call(ident)))
+    outer, inner = job.result(5)
+    assert outer == inner

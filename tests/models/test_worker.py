@@ -132,7 +132,7 @@ def test_a_cancelled_job_that_waits_never_runs(worker):
 def test_a_stopped_worker_ends_its_thread_and_takes_no_more():
     worker = Worker("short")
     worker.call(lambda: None)
-    thread = worker._thread
+    thread = worker._threads[0]
     worker.stop()
     assert not thread.is_alive()
     with pytest.raises(RuntimeError, match="stopped"):
@@ -249,7 +249,7 @@ def test_the_worker_ends_with_its_model():
 
     model = vv.wrap(copy.deepcopy(tiny.hf("llama")), tiny.tokenizer())
     model.capture("hello", "resid_post.1")
-    thread = model.worker._thread
+    thread = model.worker._threads[0]
     assert thread.is_alive()
     del model
     for _ in range(5):

@@ -24,17 +24,20 @@ T = TypeVar("T")
 # Seconds after which a request whose connection was lost is sent once more.
 RETRY = 1.5
 
+# Jobs of one model that stand in a server's queue together.
+LANES = 4
+
 # One worker per module tree: wrapping a model twice must not trace it from two threads.
-_workers: weakref.WeakKeyDictionary[Any, Worker] = weakref.WeakKeyDictionary()
+_workers: weakref.WeakKeyDictionary[Any, dict[int, Worker]] = weakref.WeakKeyDictionary()
 
 
-def worker_of(module: Any, name: str) -> Worker:
+def worker_of(module: Any, name: str, lanes: int = 1) -> Worker:
     """Return the worker of a module tree; it ends when the tree is collected."""
-    worker = _workers.get(module)
-    if worker is None:
-        worker = _workers[module] = Worker(name)
+    workers = _workers.setdefault(module, {})
+    if lanes not in workers:
+        workers[lanes] = worker = Worker(name, lanes)
         weakref.finalize(module, worker.stop, 0)
-    return worker
+    return workers[lanes]
 
 
 class _Announced:
@@ -69,7 +72,7 @@ class Runner:
         self.lm = lm
         self.layout = layout
         self.remote = remote
-        self.worker = worker_of(lm._module, layout.name)  # noqa: SLF001 - nnsight's own name
+        self.worker = worker_of(lm._module, layout.name, LANES if remote else 1)  # noqa: SLF001 - nnsight's own name
 
     def __call__(
         self,

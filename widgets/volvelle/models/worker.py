@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+import time
 import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -33,18 +34,26 @@ MOST_KEPT = 50
 
 
 class Worker:
-    """The one thread that runs a model.
+    """The one thread that runs a model, or the few that wait for a server.
 
-    The thread is made with the first job and is a daemon; `stop` ends it. It holds no
-    reference to a model between jobs.
+    Threads are made as jobs come and are daemons; `stop` ends them. They hold no reference to
+    a model between jobs.
+
+    Parameters
+    ----------
+    name : str
+    lanes : int
+        Jobs that may be under way at once. One for a model that is here; on a server, where
+        all a job does is wait, several stand in the queue together.
     """
 
-    def __init__(self, name: str = "model") -> None:
+    def __init__(self, name: str = "model", lanes: int = 1) -> None:
         self._name = name
+        self._lanes = lanes
         self._queue: deque[Job] = deque()
         self._wake = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._running: Job | None = None
+        self._threads: list[threading.Thread] = []
+        self._running: dict[threading.Thread, Job] = {}  # in the order they began
         self._stopping = False
         self._ended: deque[JobRecord] = deque(maxlen=MOST_KEPT)
         self._watchers: list[Callable[[], None]] = []
@@ -52,20 +61,20 @@ class Worker:
 
     @property
     def here(self) -> bool:
-        """Whether the caller already is on the worker's thread."""
-        return self._thread is threading.current_thread()
+        """Whether the caller already is on a thread of the worker's."""
+        return threading.current_thread() in self._threads
 
     @property
     def job(self) -> Job | None:
-        """The job that runs now."""
-        return self._running
+        """The job that runs on this thread; from outside, the one that has run longest."""
+        mine = self._running.get(threading.current_thread())
+        return mine or next(iter(self._running.copy().values()), None)
 
     @property
     def jobs(self) -> list[JobRecord]:
         """What ended, the last fifty of it, what runs, and what waits, oldest first."""
         with self._wake:
-            running = [self._running] if self._running is not None else []
-            going = [job for job in (*running, *self._queue) if not job.ended]
+            going = [job for job in (*self._running.values(), *self._queue) if not job.ended]
             return [*self._ended, *map(record_of, going)]
 
     def watch(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -137,8 +146,9 @@ class Worker:
             if key is not None:
                 dropped = [other for other in self._queue if other.key == key]
                 self._queue = deque(other for other in self._queue if other.key != key)
-                if self._running is not None and self._running.key == key:
-                    self._running.cancel()
+                for other in self._running.values():
+                    if other.key == key:
+                        other.cancel()
             self._queue.append(job)
             self._start()
             self._wake.notify()
@@ -167,15 +177,15 @@ class Worker:
 
     def _name_after(self, name: str) -> None:
         """Call a job without a name of its own after the first verb it runs."""
-        running = self._running
+        running = self.job
         if running is not None and running.name == NAMELESS:
             running.name = name
 
     def drop(self, job: Job | JobRecord) -> None:
         """Stop a job: one that waits is gone at once, one that runs at its next look."""
         with self._wake:
-            held = [self._running] if self._running is not None else []
-            found = [one for one in (*held, *self._queue) if one.number == job.number]
+            held = [*self._running.values(), *self._queue]
+            found = [one for one in held if one.number == job.number]
             waiting = [one for one in found if one in self._queue]
             self._queue = deque(one for one in self._queue if one not in waiting)
         for one in found:
@@ -188,37 +198,52 @@ class Worker:
         with self._wake:
             self._stopping = True
             waiting, self._queue = list(self._queue), deque()
-            if self._running is not None:
-                self._running.cancel()
+            for job in self._running.values():
+                job.cancel()
             self._wake.notify_all()
         for job in waiting:
             job.cancel()
             job.carry_out()  # ends it as cancelled
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout)
+        until = None if timeout is None else time.monotonic() + timeout
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(None if until is None else max(0.0, until - time.monotonic()))
 
     def _start(self) -> None:
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(
+        """Make one more thread where all there are have something to do."""
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        idle = len(self._threads) - len(self._running)
+        if len(self._threads) < self._lanes and idle < len(self._queue):
+            thread = threading.Thread(
                 target=self._loop, name=f"volvelle: {self._name}", daemon=True
             )
-            self._thread.start()
+            self._threads.append(thread)
+            thread.start()
+
+    def _next(self) -> Job | None:
+        """Take the first job that waits; of one key only one runs at a time."""
+        busy = {job.key for job in self._running.values() if job.key is not None}
+        for job in self._queue:
+            if job.key not in busy:
+                self._queue.remove(job)
+                return job
+        return None
 
     def _loop(self) -> None:
+        here = threading.current_thread()
         while True:
             with self._wake:
-                while not self._queue and not self._stopping:
+                while (job := self._next()) is None and not self._stopping:
                     self._wake.wait()
-                if self._stopping:
+                if job is None:
                     return
-                job = self._queue.popleft()
-                self._running = job
+                self._running[here] = job
             try:
                 job.carry_out()
             finally:
                 with self._wake:
-                    self._running = None
+                    del self._running[here]
+                    self._wake.notify_all()  # another of its key may wait for its end
             del job  # what it returned must not live until the next one comes
 
 
