@@ -41,7 +41,11 @@ class Stopped(Exception):  # noqa: N818  (a request, not an error)
 
 
 def reported(method: Callable[P, None]) -> Callable[P, None]:
-    """Let a failure of an observer land in the view's `error` trait and the log."""
+    """Let a failure of an observer land in the view's `error` trait and the log.
+
+    The observer and the writing of results take turns: neither sees the other's half-written
+    traits.
+    """
 
     @functools.wraps(method)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -93,6 +97,7 @@ class View(anywidget.AnyWidget):
         self._settled = threading.Event()
         self._settled.set()
         self._work_failed = False  # else the error is a callback's, and goes when one succeeds
+        self._quiet = True  # whether traits are being filled, not asked for
         known = [name for name in self.trait_names() if name not in HOST_TRAITS]
         own = [name for name in inspect.signature(type(self)).parameters if name != "traits"]
         public = dict.fromkeys([*own, *(name for name in known if not name.startswith("_"))])
@@ -100,6 +105,7 @@ class View(anywidget.AnyWidget):
             if name not in known and name not in ("layout", "tooltip", "tabbable"):
                 raise TypeError(f"{type(self).__name__}(): {unknown('argument', name, public)}")
         super().__init__(**traits)
+        self._quiet = False
 
     # -- work -----------------------------------------------------------------------------
 
@@ -195,14 +201,25 @@ class View(anywidget.AnyWidget):
     @contextlib.contextmanager
     def _reporting(self) -> Iterator[None]:
         """Show a failure inside; on success, take back what an earlier callback complained of."""
-        try:
-            yield
-        except Exception as error:  # noqa: BLE001  (the boundary: shown, logged, never lost)
-            self._fail(error)
-            return
-        if self.status == "failed" and not self._work_failed:
-            self._forgive()
-            self._settle("idle")
+        with self._lock:
+            try:
+                yield
+            except Exception as error:  # noqa: BLE001  (the boundary: shown, logged, never lost)
+                self._fail(error)
+                return
+            if self.status == "failed" and not self._work_failed:
+                self._forgive()
+                self._settle("idle")
+
+    @contextlib.contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """Fill traits without their observers taking it for a wish; they look at `_quiet`."""
+        with self._lock:
+            before, self._quiet = self._quiet, True
+            try:
+                yield
+            finally:
+                self._quiet = before
 
     # -- what the user calls --------------------------------------------------------------
 

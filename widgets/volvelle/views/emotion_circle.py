@@ -69,11 +69,11 @@ class EmotionCircle(EmotionJobs, View):
         if model is not None:
             self._facts = {"model": model.name, "remote": bool(model.remote)}
         if circle is not None:
-            wanted = self.layer
-            self._show_circle(circle)
-            if wanted not in (-1, circle.point.layer):
-                self.layer = wanted
-        self._quiet = False
+            with self._quietly():
+                wanted = self.layer
+                self._show_circle(circle)
+                if wanted not in (-1, circle.point.layer):
+                    self.layer = wanted
         if model is not None and not model.remote:
             self.run()
 
@@ -128,14 +128,11 @@ class EmotionCircle(EmotionJobs, View):
     def _new_text(self, change: dict[str, Any]) -> None:
         if self._quiet:
             return
-        self._quiet = True
-        try:
+        with self._quietly():
             if change["name"] == "text":
                 self.texts = []
             elif self.texts:
                 self.text = ""
-        finally:
-            self._quiet = False
         if not self.text and not self.texts:
             self._todo.discard("trail")
             self._forget("trail")

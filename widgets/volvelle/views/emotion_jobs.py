@@ -32,7 +32,6 @@ class EmotionJobs(EmotionTraits, CircularManifold):
         self._centres: dict[str, np.ndarray] = {}
         self._single: dict[str, int] | None = None
         self._bases: dict[str, np.ndarray] = {}
-        self._quiet = True
         self.wheel: Wheel | None = None
 
     def _want(self, what: set[str]) -> Self:
@@ -80,18 +79,14 @@ class EmotionJobs(EmotionTraits, CircularManifold):
         return self._layers[layer]
 
     def _show_circle(self, circle: Circle) -> None:
-        quiet, self._quiet = self._quiet, True
-        try:
-            with self.hold_sync():
-                if self._circle is not None and circle is not self._circle:
-                    self._forget("trail", "words", "text", "wheel")
-                kept = {k: self._facts[k] for k in ("model", "remote") if k in self._facts}
-                self._layers[circle.point.layer] = circle
-                self._send_circle(circle, kept)
-                self._send_layers(getattr(circle, "layers", None))
-                self.layer = circle.point.layer
-        finally:
-            self._quiet = quiet
+        with self._quietly(), self.hold_sync():
+            if self._circle is not None and circle is not self._circle:
+                self._forget("trail", "words", "text", "wheel")
+            kept = {k: self._facts[k] for k in ("model", "remote") if k in self._facts}
+            self._layers[circle.point.layer] = circle
+            self._send_circle(circle, kept)
+            self._send_layers(getattr(circle, "layers", None))
+            self.layer = circle.point.layer
 
     def _make_trail(self, report: Report) -> work.Trail:
         texts = list(self.texts) or [self.text]

@@ -70,12 +70,10 @@ class FeatureActivations(ActivationTraits, View):
             )
         self._model, self._sae = model, sae
         self._shown: Shown | None = None
-        self._quiet = True
         self._chosen = "selected_features" in traits
         listed = not isinstance(text, str) and np.iterable(text)
         texts = {"texts": list(text)} if listed else {"text": text}
         super().__init__(**(texts | traits))
-        self._quiet = False
         if model is None:
             return
         self._facts = {"model": model.name, "point": str(sae.point), "dictionary": sae.name}
@@ -150,14 +148,11 @@ class FeatureActivations(ActivationTraits, View):
 
     def _keep_in_range(self, shown: Shown) -> None:
         """Choose a feature for a first look; drop tokens that are no more."""
-        self._quiet = True
-        try:
+        with self._quietly():
             self.selected_tokens = [i for i in self.selected_tokens if i < shown.n_tokens]
             if not self._chosen and not self.selected_features:
                 self.selected_features = shown.first_look()
             self._chosen = True
-        finally:
-            self._quiet = False
 
     # -- traits set by anyone -------------------------------------------------------------
 
@@ -166,15 +161,12 @@ class FeatureActivations(ActivationTraits, View):
     def _new_text(self, change: dict[str, Any]) -> None:
         if self._quiet:
             return
-        self._quiet = True
-        try:
+        with self._quietly():
             if change["name"] == "text":
                 self.texts = []
             elif self.texts:
                 self.text = ""
             self.selected_tokens = []
-        finally:
-            self._quiet = False
         self.run()
 
     @observe("selected_features")
