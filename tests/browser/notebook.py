@@ -143,7 +143,7 @@ class Notebook:
         """Evaluate an expression in the kernel; its value, as a Python literal."""
         return ast.literal_eval(self.tell(f"print(repr({expression}))"))
 
-    def until(self, expression: str, expected: object, timeout: float = 20.0) -> None:
+    def until(self, expression: str, expected: object, timeout: float = 60.0) -> None:
         """Wait until an expression in the kernel has the expected value."""
         deadline = time.monotonic() + timeout
         while (seen := self.ask(expression)) != expected:

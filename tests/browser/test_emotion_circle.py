@@ -92,3 +92,33 @@ def test_a_click_on_the_strip_changes_the_layer(live, dial):
         "old => document.querySelector('.vv-verdict').textContent !== old", arg=before
     )
     assert "resid_post.6" in dial.root.locator(".vv-title").inner_text()
+
+
+def test_the_wheel_is_turned_drawn_and_kept_in_a_file(live, dial, tmp_path, context):
+    dial.root.get_by_role("button", name="Turn all angles").click()
+    live.until("w.wheel is not None and w.status", "idle", timeout=150)
+    said = dial.root.locator(".vv-says").inner_text()
+    assert said == live.ask("w.wheel.says()")
+    assert "planes in the span" in said
+    assert dial.root.locator(".vv-curve").count() == live.ask("len(w.wheel.names)")
+    assert dial.root.locator(".vv-cards .vv-said").count() == 13
+    path = tmp_path / "circle.html"
+    live.tell(f"w.to_html({str(path)!r})")
+    page = context.new_page()
+    page.goto(path.as_uri())
+    alone = Dial(page.locator("body"))
+    before = alone.ordered()
+    alone.drag(20, 210)
+    page.wait_for_timeout(300)
+    assert alone.ordered() != before
+    assert "off the wheel" in alone.root.inner_text()
+    assert alone.overlaps() == (25, [])
+
+
+def test_what_python_refuses_is_said_in_the_view(live, dial):
+    strength = dial.root.get_by_label("strength")
+    strength.fill("9")
+    strength.press("Enter")
+    dial.root.get_by_role("alert").wait_for()
+    assert "outside 0" in dial.root.get_by_role("alert").inner_text()
+    assert live.ask("w.strength") == 0.15
