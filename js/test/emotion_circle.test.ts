@@ -18,6 +18,9 @@ function traits(changes: Record<string, unknown> = {}): Record<string, unknown> 
     error: "",
     progress: 0,
     _stage: "",
+    _told: {},
+    _plan: "",
+    _traceback: "",
     _request: {},
     _answered: 0,
     _live: true,
@@ -91,7 +94,7 @@ const WHEEL = {
   _wheel: {
     angles: [0, 90, 180, 270],
     strength: 0.15,
-    says: "circular correlation of peak angles 0.75; 95 % of 10 random planes below 0.20",
+    says: "circular correlation of peak angles 0.75; 10 random planes up to 0.20",
     n_prompts: 5,
     prompts: ["I feel"],
     placebos: { random: 10 },

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 VERSION = 1
+FEW = 20  # placebo planes below which no 95 % can be told
 PLACEBOS = {"random": "random planes", "span": "planes in the span of the names"}
 
 
@@ -272,8 +273,11 @@ class Wheel:
             return "no reference angles to score against"
         told = [f"circular correlation of peak angles {self.score[strength]:.2f}"]
         for kind, scores in self.placebo_scores.items():
-            limit = np.quantile(scores[:, strength], 0.95)
-            told.append(f"95 % of {len(scores)} {PLACEBOS[kind]} below {limit:.2f}")
+            own, n = scores[:, strength], len(scores)
+            if n < FEW:
+                told.append(f"{n} {PLACEBOS[kind]} up to {own.max():.2f}")
+            else:
+                told.append(f"95 % of {n} {PLACEBOS[kind]} below {np.quantile(own, 0.95):.2f}")
         if self.held_out.any():
             n = int(self.held_out.sum())
             told.append(f"{self.quadrants[strength]:.2f} of {n} unseen words in their quadrant")
