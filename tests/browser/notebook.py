@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 OUTSIDE = re.compile(r"^(?!https?://127\.0\.0\.1[:/]|blob:|data:|file:|about:)")
 MINUTE = 60_000  # ms
 WIDTHS = (600, 1200)
+TALL = 2400  # px, so that a picture shows the whole of a view
 THEMES = ("light", "dark")
 
 KERNEL_IDLE = """() => {
@@ -164,10 +165,10 @@ class Notebook:
         self.page.wait_for_selector(f"body[data-jp-theme-light='{light}']", state="attached")
 
     @contextmanager
-    def width(self, pixels: int) -> Iterator[None]:
+    def width(self, pixels: int, height: int | None = None) -> Iterator[None]:
         """Look through a window of another width."""
         before = self.page.viewport_size
-        self.page.set_viewport_size({"width": pixels, "height": before["height"]})
+        self.page.set_viewport_size({"width": pixels, "height": height or before["height"]})
         try:
             yield
         finally:
@@ -182,7 +183,7 @@ class Notebook:
         for theme in themes:
             self.theme(theme)
             for pixels in WIDTHS:
-                with self.width(pixels):
+                with self.width(pixels, TALL):
                     self.page.wait_for_timeout(300)  # resize observers, transitions
                     view.screenshot(path=Path(folder, f"{name}-{pixels}-{theme}.png"))
         self.theme("light")

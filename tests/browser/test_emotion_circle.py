@@ -102,6 +102,7 @@ def test_the_wheel_is_turned_drawn_and_kept_in_a_file(live, dial, tmp_path, cont
     assert "planes in the span" in said
     assert dial.root.locator(".vv-curve").count() == live.ask("len(w.wheel.names)")
     assert dial.root.locator(".vv-cards .vv-said").count() == 13
+    live.picture(dial.root, "emotion_circle_wheel")
     path = tmp_path / "circle.html"
     live.tell(f"w.to_html({str(path)!r})")
     page = context.new_page()
