@@ -1,42 +1,26 @@
-"""Two-dimensional layouts of neighbour graphs: principal axes at once, then umap-learn's epochs."""
+"""Two-dimensional layouts of neighbour graphs: principal axes at once, then UMAP's epochs."""
 
 from __future__ import annotations
 
-import threading
-import warnings
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse
 import torch
 
+from volvelle.compute.epochs import Epochs, compiled
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from volvelle.compute.neighbours import Neighbours
 
-# The curve 1 / (1 + a x^2b) that umap fits to min_dist = 0.1, spread = 1.
-CURVE = (1.5769434603113077, 0.8950608779109733)
-# umap-learn's defaults.
-NEGATIVE_SAMPLES = 5
-LEARNING_RATE = 1.0
 # Edges of the square the layout starts in, as umap-learn scales it.
 START_SIZE = 10.0
 # Multiplications up to which principal axes come from the covariance (0.3 s at 24 k x 768).
 COVARIANCE_UP_TO = 5e10
-# The epoch is the 17th argument of umap-learn's epoch function (0.5.12; a test pins it).
-EPOCH_ARGUMENT = 16
-
-
-class _Enough(Exception):  # noqa: N818  (a request, not an error)
-    """Raised inside umap-learn's loop when the caller has seen enough."""
-
-
-# The factory in umap.layouts is replaced while a layout runs: one at a time.
-_RUNNING = threading.Lock()
 
 
 def principal_axes(x: np.ndarray, n_axes: int = 2, seed: int = 0) -> np.ndarray:
@@ -159,69 +143,9 @@ class Frame:
     n_epochs: int
 
 
-@contextmanager
-def _each_epoch(after: Callable[[np.ndarray, int], None]) -> Iterator[None]:
-    """Call `after(positions, epoch)` behind each epoch of umap-learn.
-
-    umap-learn has no callback (its issues 763 and 987). The factory of its epoch function is
-    replaced by one whose product calls back; and that product is umap's own function compiled
-    with numba's disk cache, which umap-learn leaves off.
-    """
-    layouts = _layouts()
-
-    held = layouts._get_optimize_layout_euclidean_single_epoch_fn  # noqa: SLF001
-    epoch_function = _compiled(layouts)
-
-    def factory(parallel: bool = False) -> Callable[..., None]:  # noqa: ARG001
-        def one_epoch(*arguments: Any) -> None:
-            epoch_function(*arguments)
-            after(arguments[0], int(arguments[EPOCH_ARGUMENT]) + 1)
-
-        return one_epoch
-
-    layouts._get_optimize_layout_euclidean_single_epoch_fn = factory  # noqa: SLF001
-    try:
-        yield
-    finally:
-        layouts._get_optimize_layout_euclidean_single_epoch_fn = held  # noqa: SLF001
-
-
-def _layouts() -> Any:
-    """Import umap.layouts, without umap-learn's word on Tensorflow."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ImportWarning)
-        import umap.layouts
-    return umap.layouts
-
-
-_COMPILED: list[Any] = []
-
-
-def _compiled(layouts: Any) -> Callable[..., None]:
-    """Return umap's epoch, compiled for one thread and kept on disk for the next process."""
-    if not _COMPILED:
-        import numba
-
-        body = layouts._optimize_layout_euclidean_single_epoch  # noqa: SLF001
-        try:
-            _COMPILED.append(numba.njit(body, fastmath=True, cache=True))
-        except RuntimeError:  # no folder can be written: compile each time
-            _COMPILED.append(numba.njit(body, fastmath=True))
-    return _COMPILED[0]
-
-
 def warm() -> None:
-    """Import umap-learn and compile its epoch on six points: run it while neighbours are found."""
-    ring = np.arange(6)
-    from volvelle.compute.neighbours import Neighbours
-
-    found = Neighbours(
-        np.stack([(ring + 1) % 6, (ring - 1) % 6], 1).astype(np.int32),
-        np.full((6, 2), 0.5, np.float32),
-        "exact",
-    )
-    start = np.stack([np.cos(ring), np.sin(ring)], 1).astype(np.float32)
-    umap_layout(found, start, n_epochs=2)
+    """Load or compile the epoch: run it while neighbours are found."""
+    compiled()
 
 
 def umap_layout(
@@ -270,27 +194,16 @@ def umap_layout(
     if not len(weights):
         return positions
 
-    def after(now: np.ndarray, epoch: int) -> None:
-        due = epoch % every == 0 or epoch == n_epochs
-        if on_frame and due and on_frame(Frame(now.copy(), epoch, n_epochs)):
-            raise _Enough
-
-    with _RUNNING, _each_epoch(after), suppress(_Enough):
-        _layouts().optimize_layout_euclidean(
-            positions,
-            positions,
-            graph.row[kept].astype(np.int32),
-            graph.col[kept].astype(np.int32),
-            n_epochs,
-            n,
-            weights.max() / weights,
-            *CURVE,
-            random.randint(np.iinfo(np.int32).min + 1, np.iinfo(np.int32).max - 1, 3, np.int64),
-            1.0,
-            LEARNING_RATE,
-            NEGATIVE_SAMPLES,
-            move_other=True,
-        )
+    # umap-learn draws the state of its random numbers here
+    state = random.randint(np.iinfo(np.int32).min + 1, np.iinfo(np.int32).max - 1, 3, np.int64)
+    head, tail = graph.row[kept].astype(np.int32), graph.col[kept].astype(np.int32)
+    epochs = Epochs(positions, head, tail, weights, n_epochs, state)
+    for epoch in range(n_epochs):
+        epochs.run(epoch)
+        done = epoch + 1
+        due = done % every == 0 or done == n_epochs
+        if on_frame and due and on_frame(Frame(positions.copy(), done, n_epochs)):
+            break
     return positions
 
 
