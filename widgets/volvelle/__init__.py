@@ -54,6 +54,7 @@ _HOMES = {
     "CircularManifold": "views.circular_manifold",
     "Steering": "views.steering",
     "DoseResponse": "views.dose_response",
+    "Jobs": "views.jobs",
     # housekeeping
     "cache_dir": "cache",
 }

@@ -16,6 +16,9 @@ export interface BaseTraits {
   error: string;
   progress: number;
   _stage: string;
+  _told: Record<string, unknown>;
+  _plan: string;
+  _traceback: string;
   _request: Record<string, unknown>;
   _answered: number;
   _live: boolean;

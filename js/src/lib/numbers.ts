@@ -24,3 +24,12 @@ export function percent(fraction: number): string {
   if (value === 0) return "0 %";
   return `${value >= 10 ? value.toFixed(0) : value.toPrecision(2)} %`;
 }
+
+/** 0.4 s, 12 s, 2 min 5 s, 1 h 3 min. */
+export function duration(seconds: number): string {
+  if (seconds < 9.95) return `${Math.max(0, seconds).toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}

@@ -1,6 +1,7 @@
 // One strip under the title: what the work is doing, its progress, Stop, and failures.
 
 import { computed, effect, type ReadonlySignal, signal } from "@preact/signals-core";
+import { Ticking, type Told } from "./job_line";
 import type { BaseTraits, Traits } from "./model";
 import { tracked } from "./tracked";
 
@@ -45,16 +46,21 @@ interface StatusProps {
   late: ReadonlySignal<boolean>;
   /** What the work is called: "encoding". */
   verb: string;
+  /** Whether the strip holds the Run button of a model on a server; some views have their own. */
+  runs?: boolean;
 }
 
 /** The strip. Takes no height while there is nothing to say. */
-export const Status = tracked(({ traits, late, verb }: StatusProps) => {
+export const Status = tracked(({ traits, late, verb, runs }: StatusProps) => {
   const status = traits.signal("status").value;
   const progress = traits.signal("progress").value;
   const stage = traits.signal("_stage").value;
   const error = traits.signal("error").value;
   const live = traits.signal("_live").value;
   const busy = status === "queued" || status === "running";
+  const told = traits.signal("_told").value as unknown as Told | undefined;
+  const plan = traits.signal("_plan").value;
+  const trace = traits.signal("_traceback").value;
   const words = status === "queued" ? "waiting for the model" : stage || verb;
   return (
     <div class="vv-status">
@@ -79,6 +85,11 @@ export const Status = tracked(({ traits, late, verb }: StatusProps) => {
             {words}
             {progress > 0 ? ` · ${Math.round(progress * 100)} %` : ""}
           </span>
+          {told?.wire && (
+            <span class="vv-facts" title={told.id}>
+              <Ticking seconds={told.seconds} on={true} /> · {told.wire}
+            </span>
+          )}
           <button type="button" onClick={() => traits.request("stop")}>
             Stop
           </button>
@@ -86,7 +97,28 @@ export const Status = tracked(({ traits, late, verb }: StatusProps) => {
       )}
       {!busy && error && (
         <div class="vv-note" data-kind="error" role="alert">
-          {error}
+          <span>{error}</span>
+          {trace && (
+            <details>
+              <summary>full traceback</summary>
+              <pre>{trace}</pre>
+            </details>
+          )}
+        </div>
+      )}
+      {!busy && told?.wire && (
+        <div class="vv-note" title={told.id}>
+          {told.words} · {told.wire}
+        </div>
+      )}
+      {!busy && plan && (
+        <div class="vv-note" data-kind="plan">
+          <span role="status">{plan}</span>
+          {runs && (
+            <button type="button" onClick={() => traits.request("run")}>
+              Run
+            </button>
+          )}
         </div>
       )}
       {late.value && (

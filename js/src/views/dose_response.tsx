@@ -2,7 +2,6 @@
 
 import type { ReadonlySignal } from "@preact/signals-core";
 import { render } from "preact";
-import { useEffect, useRef } from "preact/hooks";
 import { linear } from "../lib/axis";
 import base from "../lib/base.css";
 import { category, css } from "../lib/colour";
@@ -10,7 +9,7 @@ import type { BaseTraits, Traits } from "../lib/model";
 import { Status, unanswered } from "../lib/status";
 import { csv, download } from "../lib/table";
 import { addStyles } from "../lib/theme";
-import { tracked, useSignal } from "../lib/tracked";
+import { tracked, useEffect, useRef, useSignal } from "../lib/tracked";
 import {
   axisName,
   type Curve,

@@ -1,12 +1,11 @@
 // DualUMAP: two dictionaries on one map, their matches followed from one to the other.
 
 import { render } from "preact";
-import { useEffect, useRef } from "preact/hooks";
 import base from "../lib/base.css";
 import type { BaseTraits, Traits } from "../lib/model";
 import { Status, unanswered } from "../lib/status";
 import { addStyles, darkness } from "../lib/theme";
-import { tracked } from "../lib/tracked";
+import { tracked, useEffect, useRef } from "../lib/tracked";
 import { Card } from "./dual_umap/card";
 import type { MapTraits } from "./dual_umap/data";
 import { keys } from "./dual_umap/keys";

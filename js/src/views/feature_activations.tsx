@@ -2,14 +2,13 @@
 
 import { effect, type ReadonlySignal } from "@preact/signals-core";
 import { render } from "preact";
-import { useEffect, useRef } from "preact/hooks";
 import base from "../lib/base.css";
 import type { BaseTraits, Traits } from "../lib/model";
 import { count } from "../lib/numbers";
 import { Status, unanswered } from "../lib/status";
 import { download } from "../lib/table";
 import { addStyles, darkness } from "../lib/theme";
-import { tracked, useSignal } from "../lib/tracked";
+import { tracked, useEffect, useRef, useSignal } from "../lib/tracked";
 import { Card } from "./feature_activations/card";
 import cardSheet from "./feature_activations/card.css";
 import type { ActivationTraits } from "./feature_activations/data";

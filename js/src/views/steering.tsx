@@ -2,14 +2,13 @@
 
 import type { ReadonlySignal } from "@preact/signals-core";
 import { render } from "preact";
-import { useRef } from "preact/hooks";
 import { decode } from "../lib/arrays";
 import base from "../lib/base.css";
 import type { BaseTraits, Traits } from "../lib/model";
 import slider from "../lib/slider.css";
 import { Status, unanswered } from "../lib/status";
 import { addStyles } from "../lib/theme";
-import { tracked } from "../lib/tracked";
+import { tracked, useRef } from "../lib/tracked";
 import { stepOf } from "./steering/bars";
 import { Card } from "./steering/card";
 import type { Shown, SteeringTraits } from "./steering/data";

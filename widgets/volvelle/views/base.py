@@ -7,13 +7,16 @@ import functools
 import inspect
 import logging
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 import anywidget
 from traitlets import Bool, Dict, Enum, Float, Int, Unicode, observe
 
 from volvelle.compute.names import known_keywords_in, unknown
-from volvelle.models.worker import Cancelled
+from volvelle.models.job_record import full_traceback
+from volvelle.models.worker import Cancelled, current_job
+from volvelle.views.job_wire import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,6 +81,13 @@ class View(anywidget.AnyWidget):
     """Fraction of the running work that is done, 0...1."""
     _stage = Unicode("").tag(sync=True)
     """What the running work is at, in words: ``"window 3 of 12"``."""
+    _told = Dict().tag(sync=True)
+    """Where the work is on a server: state, place in the queue, bytes, cost; empty for work here.
+    Stays when the work is done, until the next begins."""
+    _plan = Unicode("").tag(sync=True)
+    """What Run will send to a server, about; empty for a model that is here."""
+    _traceback = Unicode("").tag(sync=True)
+    """All of the last failure's traceback, for those who unfold it. Not exported."""
     _request = Dict().tag(sync=True)
     """Intent of the browser: ``{"serial": 3, "kind": "stop", ...}``, serial counting up."""
     _answered = Int(0).tag(sync=True)
@@ -132,36 +142,72 @@ class View(anywidget.AnyWidget):
             self._newest += 1
             serial = self._newest
             self._settled.clear()
-            self.set_trait("status", "queued")
-            self.progress = 0.0
-
-        def report(fraction: float, text: str = "") -> None:
-            if serial != self._newest:
-                raise Stopped
             with self.hold_sync():
-                self.progress = min(max(float(fraction), 0.0), 1.0)
-                self._stage = text
+                self.set_trait("status", "queued")
+                self.progress, self._told = 0.0, {}
 
-        def task() -> None:
-            try:
-                if serial != self._newest:
-                    return
-                self.set_trait("status", "running")
-                result = work(report)
-                with self._lock:
-                    if serial == self._newest:
-                        with self.hold_sync():
-                            done(result)
-                            self._forgive()
-                            self._at_rest("idle")
-                        self._settled.set()
-            except BaseException as error:
+        self._job = model.submit(
+            partial(self._carry_out, serial, work, done),
+            key=f"view-{id(self)}",
+            on_progress=partial(self._hear, serial),
+            name=type(self).__name__,
+            again=self.run,
+        )
+        self._job.on_end(partial(self._dropped, serial))
+
+    def _carry_out(
+        self,
+        serial: int,
+        work: Callable[[Callable[[float, str], None]], T],
+        done: Callable[[T], None],
+    ) -> None:
+        """Do work on the model's thread and show its result, unless newer work has come."""
+        try:
+            self._wanted(serial)
+            self.set_trait("status", "running")
+            result = work(partial(self._report, serial))
+            with self._lock:
                 if serial == self._newest:
-                    self._end_badly(error)
-                if not isinstance(error, Exception):
-                    raise
+                    with self.hold_sync():
+                        done(result)
+                        self._told = told(current_job())
+                        self._forgive()
+                        self._at_rest("idle")
+                    self._settled.set()
+        except BaseException as error:
+            if serial == self._newest:
+                self._told = told(current_job())
+                self._end_badly(error)
+            if isinstance(error, Stopped):
+                raise Cancelled("stopped, or overtaken by newer work") from None
+            raise  # so that the job is known to have failed
 
-        self._job = model.submit(task, key=f"view-{id(self)}")
+    def _report(self, serial: int, fraction: float, text: str = "") -> None:
+        """Say how far the work is; raise `Stopped` where it is no longer wanted."""
+        self._wanted(serial)
+        with self.hold_sync():
+            self.progress = min(max(float(fraction), 0.0), 1.0)
+            job = current_job()
+            if job is None:
+                self._stage = text
+            else:
+                job.report(self.progress, text)
+
+    def _wanted(self, serial: int) -> None:
+        if serial != self._newest:
+            raise Stopped
+
+    def _hear(self, serial: int, _fraction: float, text: str) -> None:
+        """Show what is waited for: a place in a queue, a model that is being loaded."""
+        if serial == self._newest:
+            with self.hold_sync():
+                self._stage = text
+                self._told = told(current_job())
+
+    def _dropped(self, serial: int, job: Any) -> None:
+        """Settle where the job was dropped before it began: nobody else says that it is over."""
+        if job.status == "cancelled" and serial == self._newest:
+            self._settle("idle")
 
     def _end_badly(self, error: BaseException) -> None:
         """Settle after a failure, or quietly after a cancellation."""
@@ -188,7 +234,7 @@ class View(anywidget.AnyWidget):
         text = str(error) or type(error).__name__
         over = self._work_failed or self.status not in ("queued", "running")
         with self.hold_sync():
-            self.error = text
+            self.error, self._traceback = text, full_traceback(error)
             if over:
                 self._at_rest("failed")
         if over:
@@ -196,7 +242,7 @@ class View(anywidget.AnyWidget):
 
     def _forgive(self) -> None:
         self._work_failed = False
-        self.error = ""
+        self.error = self._traceback = ""
 
     @contextlib.contextmanager
     def _reporting(self) -> Iterator[None]:
@@ -262,10 +308,9 @@ class View(anywidget.AnyWidget):
         """Drop queued and running work; the last result stays."""
         with self._lock:
             self._newest += 1
-            job, self._job = self._job, None
             self._settle("idle")
-        if job is not None:
-            job.cancel()
+        if self._job is not None:
+            self._job.cancel()
         return self
 
     def to_pandas(self) -> pd.DataFrame:

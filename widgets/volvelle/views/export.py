@@ -67,7 +67,8 @@ def page(view: View, title: str) -> str:
         Title of the page.
     """
     name = type(view).__module__.rpartition(".")[2]
-    state = view.export_state() | {"_live": False, "status": "idle", "error": ""}
+    quiet = {"_live": False, "status": "idle", "error": "", "_traceback": "", "_plan": ""}
+    state = view.export_state() | quiet
     return _PAGE.format(
         title=html.escape(title),
         state=_inline_json(_jsonable(state)),

@@ -1,12 +1,11 @@
 // What is known of the point under the pointer.
 
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { Label } from "../../lib/label";
 import { short } from "../../lib/numbers";
 import { place } from "../../lib/place";
 import { scaleOf, toScreen } from "../../lib/scatter_camera";
 import { at } from "../../lib/scatter_points";
-import { tracked, useSignal } from "../../lib/tracked";
+import { tracked, useEffect, useLayoutEffect, useRef, useSignal } from "../../lib/tracked";
 import { NAMES, type Neighbour, neighboursOf, type Side, type Spot, type Which } from "./data";
 import type { MapState } from "./state";
 

@@ -1,8 +1,7 @@
 // Title, search, and the buttons of a map.
 
-import { useEffect, useRef } from "preact/hooks";
 import { count } from "../../lib/numbers";
-import { tracked, useSignal } from "../../lib/tracked";
+import { tracked, useEffect, useRef, useSignal } from "../../lib/tracked";
 import type { ColorBy } from "./data";
 import type { Drawing } from "./panel";
 import { savePNG, saveSVG } from "./picture";

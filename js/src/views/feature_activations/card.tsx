@@ -1,12 +1,11 @@
 // The card at a token: what it is, the chosen features' values, and what fires there most.
 
-import { useLayoutEffect, useRef } from "preact/hooks";
 import { category, css } from "../../lib/colour";
 import { Label } from "../../lib/label";
 import { count, short } from "../../lib/numbers";
 import { place } from "../../lib/place";
 import { type Chip, LEFT_OUT, OUTLIER, SPECIAL, visible, WINDOW } from "../../lib/tokens";
-import { tracked } from "../../lib/tracked";
+import { tracked, useLayoutEffect, useRef } from "../../lib/tracked";
 import { type Fired, peakOf } from "./data";
 import type { State } from "./state";
 

@@ -1,10 +1,9 @@
 // The card at a token: its probability steered and unsteered, and how large the change was.
-import { useLayoutEffect, useRef } from "preact/hooks";
 import { decode } from "../../lib/arrays";
 import { percent, short } from "../../lib/numbers";
 import { place } from "../../lib/place";
 import { visible } from "../../lib/tokens";
-import { tracked } from "../../lib/tracked";
+import { tracked, useLayoutEffect, useRef } from "../../lib/tracked";
 import { heading } from "./output";
 import type { State } from "./state";
 

@@ -1,9 +1,8 @@
 // Adding a direction: search in the labels of a dictionary's features.
-import { useRef } from "preact/hooks";
 import { move } from "../../lib/keyboard";
 import { Label } from "../../lib/label";
 import { debounced } from "../../lib/model";
-import { tracked, useSignal } from "../../lib/tracked";
+import { tracked, useRef, useSignal } from "../../lib/tracked";
 import type { State } from "./state";
 
 const WAIT = 150;
