@@ -481,13 +481,12 @@ def test_checks_hold_where_the_circle_is_real(circular, found, tmp_path):
     half = checks["half of the words", "circular correlation"]
     assert half.value > 0.9 > half.limit
     assert checks["unseen words", "in their quadrant"].value > 0.8
-    assert checks["steering by half of the words", "circular correlation"].value > 0.8
+    steered = checks["steering by half of the words", "circular correlation"]
+    assert steered.value > 0.8 > steered.limit > 0
     # this model knows words only: sentences that name none hold no emotion
     assert abs(checks["situations, mean", "valence r"].value) < 0.6
     assert told[-1] == 1
-    assert Checks.load(checks.save(tmp_path / "checks.json")).rows == pytest.approx(
-        checks.rows
-    ) or repr(Checks.load(tmp_path / "checks.json")) == repr(checks)
+    assert Checks.load(checks.save(tmp_path / "checks.json")).rows == checks.rows
     assert list(checks.to_pandas().columns) == ["what", "measure", "value", "limit", "n"]
     with pytest.raises(KeyError, match="there are"):
         checks["nothing", "at all"]
