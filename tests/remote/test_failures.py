@@ -12,7 +12,7 @@ import pytest
 from remote.doors import door
 
 import volvelle as vv
-from volvelle.models import remote_backend, running, smollm2, trace
+from volvelle.models import remote_backend, remote_run, smollm2, trace
 
 TEXT = "The man looked at the sky."
 
@@ -128,7 +128,7 @@ def test_a_server_killed_while_queued(there):
 
 
 def test_a_connection_that_is_lost_and_comes_back_is_tried_once_more(here, there, monkeypatch):
-    monkeypatch.setattr(running, "RETRY", 20.0)
+    monkeypatch.setattr(remote_run, "RETRY", 20.0)
     wanted = here.capture(TEXT, "resid_post.14", "last")["resid_post.14"]
     with door(18015) as second:
         before = started(there, "running", n=60)

@@ -89,6 +89,11 @@ class Job:
         return self.status in ("done", "failed", "cancelled")
 
     @property
+    def ids(self) -> tuple[str, ...]:
+        """The server's names for its requests, as far as it has answered."""
+        return tuple(request.id for request in self.requests if request.id)
+
+    @property
     def error(self) -> BaseException | None:
         """What the work raised."""
         return self._error

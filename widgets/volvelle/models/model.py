@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from volvelle.compute.names import known_keywords_in
 from volvelle.models import predicting, reading, writing
+from volvelle.models.at_work import AtWork
 from volvelle.models.facts import Facts
 from volvelle.models.prefix import Prefixes
 from volvelle.models.running import Runner
@@ -21,14 +22,11 @@ if TYPE_CHECKING:
     from volvelle.models.layout import Layout
     from volvelle.models.predicting import Unembedding
     from volvelle.models.reading import WindowedCapture
-    from volvelle.models.worker import Job, Worker
     from volvelle.models.writing import Generation
-
-T = TypeVar("T")
 
 
 @known_keywords_in
-class Model(Facts):
+class Model(Facts, AtWork):
     """A language model under nnsight. Made by `volvelle.load` and `volvelle.wrap`.
 
     Attributes
@@ -53,58 +51,6 @@ class Model(Facts):
         self.prefixes = Prefixes()
         self.run = Runner(lm, layout, remote)
         self._norms: dict[Point, float] = {}
-
-    # -- work ------------------------------------------------------------------
-
-    @property
-    def worker(self) -> Worker:
-        """The one thread that runs this model."""
-        return self.run.worker
-
-    def submit(
-        self,
-        work: Callable[[], Any],
-        *,
-        key: object = None,
-        on_progress: Callable[[float, str], None] | None = None,
-        name: str = "",
-        again: Callable[[], Any] | None = None,
-    ) -> Job:
-        """Queue work that uses this model, and return its job at once. See `Worker.submit`."""
-        return self.worker.submit(work, key=key, on_progress=on_progress, name=name, again=again)
-
-    def call(self, work: Callable[[], T]) -> T:
-        """Run work on the model's thread and wait for it; inline when already there."""
-        return self.worker.call(work)
-
-    def report(
-        self,
-        progress: Callable[[float, str], None] | None,
-        fraction: float,
-        text: str = "",
-    ) -> None:
-        """Tell how far a verb is, and leave it where its job was cancelled.
-
-        Parameters
-        ----------
-        progress : callable(fraction, text) or None
-            The verb's own; a submitted job passes ``progress=model.progress`` to the verb whose
-            progress is to be shown.
-        fraction : float
-            0...1.
-        text : str
-        """
-        job = self.worker.job
-        if job is not None:
-            job.check()
-        if progress is not None:
-            progress(fraction, text)
-
-    def progress(self, fraction: float, text: str = "") -> None:
-        """Report to the running job: what a submitted verb is given as its ``progress=``."""
-        job = self.worker.job
-        if job is not None:
-            job.report(fraction, text)
 
     # -- verbs -----------------------------------------------------------------
 
@@ -337,8 +283,14 @@ class Model(Facts):
         """
         place = self.layout.point(point)
         if place not in self._norms:
-            self.call(lambda: predicting.measure_norms(self, place, self._norms))
+            if self.run.weighing:  # a request of its own, which is not what is asked about
+                return 1.0
+            self.call(lambda: self._measure(place))
         return self._norms[place]
+
+    def _measure(self, place: Point) -> None:
+        with self.run.alone():  # two jobs that need it wait for one request
+            predicting.measure_norms(self, place, self._norms)
 
     def unembed(self, vectors: Any, k: int = 10) -> Unembedding:
         """Return the tokens that directions promote and suppress.

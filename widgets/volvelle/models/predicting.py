@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import torch
 
     from volvelle.models.model import Model
+    from volvelle.models.steering import Known
 
 # Rows of a product with the unembedding, so that it stays below 200 MB.
 MOST_ROWS = 512
@@ -109,6 +110,8 @@ def score(
     model: Model,
     rows: Sequence[tuple[Sequence[int], Sequence[int]]],
     progress: Callable[[float, str], None] | None = None,
+    *,
+    known: Sequence[Known | None] = (),
 ) -> list[np.ndarray]:
     """Return the unsteered log-probability of every token of continuations.
 
@@ -116,6 +119,10 @@ def score(
     ----------
     model : Model
     rows : sequence of (prompt ids, continuation ids)
+    known : sequence of Known or None, optional
+        One per row: unsteered states that writing the row left behind, at least as many as it
+        has tokens but the last. The blocks they have passed do not run again, where all rows
+        of a batch have them.
     progress : callable(fraction, text), optional
 
     Returns
@@ -131,13 +138,36 @@ def score(
     for start in range(0, len(rows), per):
         part = rows[start : start + per]
         inputs = one_pass(model, [[*prompt, *written] for prompt, written in part], longest + 1)
-        kept = min(longest, inputs["input_ids"].shape[1] - 1)
-        logprobs = to_numpy(model.run(trace.score, inputs, kept, only=()))
+        width = inputs["input_ids"].shape[1]
+        kept = min(longest, width - 1)
+        skipped, states = _resumed(model, part, known[start : start + per], width)
+        logprobs = to_numpy(
+            model.run(trace.score, inputs, kept, skipped, states, only=set(skipped))
+        )
         found += [
             row[kept - len(written) :] for row, (_, written) in zip(logprobs, part, strict=True)
         ]
         model.report(progress, len(found) / len(rows), f"{len(found)} texts scored")
     return found
+
+
+def _resumed(
+    model: Model,
+    rows: Sequence[tuple[Sequence[int], Sequence[int]]],
+    known: Sequence[Known | None],
+    width: int,
+) -> tuple[list[str], torch.Tensor | None]:
+    """Return the blocks that need not run, and the states they would give, left-padded."""
+    here = [one for one in known if one is not None]
+    if not here or len(here) < len(known) or len({one.depth for one in here}) > 1:
+        return [], None
+    states = here[0].states.new_zeros(len(here), width, here[0].states.shape[-1])
+    for row, one, (prompt, written) in zip(states, here, rows, strict=True):
+        # the last token's state is not known, and nothing is read from it; of a row that ended
+        # early more is known than is there
+        n = len(prompt) + len(written) - 1
+        row[width - 1 - n : width - 1] = one.states[:n]
+    return [f"{model.layout.blocks}.{n}" for n in range(here[0].depth)], states
 
 
 def neutral_text() -> str:

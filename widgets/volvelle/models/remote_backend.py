@@ -219,6 +219,8 @@ class ProgressBackend(RemoteBackend):
         """Leave where the job was stopped, and say what that means."""
         if self.job is not None and self.job.cancelled:
             said = f"{self.host} has no way to cancel: {self.told.id} may run to its end there"
+            if self.told.detached:
+                said += f", and model.attach({self.told.id!r}) fetches what it returns"
             self._enter("left", said)
             raise Cancelled(f"stopped waiting; {said}")
 

@@ -82,12 +82,27 @@ def lost(request: RemoteRequest, error: BaseException | None = None) -> RemoteFa
     """Say that the connection ended before the request did."""
     was = request.text
     request.enter("lost", _short(error) if error else "")
+    name = request.id or "(not yet named)"
+    out = (
+        f"model.attach({name!r}) fetches its result once the server is up"
+        if request.detached and request.id
+        else "its result cannot be fetched any more. See with vv.remote_models() whether the "
+        "server is up, then run it again"
+    )
     return RemoteFailure(
-        f"the connection to {request.host} ended while request {request.id or '(not yet named)'} "
-        f"was {was!r}; its result cannot be fetched any more. See with vv.remote_models() whether "
-        "the server is up, then run it again",
+        f"the connection to {request.host} ended while request {name} was {was!r}; {out}",
         "lost",
         told=_short(error) if error else "",
+        request=request,
+    )
+
+
+def unknown_id(request: RemoteRequest) -> RemoteFailure:
+    """Say that a server knows nothing of an id."""
+    return RemoteFailure(
+        f"{request.host} knows no request {request.id!r}: it was listened to rather than left "
+        "there (submit it with detached=True), or its result is gone; run it again",
+        "lost",
         request=request,
     )
 

@@ -19,6 +19,7 @@ SAID = {
     "COMPLETED": "done on the server",
     "ERROR": "failed on the server",
     "LEFT": "no longer waited for, may still run on the server",
+    "AWAY": "the server does not answer",
     "LOST": "the connection was lost",
 }
 # Of a server's log: lines kept, and characters of each.
@@ -36,7 +37,8 @@ class Stage:
     status : str
         ``sending``, then the server's own in lower case: ``received``, ``provisioning``,
         ``deploying``, ``queued``, ``dispatched``, ``running``, ``completed``, ``error``; ``lost``
-        or ``left`` where the connection ended before the request did.
+        or ``left`` where the connection ended before the request did, ``away`` while a server
+        that is to be looked at again does not answer.
     at : float
         Seconds since the epoch, on this machine's clock.
     text : str

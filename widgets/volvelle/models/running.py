@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-import time
+import threading
 import weakref
 from contextlib import contextmanager, nullcontext
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from volvelle.models.lean import unwrapped_but
@@ -17,12 +16,11 @@ if TYPE_CHECKING:
 
     from volvelle.models.layout import Layout
     from volvelle.models.remote_status import RemoteRequest
-    from volvelle.models.remote_stream import TokenStream
 
 T = TypeVar("T")
 
-# Seconds after which a request whose connection was lost is sent once more.
-RETRY = 1.5
+# Seconds between two looks at Stop while another job is waited for.
+LOOK = 0.2
 
 # Jobs of one model that stand in a server's queue together.
 LANES = 4
@@ -40,13 +38,14 @@ def worker_of(module: Any, name: str, lanes: int = 1) -> Worker:
     return workers[lanes]
 
 
-class _Announced:
+class Announced:
     """Writes the states that take long to stderr, once each."""
 
     def __init__(self) -> None:
         self.said = ""
 
     def __call__(self, request: RemoteRequest) -> None:
+        """Take a change of state."""
         slow = request.status in ("provisioning", "deploying") or (request.position or 0) > 1
         if slow and request.text != self.said:
             self.said = request.text
@@ -73,6 +72,27 @@ class Runner:
         self.layout = layout
         self.remote = remote
         self.worker = worker_of(lm._module, layout.name, LANES if remote else 1)  # noqa: SLF001 - nnsight's own name
+        self._gate = threading.RLock()
+
+    @property
+    def weighing(self) -> bool:
+        """Whether the work of this thread is only weighed (`Model.estimate`)."""
+        if not self.remote:
+            return False
+        from volvelle.models.remote_run import how
+
+        return how().weighed is not None
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Do something that jobs under way together should do once."""
+        while not self._gate.acquire(timeout=LOOK):
+            if self.worker.job is not None:
+                self.worker.job.check()
+        try:
+            yield
+        finally:
+            self._gate.release()
 
     def __call__(
         self,
@@ -103,70 +123,14 @@ class Runner:
             Rows and watched tokens of a step, which those lines must have.
         """
         if self.remote:
-            return self._there(body, args, on_step, step_shape)
+            from volvelle.models.remote_run import run_there
+
+            return run_there(self, body, args, on_step, step_shape)
         told = {} if on_step is None else {"on_step": on_step}
         bare = only is not None
         lean = unwrapped_but(self.lm._module, only or ()) if bare else nullcontext()  # noqa: SLF001 - as above
         with self._watched(on_block), lean:
-            return body(self.lm, *args, **told, backend=self.backend())
-
-    def _there(
-        self,
-        body: Callable[..., T],
-        args: tuple[Any, ...],
-        on_step: Callable[..., None] | None,
-        step_shape: tuple[int, int],
-    ) -> T:
-        """Run one body on the server, a second time where the connection was lost.
-
-        A body changes nothing on the server, so repeating is safe; but not once tokens have
-        been handed on.
-        """
-        from volvelle.models import trace
-        from volvelle.models.remote_errors import RemoteFailure
-        from volvelle.models.remote_stream import TokenStream
-
-        stream, told = None, {}
-        if on_step is not None:
-            vocabulary = self.lm._module.get_output_embeddings().weight.shape[0]  # noqa: SLF001 - as above
-            stream = TokenStream(on_step, *step_shape, vocabulary)
-            told = {"on_step": partial(trace.tell, stream.mark)}
-        try:
-            return body(self.lm, *args, **told, backend=self.backend(stream))
-        except RemoteFailure as failure:
-            if failure.kind != "lost" or (stream is not None and stream.next):
-                raise
-            first = failure
-        self._wait(RETRY)
-        try:
-            return body(self.lm, *args, **told, backend=self.backend(stream))
-        except RemoteFailure as failure:
-            # gone for good: what matters is what was lost
-            raise first if failure.kind == "unreachable" else failure from None
-
-    def backend(self, stream: TokenStream | None = None) -> Any:
-        """Return nnsight's backend for one trace; None runs it here."""
-        if not self.remote:
-            return None
-        from volvelle.models.remote import host_of
-        from volvelle.models.remote_backend import ProgressBackend
-        from volvelle.models.remote_status import RemoteRequest
-
-        job = self.worker.job
-        request = RemoteRequest(host_of(self.remote), self.layout.name)
-        if job is not None:
-            job.requests.append(request)
-        # a cell that waits sees no job: it is told why nothing happens
-        on_state = _Announced() if job is None or not job.watched else None
-        return ProgressBackend(self.lm, request, job=job, stream=stream, on_state=on_state)
-
-    def _wait(self, seconds: float) -> None:
-        """Let a lost server come back, unless the job is stopped."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            if self.worker.job is not None:
-                self.worker.job.check()
-            time.sleep(0.1)
+            return body(self.lm, *args, **told, backend=None)
 
     @contextmanager
     def _watched(self, on_block: Callable[[int], None] | None) -> Iterator[None]:

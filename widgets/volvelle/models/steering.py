@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,10 +14,15 @@ from volvelle.models.steer_tensors import lay_out
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import torch
+
     from volvelle.models.model import Model
     from volvelle.models.steer_tensors import Plan
 
 AnySteer = Steer | HeadScale
+
+# Gemma-3n and later: number of last blocks that read the keys and values of earlier ones.
+SHARING = "num_kv_shared_layers"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +48,21 @@ class Applied:
         return {point: size[0] / size[1] for point, size in self.sizes.items()}
 
 
+class Known(NamedTuple):
+    """States of a row that steering left alone, kept while it was written.
+
+    Attributes
+    ----------
+    depth : int
+        Blocks they have passed.
+    states : torch.Tensor, shape (n_tokens - 1, d)
+        Of prompt and continuation, but for the last token, which is never read.
+    """
+
+    depth: int
+    states: torch.Tensor
+
+
 class Steered:
     """The steers of some rows: laid out for the rows that run together, noted afterwards.
 
@@ -57,6 +77,15 @@ class Steered:
         Tokens to generate.
     noting : bool
         Whether to measure what is applied.
+    keeping : bool
+        Whether to keep the states that reach the first steered place, of models that run here:
+        nothing has been steered there yet, so that `predicting.score` can go on from them.
+
+    Attributes
+    ----------
+    applied : dict of row -> Applied
+    known : dict of row -> Known
+        Where the first steered place is what a block gives.
     """
 
     def __init__(
@@ -67,12 +96,15 @@ class Steered:
         n: int = 0,
         *,
         noting: bool = False,
+        keeping: bool = False,
     ) -> None:
         self.model = model
         self.rows = [list(row) for row in rows]
         self.n = n
         self.noting = noting
+        self.keeping = keeping and not model.remote
         self.applied: dict[int, Applied] = {}
+        self.known: dict[int, Known] = {}
         self._plans: dict[tuple[int, ...], Plan] = {}
         special = np.asarray(model.special_ids, dtype=np.int64)
         # keyed by the object: a sweep shares one prompt
@@ -108,7 +140,7 @@ class Steered:
         notes : sequence over passes of sequence over steered sites
             ``(masks, lengths)`` as `trace_math.steer` notes them.
         """
-        plan = self._plans.pop(tuple(members))
+        plan = self._plans[tuple(members)]
         steered = [
             (point, owners)
             for point, owners in zip(plan.points, plan.owners, strict=True)
@@ -134,6 +166,39 @@ class Steered:
                             masks[owner[b], place] |= mask[b, row].numpy()
                 sizes[point] = size
             self.applied[n] = Applied(masks, sizes)
+
+    def keep(self, members: Sequence[int], before: Sequence[torch.Tensor]) -> None:
+        """Keep the states that reached the first steered place.
+
+        Parameters
+        ----------
+        members : sequence of int
+            The rows that ran together.
+        before : sequence over passes of torch.Tensor, shape (rows, tokens, d)
+        """
+        import torch
+
+        plan = self._plans[tuple(members)]
+        depth = depth_of(self.model, *plan.sites[0][:2]) if plan.sites and before else 0
+        if not depth:
+            return
+        width = before[0].shape[1]
+        written = torch.cat([before[0][:, width:], *before[1:]], dim=1)
+        for b, n in enumerate(members):
+            prompt = before[0][b, width - len(self._prompts[n][0]) :]
+            self.known[n] = Known(depth, torch.cat([prompt, written[b]]))
+
+
+def depth_of(model: Model, path: str, io: str) -> int:
+    """Return how many blocks a state has passed that is the output of one; 0 elsewhere.
+
+    0 also where later blocks look at more of the earlier ones than their output.
+    """
+    config = model.nnsight._module.config.get_text_config()  # noqa: SLF001 - nnsight's name
+    stack, _, layer = path.rpartition(".")
+    if stack != model.layout.blocks or io != "output" or getattr(config, SHARING, 0):
+        return 0
+    return int(layer) + 1
 
 
 def steers_of_rows(steers: Any, n_rows: int) -> list[list[AnySteer]]:

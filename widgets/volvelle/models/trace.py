@@ -18,10 +18,16 @@ from volvelle.compute.trace_math import moved
 from volvelle.compute.trace_math import steer as turned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 # A token this many times the median norm of its text is an outlier.
 OUTLIER = 4.0
+
+
+def given_at(lm: Any, path: str, io: str) -> Any:
+    """Return what passes a place: a tensor, of some architectures a tuple that begins with it."""
+    envoy = lm.get(path)
+    return envoy.output if io == "output" else envoy.input
 
 
 def state_at(lm: Any, path: str, io: str) -> torch.Tensor:
@@ -29,8 +35,7 @@ def state_at(lm: Any, path: str, io: str) -> torch.Tensor:
 
     Writing into what is returned writes into the model.
     """
-    envoy = lm.get(path)
-    state = envoy.output if io == "output" else envoy.input
+    state = given_at(lm, path, io)
     return state[0] if isinstance(state, tuple) else state
 
 
@@ -114,12 +119,16 @@ def steer(lm: Any, sites: list[tuple[str, str, dict[str, Any]]], here: dict[str,
 
     `here` describes the pass, as `trace_math.steer` takes it: ``step`` 0 for the prompt, then
     one per generated token; ``ids`` (rows, tokens) and ``real``, left-padded; ``ended`` (rows,);
-    ``notes``, a list that gets what was applied, or None.
+    ``notes``, a list that gets what was applied, or None; ``before``, a list that gets the
+    states of the first site as they come where they come as a tensor, or None.
     """
     here["fired"] = {}
-    for path, io, payload in sites:
-        state = state_at(lm, path, io)
-        rows = rows_of(state, len(here["ids"]))
+    for n, (path, io, payload) in enumerate(sites):
+        given = given_at(lm, path, io)
+        whole = not isinstance(given, tuple)
+        rows = rows_of(given if whole else given[0], len(here["ids"]))
+        if n == 0 and whole and here.get("before") is not None:
+            here["before"].append(rows.clone())
         steered = turned(rows, payload, here)
         if steered is not rows:
             rows[:] = steered
@@ -172,7 +181,9 @@ def write(
     on_step: Callable[[int, list[int], list[float], list[list[float]]], None] | None = None,
     *,
     backend: Any = None,
-) -> tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor], list[list[Any]]]:
+) -> tuple[
+    list[torch.Tensor], list[torch.Tensor], list[torch.Tensor], list[list[Any]], list[torch.Tensor]
+]:
     """Generate rows together, steered, each drawing its own tokens.
 
     The token is drawn here and forced on the generation loop by its logits, so that the same
@@ -186,8 +197,9 @@ def write(
     settings : dict
         ``n`` steps, ``temperature``, ``seeds`` and which of them each row draws from
         (``of_row``, a tensor), ``eos`` and ``watch`` (tensors of ids: what ends a row, whose
-        probabilities are kept), ``noting`` (whether to note what steering did), ``generate``
-        (arguments of the loop).
+        probabilities are kept), ``noting`` (whether to note what steering did), ``keeping``
+        (whether to keep the states that reach the first site), ``generate`` (arguments of the
+        loop).
     on_step : callable(step, ids, logprobs, watched), optional
         Called with every step's tokens, -1 for rows that ended; may raise to end it all.
 
@@ -199,12 +211,15 @@ def write(
     watched : list of torch.Tensor, float32, each (rows, watch)
         Natural-log probabilities before the step's token is drawn.
     notes : list over steps of list over sites
+    before : list of torch.Tensor, each (rows, tokens, d)
+        What reached the first site, padding too; empty unless kept.
     """
     with torch.no_grad(), lm.generate(**inputs, **settings["generate"], backend=backend) as run:
         ids = nnsight.save([])
         logprobs = nnsight.save([])
         watched = nnsight.save([])
         notes = nnsight.save([])
+        before = nnsight.save([])
         device = lm.device
         places = moved(sites, device)
         noise = [torch.Generator().manual_seed(seed) for seed in settings["seeds"]]
@@ -215,6 +230,7 @@ def write(
         for step in run.iter[: settings["n"]]:
             noted = [] if settings["noting"] else None
             here = {"step": step, "ids": seen, "real": real, "ended": ended, "notes": noted}
+            here["before"] = before if settings["keeping"] else None
             steer(lm, places, here)
             logits = lm.output.logits[:, -1]
             logp = logits.float().log_softmax(-1)
@@ -232,10 +248,18 @@ def write(
                 on_step(step, ids[-1].tolist(), logprob.tolist(), watched[-1].tolist())
             if bool(ended.all()):
                 break
-    return ids, logprobs, watched, notes
+    return ids, logprobs, watched, notes, before
 
 
-def score(lm: Any, inputs: dict[str, Any], kept: int, *, backend: Any = None) -> torch.Tensor:
+def score(
+    lm: Any,
+    inputs: dict[str, Any],
+    kept: int,
+    skipped: Sequence[str] = (),
+    states: torch.Tensor | None = None,
+    *,
+    backend: Any = None,
+) -> torch.Tensor:
     """Return natural-log probabilities of the last tokens of each row, unsteered.
 
     Parameters
@@ -244,12 +268,19 @@ def score(lm: Any, inputs: dict[str, Any], kept: int, *, backend: Any = None) ->
         Left-padded, so that all rows end together.
     kept : int
         How many last tokens to score; at least one token stands before them.
+    skipped : sequence of str
+        Paths of the first blocks, which need not run because what the last of them gives is
+        known; blocks that give a tensor, not a tuple.
+    states : torch.Tensor, shape (rows, tokens, d), optional
+        What it gives.
 
     Returns
     -------
     torch.Tensor, float32, shape (rows, kept)
     """
     with torch.no_grad(), lm.trace(**inputs, backend=backend):
+        for path in skipped:
+            lm.get(path).skip(states)
         logits = lm.output.logits[:, -kept - 1 : -1].float()
         written = inputs["input_ids"][:, -kept:, None].to(logits.device)
         logprobs = nnsight.save(logits.gather(-1, written)[..., 0] - logits.logsumexp(-1))

@@ -80,6 +80,7 @@ class Steering(Protocol):
     """What `generate_rows` asks about steers (`volvelle.models.steering.Steered`)."""
 
     noting: bool
+    keeping: bool
 
     def __call__(self, members: Sequence[int], /) -> Sequence[tuple[Point, dict[str, Any]]]:
         """Return what `trace_math.steer` applies to the rows that run together.
@@ -91,6 +92,10 @@ class Steering(Protocol):
 
     def note(self, members: Sequence[int], notes: Sequence[Sequence[Any]], /) -> None:
         """Take what was applied, per pass and site, where `noting` asked for it."""
+        ...
+
+    def keep(self, members: Sequence[int], before: Sequence[Any], /) -> None:
+        """Take the states that reached the first site, per pass, where `keeping` asked for it."""
         ...
 
 
@@ -141,6 +146,7 @@ def generate_rows(
         "n": max_new_tokens,
         "temperature": float(temperature),
         "noting": steers is not None and steers.noting,
+        "keeping": steers is not None and steers.keeping,
         "watch": torch.tensor(list(watch), dtype=torch.long),
     }
     groups = _groups([len(row) for row in rows], max_new_tokens)
@@ -155,11 +161,13 @@ def generate_rows(
             settings["seeds"] = list(dict.fromkeys(drawn))
             settings["of_row"] = torch.tensor([settings["seeds"].index(s) for s in drawn])
             located = sites(model, steers(members) if steers is not None else ())
-            ids, logprobs, watched, notes = _together(
+            ids, logprobs, watched, notes, before = _together(
                 model, [rows[n] for n in members], located, settings, stream.of(number)
             )
             if steers is not None and steers.noting:
                 steers.note(members, notes)
+            if steers is not None and steers.keeping:
+                steers.keep(members, before)
             for n, *row in zip(members, ids, logprobs, watched, strict=True):
                 found[n] = _generation(model, rows[n], *row)
         return [found[n] for n in range(len(rows))]
@@ -247,7 +255,7 @@ def _together(
     located: list[tuple[str, str, dict[str, Any]]],
     settings: dict[str, Any],
     on_step: Callable[[int, list[int], list[float], list[list[float]]], None],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[list[Any]]]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[list[Any]], list[Any]]:
     import torch
 
     settings = settings | {
@@ -268,7 +276,7 @@ def _together(
         },
     }
     inputs = left_padded(rows, model.pad_id)
-    *kept, notes = model.run(
+    *kept, notes, before = model.run(
         trace.write,
         inputs,
         located,
@@ -278,7 +286,7 @@ def _together(
         step_shape=(len(rows), len(settings["watch"])),
     )
     ids, logprobs, watched = (torch.stack(steps, 1).cpu().numpy() for steps in kept)
-    return ids, logprobs, watched, notes
+    return ids, logprobs, watched, notes, before
 
 
 def _generation(

@@ -1,0 +1,241 @@
+"""One body of `models.trace` on a server: sent, left there, taken up again, or only weighed."""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from volvelle.models import trace
+from volvelle.models.remote import host_of
+from volvelle.models.remote_backend import ProgressBackend
+from volvelle.models.remote_errors import RemoteFailure
+from volvelle.models.remote_left import LeftBackend, digest_of, digests, plain, remembered
+from volvelle.models.remote_status import RemoteRequest
+from volvelle.models.remote_stream import TokenStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import pandas as pd
+
+    from volvelle.models.job import Job
+    from volvelle.models.running import Runner
+
+T = TypeVar("T")
+
+# Seconds after which a request whose connection was lost is sent once more.
+RETRY = 1.5
+
+
+@dataclass
+class How:
+    """How the work of this thread uses a server.
+
+    Attributes
+    ----------
+    left : bool
+        Whether requests are left there to be fetched, instead of listened to.
+    ids : dict of digest -> id
+        Requests that were left there and are to be taken up instead of sent.
+    weighed : Estimate or None
+        Whether nothing is sent, only weighed.
+    """
+
+    left: bool = False
+    ids: dict[str, str] = field(default_factory=dict)
+    weighed: Estimate | None = None
+
+
+@dataclass
+class Estimate:
+    """What work would send first.
+
+    Attributes
+    ----------
+    sent : int
+        Bytes of the first request beside the measuring of norms, 0 where nothing is sent.
+    prompt_tokens, new_tokens : int
+        Tokens it has the model read, padding included, and at most write.
+    """
+
+    sent: int = 0
+    prompt_tokens: int = 0
+    new_tokens: int = 0
+
+    def __str__(self) -> str:
+        wrote = f" and writes at most {self.new_tokens:,}" if self.new_tokens else ""
+        return f"sends {self.sent / 1e3:,.0f} kB, reads {self.prompt_tokens:,} tokens{wrote}"
+
+
+class _Weighed(Exception):  # noqa: N818 - a way out, not an error
+    """Ends work whose first request has been weighed."""
+
+
+_thread = threading.local()
+
+
+def how() -> How:
+    """Return how this thread's work uses a server."""
+    return getattr(_thread, "how", None) or How()
+
+
+@contextmanager
+def using(new: How) -> Iterator[How]:
+    """Use a server in some way within the block."""
+    before = getattr(_thread, "how", None)
+    _thread.how = new
+    try:
+        yield new
+    finally:
+        _thread.how = before
+
+
+def leaving(work: Callable[[], T], ids: dict[str, str] | None = None) -> Callable[[], T]:
+    """Return work whose requests are left on the server, or taken up where they were left."""
+
+    @functools.wraps(work)
+    def left() -> T:
+        with using(How(left=True, ids=dict(ids or {}))):
+            return work()
+
+    return left
+
+
+def weighed(work: Callable[[], Any]) -> Estimate:
+    """Do work up to its first request, which is weighed and not sent."""
+    with using(How(weighed=Estimate())) as here, suppress(_Weighed):
+        work()
+    assert here.weighed is not None  # noqa: S101 - set above
+    return here.weighed
+
+
+def attached(runner: Runner, ids: Sequence[str], work: Callable[[], Any] | None) -> Job:
+    """Return a job that takes up requests; `Model.attach` documents it."""
+    host = host_of(runner.remote)
+    if work is not None:
+        return runner.worker.submit(leaving(work, digests(ids, host)))
+    if len(ids) != 1:
+        raise ValueError(f"{len(ids)} ids without work; attach them one by one")
+
+    def fetch() -> Any:
+        request = _request(runner)
+        request.id, request.detached = ids[0], True
+        return plain(LeftBackend(runner.lm, request, **_told(runner)).fetch())
+
+    return runner.worker.submit(fetch, name="attach")
+
+
+def left_table(runner: Runner) -> pd.DataFrame:
+    """Return what was left on the runner's server; `Model.left` documents it."""
+    import pandas as pd
+
+    table = pd.DataFrame(remembered(host_of(runner.remote)), columns=["id", "model", "what", "at"])
+    table["at"] = pd.to_datetime(table["at"], unit="s", utc=True)
+    return table
+
+
+class _Scales(ProgressBackend):
+    """Weighs a request and ends the work."""
+
+    def request(self, request: Any, tracer: Any) -> Any:  # noqa: ARG002 - nnsight's name
+        self._serialize(tracer)
+        raise _Weighed
+
+
+def run_there(
+    runner: Runner,
+    body: Callable[..., T],
+    args: tuple[Any, ...],
+    on_step: Callable[..., None] | None,
+    step_shape: tuple[int, int],
+) -> T:
+    """Run one body on the runner's server; `Runner.__call__` documents it."""
+    here = how()
+    if here.weighed is not None:
+        return _weigh(runner, body, args, here.weighed)
+    if here.left:
+        return _leave(runner, body, args, here)
+    stream, told = None, {}
+    if on_step is not None:
+        vocabulary = runner.lm._module.get_output_embeddings().weight.shape[0]  # noqa: SLF001 - nnsight's name
+        stream = TokenStream(on_step, *step_shape, vocabulary)
+        told = {"on_step": partial(trace.tell, stream.mark)}
+
+    def once() -> T:
+        backend = ProgressBackend(runner.lm, _request(runner), stream=stream, **_told(runner))
+        return body(runner.lm, *args, **told, backend=backend)
+
+    # a body changes nothing on the server, so repeating is safe; but not once tokens have
+    # been handed on
+    try:
+        return once()
+    except RemoteFailure as failure:
+        if failure.kind != "lost" or (stream is not None and stream.next):
+            raise
+        first = failure
+    _wait(runner, RETRY)
+    try:
+        return once()
+    except RemoteFailure as failure:
+        # gone for good: what matters is what was lost
+        raise first if failure.kind == "unreachable" else failure from None
+
+
+def _leave(runner: Runner, body: Callable[..., T], args: tuple[Any, ...], here: How) -> T:
+    digest = digest_of(body.__name__, runner.lm.to_model_key(), args)
+    known = here.ids.pop(digest, "")
+    if here.ids and not known and not _is_norm(args):
+        ids = ", ".join(here.ids.values())
+        raise ValueError(
+            f"request {ids} was left at {host_of(runner.remote)} by other work than this; give "
+            "the same texts, steers and settings, or no work to see what it saved"
+        )
+    request = _request(runner)
+    request.id, request.detached = known, True
+    backend = LeftBackend(runner.lm, request, digest=digest, what=body.__name__, **_told(runner))
+    return body(runner.lm, *args, backend=backend)
+
+
+def _is_norm(args: tuple[Any, ...]) -> bool:
+    """Whether a request measures norms, which an earlier kernel may have known."""
+    return bool(args) and isinstance(args[-1], str) and args[-1] == "norm"
+
+
+def _weigh(runner: Runner, body: Callable[..., T], args: tuple[Any, ...], into: Estimate) -> T:
+    inputs = args[0]["input_ids"]
+    settings = next((arg for arg in args if isinstance(arg, dict) and "n" in arg), None)
+    request = RemoteRequest(host_of(runner.remote), runner.layout.name)
+    try:
+        return body(runner.lm, *args, backend=_Scales(runner.lm, request))
+    finally:
+        into.sent, into.prompt_tokens = request.sent, inputs.numel()
+        into.new_tokens = 0 if settings is None else settings["n"] * len(inputs)
+
+
+def _request(runner: Runner) -> RemoteRequest:
+    request = RemoteRequest(host_of(runner.remote), runner.layout.name)
+    if runner.worker.job is not None:
+        runner.worker.job.requests.append(request)
+    return request
+
+
+def _told(runner: Runner) -> dict[str, Any]:
+    """Return who is told what happens: the job, or the cell that waits and sees none."""
+    from volvelle.models.running import Announced
+
+    job = runner.worker.job
+    return {"job": job, "on_state": Announced() if job is None or not job.watched else None}
+
+
+def _wait(runner: Runner, seconds: float) -> None:
+    """Let a lost server come back, unless the job is stopped."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if runner.worker.job is not None:
+            runner.worker.job.check()
+        time.sleep(0.1)
