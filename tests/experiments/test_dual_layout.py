@@ -1,5 +1,6 @@
 """Two dictionaries become one map, or a message that says what is missing."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -335,6 +336,23 @@ def test_the_second_time_is_read_from_the_cache(monkeypatch):
             dual_layout(a, b, **{"n_epochs": 10, **other})
     with pytest.raises(TypeError):
         dual_layout(a, b + 1e-3, n_epochs=10)
+
+
+def test_matches_by_activation_are_made_again_for_another_encoder_or_model(model, monkeypatch):
+    random = np.random.default_rng(0)
+    a, b = (
+        sae(v, n, "resid_post.1", "") for v, n in zip(planted(20, model.d_model), "ab", strict=True)
+    )
+    texts = ["one two three four five six seven"]
+    first = dual_layout(a, b, model, texts, n_epochs=2)
+    monkeypatch.setattr("volvelle.experiments.dual_work.Work", None)
+    assert repr(dual_layout(a, b, model, texts, n_epochs=2)) == repr(first)
+    late = replace(b, weights={**b.weights, "b_enc": b.b_enc - 0.5})
+    with pytest.raises(TypeError):  # it would have been made anew
+        dual_layout(a, late, model, texts, n_epochs=2)
+    monkeypatch.setattr(module, "fingerprint", lambda _: str(random.random()))
+    with pytest.raises(TypeError):
+        dual_layout(a, b, model, texts, n_epochs=2)
 
 
 def test_a_broken_cache_is_made_again():

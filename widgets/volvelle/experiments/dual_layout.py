@@ -14,11 +14,12 @@ import numpy as np
 
 from volvelle.cache import cache_dir
 from volvelle.compute.names import known_keywords, unknown
+from volvelle.experiments.circle_vectors import fingerprint
 from volvelle.experiments.dual_result import DualLayout
 from volvelle.experiments.dual_sides import Side, side
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 __all__ = ["DualLayout", "dual_layout"]
@@ -28,7 +29,7 @@ log = logging.getLogger("volvelle")
 MATCHES = ("auto", "decoder", "encoder", "activation")
 MODES = ("auto", "joint", "separate")
 # Raised when what a layout holds or how it is made changes: older files are then made again.
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -238,6 +239,15 @@ def _apart(a: Side, b: Side) -> str:
     return f"a ({a.point or 'no point'}) and b ({b.point or 'no point'}) share no basis"
 
 
+def _encoding(noun: Any) -> Iterator[Any]:
+    """Give all that decides what an SAE makes of a text, as bytes."""
+    for name, weight in sorted(getattr(noun, "weights", {}).items()):
+        yield name.encode()
+        yield np.ascontiguousarray(weight.detach().cpu().numpy()).data
+    settings = ("architecture", "k", "normalize", "subtract_b_dec")
+    yield json.dumps([str(getattr(noun, name, "")) for name in settings]).encode()
+
+
 def _kept(plan: _Plan) -> Path:
     """Return where the result of a plan lies: a hash of all that it depends on."""
     digest = hashlib.blake2b(digest_size=16)
@@ -249,7 +259,11 @@ def _kept(plan: _Plan) -> Path:
         if plan.match == "encoder" and one.encoder is not None:
             digest.update(np.ascontiguousarray(one.encoder).data)
         digest.update(json.dumps([one.name, one.point, one.labels, one.tokens]).encode())
-    names = [getattr(model, "name", "") for model in (plan.model, plan.model_b)]
+        if plan.match == "activation":
+            for part in _encoding(one.noun):
+                digest.update(part)
+    models = [plan.model, None if plan.model_b is plan.model else plan.model_b]
+    names = [fingerprint(model) for model in models if model is not None]
     texts = plan.texts if plan.match == "activation" else []
     rest = [VERSION, names, texts, plan.seed, plan.n_neighbors, plan.n_epochs, plan.search]
     digest.update(json.dumps([*rest, plan.mode, plan.match]).encode())
