@@ -160,6 +160,14 @@ describe("the head", () => {
     expect(said).toContain("seed 0");
   });
 
+  it("says how far the seed moves the picture once somebody asked", async () => {
+    const { all, model } = await shown();
+    expect(all(".vv-numbers")[0]?.textContent).not.toContain("seed moves");
+    model.set("_facts", { ...(model.get("_facts") as object), stability: 0.21, n_seeds: 3 });
+    await settled();
+    expect(all(".vv-numbers")[0]?.textContent).toContain("moves with the seed 0.21");
+  });
+
   it("names the principal axes as what they are", async () => {
     const { all } = await shown({ _drawn: "principal axes" });
     expect(all(".vv-drawn")[0]?.textContent).toContain("a first picture");
@@ -311,6 +319,8 @@ describe("search", () => {
     ["#4", "1 found"],
     ["b/1", "1 found"],
     ["CAT", "2 found"],
+    // a/0 promotes it, b/0 is called so
+    ["happy", "2 found"],
     ["zebra", "none"],
   ])("%s: %s", async (query, said) => {
     const { all } = await shown({ query });
@@ -427,6 +437,18 @@ describe("from Python", () => {
     expect(all(".vv-map-card")[0]?.textContent).toContain("storm");
   });
 
+  it("tokens that a feature promotes are asked for where Python offers it", async () => {
+    const { model, stage, all } = await shown();
+    model.set("_facts", { ...(model.get("_facts") as object), asks: "a" });
+    point(stage, "pointermove", onA(0.3));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(model.get("_request")).toMatchObject({ kind: "look", which: "a", index: 1 });
+    const found = { own: [], own_cosine: [], other: [], other_score: [], labels: {} };
+    model.set("_looked", { which: "a", index: 1, label: "rain", promoted: "umbrella", ...found });
+    await settled();
+    expect(all(".vv-map-card")[0]?.textContent).toContain("umbrella");
+  });
+
   it("one dictionary alone has one panel and no talk of matches", async () => {
     const alone = { _xy_b: places([]), _pairs: encode(new Uint16Array(0), [0, 2]) };
     const { all, stage } = await shown({ ...alone, _facts: { name_a: "a", mode: "alone" } });
@@ -434,6 +456,48 @@ describe("from Python", () => {
     point(stage, "pointermove", [400 + 0, 200]);
     await settled();
     expect(all(".vv-map-card")[0]?.textContent).toContain("a/2");
+  });
+});
+
+describe("fingers", () => {
+  const finger = (stage: HTMLElement, kind: string, id: number, x: number, y: number) =>
+    stage.dispatchEvent(
+      new PointerEvent(kind, {
+        bubbles: true,
+        button: 0,
+        pointerId: id,
+        pointerType: "touch",
+        clientX: x,
+        clientY: y,
+      }),
+    );
+
+  it("a tap beside a point takes it", async () => {
+    const { stage, selected } = await shown();
+    const [x, y] = onA(0.3);
+    finger(stage, "pointerdown", 1, x + 14, y);
+    finger(stage, "pointerup", 1, x + 14, y);
+    expect(selected()).toEqual([[1], []]);
+  });
+
+  it("two fingers apart come nearer: what was beside a tap is so no more", async () => {
+    const { stage, selected } = await shown();
+    const [x, y] = onA(0.3);
+    finger(stage, "pointerdown", 1, x - 20, y);
+    finger(stage, "pointerdown", 2, x + 20, y);
+    finger(stage, "pointermove", 1, x - 100, y);
+    finger(stage, "pointermove", 2, x + 100, y);
+    finger(stage, "pointerup", 1, x - 100, y);
+    finger(stage, "pointerup", 2, x + 100, y);
+    expect(selected()).toEqual([[], []]);
+    finger(stage, "pointerdown", 1, x, y);
+    finger(stage, "pointerup", 1, x, y);
+    expect(selected()).toEqual([[1], []]);
+    // five times nearer, the neighbour that was 40 pixels off is 200 off
+    const [x2, y2] = onA(0.5);
+    finger(stage, "pointerdown", 1, x2, y2);
+    finger(stage, "pointerup", 1, x2, y2);
+    expect(selected()).toEqual([[], []]);
   });
 });
 

@@ -1,12 +1,14 @@
 """DualUMAP in Python: what it sends, what can be set, what it refuses."""
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from traitlets import TraitError
 
 from volvelle.experiments.dual_layout import dual_layout
+from volvelle.models.worker import Worker
 from volvelle.views import map_wire
 from volvelle.views.arrays import pack
 from volvelle.views.dual_umap import DualUMAP
@@ -228,6 +230,42 @@ def test_neighbours_of_a_large_map_are_asked_for_one_by_one(pair, monkeypatch):
     assert looked["own"] == pair.a.own[3].tolist()
     assert looked["labels"]["other"][0] == pair.b.labels[pair.a.other[3, 0]]
     assert len(view.export_state()["_near_a"]["data"]) > 0
+
+
+class Promoter:
+    """Stands where a model would: says which row it was asked about."""
+
+    name, d_model, remote = "tiny", 24, False
+
+    def __init__(self, worker):
+        self.submit = worker.submit
+
+    def unembed(self, vectors, k):
+        largest = int(np.abs(vectors[0]).argmax())
+        return SimpleNamespace(promoted=[[f" axis{largest}"] * k])
+
+
+def test_what_a_feature_promotes_is_asked_for_where_it_is_not_known(monkeypatch):
+    worker = Worker("promoter")
+    monkeypatch.setattr("volvelle.experiments.dual_parts.MOST_PROMOTED", 10)
+    monkeypatch.setattr("volvelle.experiments.dual_layout.fingerprint", lambda model: model.name)
+    a, b = planted()
+    view = DualUMAP(a, b, Promoter(worker), match="decoder").wait(60)
+    assert view.error == ""
+    assert view._facts["asks"] == "ab"
+    view.set_state({"_request": {"serial": 1, "kind": "look", "which": "b", "index": 7}})
+    worker.submit(lambda: None).result(20)
+    assert view._looked["promoted"] == f"axis{np.abs(b[7]).argmax()}"
+    worker.stop()
+
+
+def test_how_far_the_seed_moves_the_picture_is_shown_on_request(pair):
+    view = DualUMAP(pair)
+    assert "stability" not in view._facts
+    moved = view.stability(2)
+    assert moved.shape == (2, 1)
+    assert view._facts["stability"] == pytest.approx(moved.mean())
+    assert 0 < view._facts["stability"] < 1
 
 
 def test_one_dictionary_alone_is_shown():

@@ -76,7 +76,7 @@ def compiled() -> Any:
     if not _COMPILED:
         import numba
 
-        options = {"fastmath": True, "nogil": True}
+        options: dict[str, Any] = {"fastmath": True, "nogil": True}
         try:
             made = numba.njit(SIGNATURE, cache=True, **options)(_epoch)
         except RuntimeError:  # no folder can be written: compile each time

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Neighbours shown for a point.
 N_SHOWN = 3
-# Tokens promoted are worked out ahead up to so many features; a view asks for others one by one.
+# Tokens promoted are worked out ahead up to so many features; views ask for others one by one.
 MOST_PROMOTED = 10_000
 
 
@@ -28,18 +28,32 @@ def promoted(model: Any, one: Side) -> tuple[str, ...]:
     model : Model or None
     one : Side
     """
-    if model is None or one.n > MOST_PROMOTED or one.d_model != model.d_model or not one.n:
-        return ()
-    if not one.is_residual:
+    if not one.n or one.n > MOST_PROMOTED or not promotes(model, one):
         return ()
     texts = [""] * one.n
     rows = np.flatnonzero(one.alive)
     for start in range(0, len(rows), 512):
         part = rows[start : start + 512]
-        found = model.unembed(one.vectors[part], k=5)
-        for row, tokens in zip(part, found.promoted, strict=True):
-            texts[row] = " · ".join(dict.fromkeys(t.strip() or repr(t)[1:-1] for t in tokens))
+        for row, text in zip(part, promoted_by(model, one.vectors[part]), strict=True):
+            texts[row] = text
     return tuple(texts)
+
+
+def promotes(model: Any, one: Side) -> bool:
+    """Return whether a model can say what the directions of a side promote."""
+    return model is not None and one.d_model == model.d_model and one.is_residual
+
+
+def promoted_by(model: Any, vectors: np.ndarray) -> list[str]:
+    """Return the five tokens that each of some directions promotes most, as text.
+
+    Parameters
+    ----------
+    model : Model
+    vectors : float32 array, shape (n, d_model)
+    """
+    found = model.unembed(vectors, k=5).promoted
+    return [" · ".join(dict.fromkeys(t.strip() or repr(t)[1:-1] for t in row)) for row in found]
 
 
 def device(model: Any) -> str:

@@ -6,33 +6,30 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from traitlets import Dict, Enum, Int, List, TraitError, Unicode, observe, validate
+from traitlets import observe
 
 from volvelle.experiments.dual_layout import DualLayout, Picture, dual_layout
 from volvelle.views import map_wire
-from volvelle.views.arrays import Array
 from volvelle.views.base import View, reported
 from volvelle.views.bundle import bundle
-from volvelle.views.selections import Selection
+from volvelle.views.map_looks import Looks
+from volvelle.views.map_traits import MapTraits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import pandas as pd
 
-MOST_FEATURES = 8  # as in FeatureActivations: as many as there are colours told apart
-COLOURS = ("dictionary", "match", "density", "cluster", "values")
-
 
 @cache
 def _worker() -> Any:
-    """Return the one thread that lays out maps: umap-learn runs one layout at a time."""
+    """Return the one thread that lays out maps: two at once would only wait for each other."""
     from volvelle.models.worker import Worker
 
     return Worker("layouts")
 
 
-class DualUMAP(View):
+class DualUMAP(Looks, MapTraits, View):
     """Two dictionaries on one map, their matches followed from one to the other.
 
     Parameters
@@ -54,51 +51,6 @@ class DualUMAP(View):
     """
 
     _esm = bundle("dual_umap")
-
-    selected_a = Selection()
-    """Selected features of a: sorted indices, uint32. Assign indices or one bool per feature."""
-    selected_b = Selection()
-    """Selected features of b."""
-    selected_features = List(Int()).tag(sync=True)
-    """Features picked one by one, up to eight, of the dictionary `features_of` names: the same
-    trait as in FeatureActivations, so that ``jslink`` joins the two."""
-    features_of = Enum(["a", "b"], "a").tag(sync=True)
-    """Which dictionary `selected_features` counts in; a click in the other picks the match."""
-    color_by = Enum(list(COLOURS), "dictionary").tag(sync=True)
-    """What colour says: the dictionary, the score of the match, log density (the share of
-    tokens a feature fires on), the cluster in the original space, or `values_a`, `values_b`."""
-    panels = Enum(["two", "one"], "two").tag(sync=True)
-    """Side by side, or both dictionaries in one panel."""
-    query = Unicode("").tag(sync=True)
-    """Search: words of a label, or an index; the rest of the map is greyed."""
-    values_a = Array("f4")
-    """One number per feature of a, for ``color_by="values"``; NaN for unknown."""
-    values_b = Array("f4")
-    """The same for b."""
-    values_name = Unicode("").tag(sync=True)
-    """What the values are, with their unit."""
-
-    _xy_a = Array("u2", (None, 2))
-    _xy_b = Array("u2", (None, 2))
-    _labels_a = Array("u1")
-    _labels_b = Array("u1")
-    _promoted_a = Array("u1")
-    _promoted_b = Array("u1")
-    _density_a = Array("f2")
-    _density_b = Array("f2")
-    _cluster_a = Array("u1")
-    _cluster_b = Array("u1")
-    _near_a = Array(("u2", "u4"), (None, None))
-    _near_b = Array(("u2", "u4"), (None, None))
-    _near_score_a = Array("f2", (None, None))
-    _near_score_b = Array("f2", (None, None))
-    _pairs = Array(("u2", "u4"), (None, None))
-    _pair_scores = Array("f2")
-    _regions = List(Dict()).tag(sync=True)
-    _facts = Dict().tag(sync=True)
-    _drawn = Unicode("").tag(sync=True)
-    _looked = Dict().tag(sync=True)
-    _seen = Int(0).tag(sync=True)
 
     def __init__(
         self,
@@ -225,84 +177,13 @@ class DualUMAP(View):
                 for r in pair.regions
                 for x, y in [map_wire.placed(pair, r.x, r.y)]
             ]
-            self._facts = map_wire.facts(pair)
+            self._facts = map_wire.facts(pair) | {"asks": "".join(self._promoters())}
             self._drawn = ""
 
     def _send_near(self, which: str) -> None:
         index, scores = map_wire.near(getattr(self._pair, which))
         setattr(self, f"_near_{which}", index)
         setattr(self, f"_near_score_{which}", scores)
-
-    # -- traits set by anyone -------------------------------------------------------------
-
-    @validate("selected_a", "selected_b")
-    def _check_selection(self, proposal: dict[str, Any]) -> np.ndarray:
-        name, indices = proposal["trait"].name, proposal["value"]
-        if self._pair is not None and len(indices):
-            n = getattr(self._pair, name[-1]).n
-            if indices[-1] >= n:
-                raise TraitError(f"{name}: {indices[-1]} is outside 0...{n - 1}")
-        return indices
-
-    @validate("selected_features")
-    def _check_features(self, proposal: dict[str, Any]) -> list[int]:
-        features = list(dict.fromkeys(proposal["value"]))
-        if len(features) > MOST_FEATURES:
-            raise TraitError(
-                f"selected_features has {len(features)} entries, at most {MOST_FEATURES}; use "
-                "selected_a or selected_b for more"
-            )
-        n = None if self._pair is None else getattr(self._pair, self.features_of).n
-        for i in features:
-            if i < 0 or (n is not None and i >= n):
-                last = "" if n is None else f"...{n - 1}"
-                raise TraitError(f"selected_features: {i} is outside 0{last}")
-        return features
-
-    @validate("values_a", "values_b")
-    def _check_values(self, proposal: dict[str, Any]) -> np.ndarray:
-        name, values = proposal["trait"].name, proposal["value"]
-        if self._pair is not None and len(values):
-            n = getattr(self._pair, name[-1]).n
-            if len(values) != n:
-                raise TraitError(f"{name} has {len(values)} entries, {name[-1]} has {n} features")
-        return values
-
-    @observe("values_a", "values_b")
-    @reported
-    def _new_values(self, change: dict[str, Any]) -> None:
-        if len(change["new"]):
-            self.color_by = "values"
-
-    # -- what the browser asks ------------------------------------------------------------
-
-    def _on_look(self, request: dict[str, Any]) -> None:
-        """Send what is known of one point of a map too large to send it ahead."""
-        which, index = str(request["which"]), int(request["index"])
-        if self._pair is None or which not in ("a", "b"):
-            return
-        half = getattr(self._pair, which)
-        if not 0 <= index < half.n:
-            return
-        found = {
-            name: [
-                None if isinstance(v, float) and not np.isfinite(v) else v
-                for v in np.asarray(getattr(half, name)[index]).tolist()
-            ]
-            for name in ("own", "own_cosine", "other", "other_score")
-        }
-        other = self._pair.b if which == "a" else self._pair.a
-        labels = {
-            "own": [half.labels[i] if i >= 0 else "" for i in half.own[index]],
-            "other": [other.labels[i] if i >= 0 else "" for i in half.other[index]],
-        }
-        self._looked = {
-            "which": which,
-            "index": index,
-            "label": half.labels[index],
-            **found,
-            "labels": labels,
-        }
 
     # -- out ------------------------------------------------------------------------------
 
@@ -315,6 +196,23 @@ class DualUMAP(View):
     def candidates(self) -> pd.DataFrame:
         """Every candidate pair, one to many; waits for the layout."""
         return self.pair.candidates
+
+    def stability(self, n_seeds: int = 3) -> np.ndarray:
+        """Measure how far other seeds move the picture, and show it beside the other numbers.
+
+        Parameters
+        ----------
+        n_seeds : int
+            Layouts made; each takes as long as the first did. The cell waits.
+
+        Returns
+        -------
+        float array, shape (n_seeds, 1), or (n_seeds, 2) for a separate map
+            Procrustes distance to this picture, 0 (the same) ... 1 (nothing in common).
+        """
+        moved = self.pair.stability(n_seeds)
+        self._facts = self._facts | {"stability": float(moved.mean()), "n_seeds": n_seeds}
+        return moved
 
     def to_pandas(self) -> pd.DataFrame:
         """Return one row per feature: those of `DualLayout.to_pandas`, and ``selected``."""

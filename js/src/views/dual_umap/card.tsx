@@ -42,7 +42,7 @@ export const Card = tracked(({ state, frame }: CardProps) => {
   }, [spot?.which, spot?.index, state.camera.value]);
   const ask = spot && needsAsking(state, spot);
   useEffect(() => {
-    // a map too large to send neighbours ahead: asked for once the pointer rests
+    // a map too large to send all ahead: asked for once the pointer rests
     if (!ask || !spot) return undefined;
     const timer = setTimeout(() => {
       state.traits.request("look", { which: NAMES[spot.which], index: spot.index });
@@ -80,7 +80,8 @@ function needsAsking(state: MapState, spot: Spot): boolean {
   const live = state.traits.signal("_live").value;
   const drawn = state.traits.signal("_drawn").value;
   const side = state.sides.value[spot.which];
-  return live && !drawn && side.near.length === 0 && !answer(state, spot);
+  const asks = state.facts.value.asks?.includes(NAMES[spot.which]) ?? false;
+  return live && !drawn && (side.near.length === 0 || asks) && !answer(state, spot);
 }
 
 function label(state: MapState, spot: Spot): string {
@@ -100,7 +101,8 @@ const Facts = tracked(({ state, side, spot }: PartProps) => {
   const density = side.density[spot.index];
   const match = state.match(spot);
   const score = state.matches.value.score[spot.which][spot.index] ?? 0;
-  const promoted = side.promoted(spot.index);
+  const late = answer(state, spot)?.promoted as string | undefined;
+  const promoted = side.promoted(spot.index) || late;
   const facts = state.facts.value;
   const matching = facts.match && state.sides.value[1].n > 0;
   return (

@@ -57,7 +57,7 @@ export interface Side {
   n: number;
   layer: Layer;
   label(index: number): string;
-  /** Lower case, for the search. */
+  /** Label and promoted tokens in lower case, for the search. */
   needle(index: number): string;
   promoted(index: number): string;
   /** log10 of the share of tokens it fires on; NaN unknown. */
@@ -99,6 +99,11 @@ export interface Facts {
   n_neighbors: number;
   n_epochs: number;
   search: string;
+  /** Of "a" and "b" those whose promoted tokens Python works out when a point is looked at. */
+  asks: string;
+  /** Procrustes distance to the pictures of other seeds, where somebody asked for it. */
+  stability: number;
+  n_seeds: number;
 }
 
 export interface Region {
@@ -135,7 +140,9 @@ export function readSide(
     layer: before?.n === n ? before.layer : makeLayer(n),
     label: (i) => labels[i] || `${name}/${i}`,
     needle(i) {
-      needles ??= labels.map((label) => label.toLowerCase());
+      needles ??= Array.from({ length: Math.max(labels.length, promoted.length) }, (_, j) =>
+        `${labels[j] || `${name}/${j}`}\n${promoted[j] ?? ""}`.toLowerCase(),
+      );
       return needles[i] ?? `${name}/${i}`.toLowerCase();
     },
     promoted: (i) => promoted[i] ?? "",

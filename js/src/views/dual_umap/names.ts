@@ -19,7 +19,7 @@ export function clusterNames(sides: [Side, Side]): string[] {
       if (!own) continue;
       sizes[cluster] = (sizes[cluster] as number) + 1;
       total += 1;
-      const label = side.needle(i);
+      const label = side.label(i).toLowerCase();
       if (!label.includes(SEPARATOR)) continue;
       for (const token of new Set(label.split(SEPARATOR))) {
         own.set(token, (own.get(token) ?? 0) + 1);

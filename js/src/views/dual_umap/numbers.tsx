@@ -60,6 +60,14 @@ export function factsOf(facts: Partial<Facts>): Fact[] {
       explain: "squared distance that Procrustes leaves between matched points",
     });
   }
+  if (facts.stability !== undefined) {
+    found.push({
+      name: "moves with the seed",
+      value: short(facts.stability),
+      against: `0 the same picture, 1 nothing in common; ${facts.n_seeds} more seeds`,
+      explain: "mean Procrustes distance between this picture and those of other seeds",
+    });
+  }
   return found;
 }
 

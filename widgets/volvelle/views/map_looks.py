@@ -1,0 +1,87 @@
+"""What is worked out of one point of a map, when somebody looks at it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from volvelle.experiments.dual_parts import promoted_by, promotes
+from volvelle.experiments.dual_sides import Side, side
+
+if TYPE_CHECKING:
+    from volvelle.experiments.dual_layout import DualLayout
+
+
+class Looks:
+    """Answers the browser about a point of a map too large to send all of it ahead."""
+
+    _given: dict[str, Any]
+    _pair: DualLayout | None
+    _looked: Any
+    _reporting: Any
+    _sides: dict[str, Side] | None = None
+
+    def _on_look(self, request: dict[str, Any]) -> None:
+        """Send what is known of one point of a map too large to send it ahead."""
+        which, index = str(request["which"]), int(request["index"])
+        if self._pair is None or which not in ("a", "b"):
+            return
+        half = getattr(self._pair, which)
+        if not 0 <= index < half.n:
+            return
+        found = {
+            name: [
+                None if isinstance(v, float) and not np.isfinite(v) else v
+                for v in np.asarray(getattr(half, name)[index]).tolist()
+            ]
+            for name in ("own", "own_cosine", "other", "other_score")
+        }
+        other = self._pair.b if which == "a" else self._pair.a
+        labels = {
+            "own": [half.labels[i] if i >= 0 else "" for i in half.own[index]],
+            "other": [other.labels[i] if i >= 0 else "" for i in half.other[index]],
+        }
+        self._looked = {
+            "which": which,
+            "index": index,
+            "label": half.labels[index],
+            **found,
+            "labels": labels,
+        }
+        if which in self._promoters():
+            self._ask_model(which, index)
+
+    def _promoters(self) -> dict[str, Any]:
+        """Return the model to ask what a feature promotes, by dictionary; none that is remote."""
+        if self._pair is None or self._pair is self._given["a"]:
+            return {}
+        models = {"a": self._given["model"], "b": self._given["model_b"] or self._given["model"]}
+        return {
+            which: model
+            for which, model in models.items()
+            if self._given[which] is not None
+            and not getattr(self._pair, which).promoted
+            and not getattr(model, "remote", False)
+            and promotes(model, self._side(which))
+        }
+
+    def _side(self, which: str) -> Side:
+        held = self._sides or {}
+        if which not in held:
+            self._sides = held = held | {which: side(self._given[which], which)}
+        return held[which]
+
+    def _ask_model(self, which: str, index: int) -> None:
+        """Work out what one feature promotes, on the model's thread."""
+        model = self._promoters()[which]
+        vector = self._side(which).vectors[index : index + 1]
+
+        def work() -> None:
+            with self._reporting():
+                (text,) = promoted_by(model, vector)
+                looked = self._looked
+                if (looked["which"], looked["index"]) == (which, index):
+                    self._looked = looked | {"promoted": text}
+
+        model.submit(work, key=f"look-{id(self)}", name="promoted tokens")
