@@ -119,7 +119,12 @@ def steer(
         plan = plan_rows(mine, multipliers, placebos, samples)
         keys = [key for key, _ in plan]
         steered = Steered(
-            model, [row for _, row in plan], [ids] * len(plan), max_new_tokens, noting=True
+            model,
+            [row for _, row in plan],
+            [ids] * len(plan),
+            max_new_tokens,
+            noting=True,
+            keeping=True,
         )
         written = generate_rows(
             model,
@@ -190,9 +195,14 @@ def _rows(
         for k, w in zip(keys, written, strict=True)
         if k.strength == 0
     }
-    others = {tuple(w.ids.tolist()): w for w in written if tuple(w.ids.tolist()) not in own}
+    others = {
+        tuple(w.ids.tolist()): n for n, w in enumerate(written) if tuple(w.ids.tolist()) not in own
+    }
     scored = score(
-        model, [(w.prompt_ids.tolist(), w.ids.tolist()) for w in others.values()], progress
+        model,
+        [(written[n].prompt_ids.tolist(), written[n].ids.tolist()) for n in others.values()],
+        progress,
+        known=[steered.known.get(n) for n in others.values()],
     )
     known = own | dict(zip(others, scored, strict=True))
     return tuple(

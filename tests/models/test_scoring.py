@@ -1,0 +1,110 @@
+"""Texts scored by the unsteered model, whole and from where steering began."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from models import tiny
+
+import volvelle as vv
+from volvelle.models.predicting import score
+from volvelle.models.steering import Steered
+from volvelle.models.writing import generate_rows
+
+FAMILIES = ("llama", "gpt2", "gemma2", "gpt_neox", "opt", "bloom", "falcon", "qwen3")
+PROMPTS = ("a long first prompt", "I", "she", "after he heard")
+D = tiny.WIDTH
+
+
+def direction(layer, vector=None, kind="resid_post"):
+    vector = np.random.default_rng(layer).standard_normal(D) if vector is None else vector
+    return vv.Direction(vector, f"v{layer}", f"{kind}.{layer}")
+
+
+def written(model, rows, n=6):
+    """Write steered rows; what `score` takes of them, and what writing left behind."""
+    prompts = [model.prompt_ids(prompt) for prompt in PROMPTS]
+    steered = Steered(model, rows, prompts, n, keeping=True)
+    found = generate_rows(model, prompts, steered, max_new_tokens=n)
+    texts = [(one.prompt_ids.tolist(), one.ids.tolist()) for one in found]
+    return texts, [steered.known.get(row) for row in range(len(rows))]
+
+
+def expected(hf, prompt, continuation):
+    """Log-probabilities of a text in plain transformers."""
+    import torch
+
+    with torch.no_grad():
+        logp = hf(input_ids=torch.tensor([[*prompt, *continuation]])).logits[0].log_softmax(-1)
+    return [float(logp[len(prompt) - 1 + i, token]) for i, token in enumerate(continuation)]
+
+
+def blocks_run(model, work):
+    """Return which blocks of a model compute while some work is done."""
+    stack = model.nnsight._module.get_submodule(model.layout.blocks)
+    seen = set()
+    parts = [
+        block.get_submodule(model.layout.mlp).register_forward_hook(lambda *_, n=n: seen.add(n))
+        for n, block in enumerate(stack)
+    ]
+    try:
+        work()
+    finally:
+        for part in parts:
+            part.remove()
+    return sorted(seen)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_scores_equal_plain_transformers_from_where_steering_began(family):
+    model, hf = tiny.wrapped(family), tiny.hf(family)
+    steers = [vv.Steer(direction(2), 0.4), vv.Steer(direction(1), 0.4)]
+    texts, known = written(model, [steers] * 3 + [[]])
+    whole, resumed = score(model, texts), score(model, texts, known=known)
+    for n, text in enumerate(texts):
+        np.testing.assert_allclose(whole[n], expected(hf, *text), atol=1e-3)
+        np.testing.assert_allclose(resumed[n], whole[n], atol=1e-4)
+
+
+def test_the_blocks_before_the_first_steered_place_do_not_run_again():
+    model = tiny.wrapped("llama")
+    texts, known = written(model, [[vv.Steer(direction(1), 0.4), vv.Steer(direction(2), 0.4)]] * 4)
+    assert [one.depth for one in known] == [2] * 4
+    assert blocks_run(model, lambda: score(model, texts, known=known)) == [2, 3]
+    assert blocks_run(model, lambda: score(model, texts)) == [0, 1, 2, 3]
+
+
+def test_rows_that_ended_early_are_scored_to_their_end():
+    model, hf = tiny.wrapped("llama"), tiny.hf("llama")
+    end = vv.Direction(hf.lm_head.weight[1].detach(), "end", "resid_post.3")
+    late = vv.Where(prompt="none", generated=[2])
+    rows = [
+        [vv.Steer(end, 60.0)],
+        [vv.Steer(end, 60.0, where=late)],
+        [vv.Steer(direction(3), 0.5)],
+        [vv.Steer(direction(3), 0.0)],
+    ]
+    texts, known = written(model, rows, n=8)
+    assert [len(text) for _, text in texts[:2]] == [1, 4]
+    for found, text in zip(score(model, texts, known=known), texts, strict=True):
+        np.testing.assert_allclose(found, expected(hf, *text), atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["mlp_out", "embed"])
+def test_where_no_block_gave_the_state_all_blocks_run(kind):
+    model = tiny.wrapped("llama")
+    point = "embed" if kind == "embed" else "mlp_out.2"
+    steer = vv.Steer(vv.Direction(np.ones(D), "v", point), 0.4)
+    texts, known = written(model, [[steer]] * 4)
+    assert known == [None] * 4
+    assert len(score(model, texts, known=known)) == 4
+
+
+def test_rows_that_know_different_depths_are_scored_whole():
+    model, hf = tiny.wrapped("llama"), tiny.hf("llama")
+    shallow, shallow_known = written(model, [[vv.Steer(direction(1), 0.4)]] * 4)
+    deep, deep_known = written(model, [[vv.Steer(direction(3), 0.4)]] * 4)
+    texts = [*shallow[:2], *deep[:2]]
+    found = score(model, texts, known=[*shallow_known[:2], *deep_known[:2]])
+    for one, text in zip(found, texts, strict=True):
+        np.testing.assert_allclose(one, expected(hf, *text), atol=1e-3)
