@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from volvelle.compute import neighbours
+from volvelle.compute.joined import both_ways
 from volvelle.compute.neighbours import nearest, unit_rows
 
 
@@ -121,3 +122,18 @@ def test_a_rotation_changes_no_neighbour(n, d, seed, bfloat16):
     turn = np.linalg.qr(random.standard_normal((d, d)))[0].astype(np.float32)
     before, after = (nearest(v, None, 5, bfloat16=bfloat16) for v in (x, unit_rows(x @ turn)))
     np.testing.assert_allclose(before.cosines, after.cosines, atol=2e-6)
+
+
+@pytest.mark.parametrize(("n_a", "n_b"), [(80, 50), (1, 1), (1, 3), (15, 2)])
+def test_one_pass_over_two_sets_finds_what_four_searches_do(n_a, n_b):
+    random = np.random.default_rng(0)
+    a, b = (unit_rows(random.standard_normal((n, 12))) for n in (n_a, n_b))
+    told = []
+    joint, own, across = both_ways(a, b, 6, on_progress=told.append)
+    whole = nearest(np.vstack([a, b]), None, 6)
+    np.testing.assert_array_equal(joint.indices, whole.indices)
+    np.testing.assert_allclose(joint.cosines, whole.cosines, atol=1e-6)
+    np.testing.assert_array_equal(own[1].indices, nearest(b, None, 6).indices)
+    np.testing.assert_array_equal(across[0].indices, nearest(a, b, 6).indices)
+    assert told == sorted(told)
+    assert told[-1] == pytest.approx(1)

@@ -85,6 +85,11 @@ def crossover(device: str = "cpu") -> int:
     return CROSSOVER["cpu, bfloat16" if bfloat16_pays() else "cpu"]
 
 
+def exactly(n: int, method: str = "auto", device: str = "cpu") -> bool:
+    """Return whether `neighbours` searches `n` rows exactly."""
+    return method == "exact" or n < 64 or (method == "auto" and n <= crossover(device))
+
+
 def nearest(
     queries: np.ndarray,
     keys: np.ndarray | None,
@@ -256,7 +261,7 @@ def neighbours(
     -----
     Source of the approximate search: Dong, Moses & Li 2011, as in pynndescent.
     """
-    if method == "exact" or (method == "auto" and len(x) <= crossover(device)) or len(x) < 64:
+    if exactly(len(x), method, device):
         return nearest(x, None, k, device=device, on_progress=on_progress)
     from pynndescent import NNDescent
 

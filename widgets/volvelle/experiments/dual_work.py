@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.counterparts import Best, best_by_cosine, sizes
+from volvelle.compute.counterparts import CANDIDATES, Best, best_by_cosine, sizes
+from volvelle.compute.joined import both_ways
 from volvelle.compute.layout import Frame, principal_axes, umap_layout, warm
 from volvelle.compute.map_scores import Faithfulness, clusters, faithfulness, mixing, regions
 from volvelle.compute.matching import Matching, match_by_correlation, match_by_cosine
-from volvelle.compute.neighbours import Neighbours, nearest, neighbours, unit_rows
+from volvelle.compute.neighbours import Neighbours, exactly, neighbours, unit_rows
 from volvelle.compute.procrustes import procrustes
 from volvelle.experiments.dual_layout import Picture
 from volvelle.experiments.dual_parts import (
-    N_SHOWN,
     all_rows,
     best_of,
     device,
@@ -68,6 +68,9 @@ class Work:
         self.x_b = self.b.unit() if self.b else np.zeros((0, self.a.d_model), np.float32)
         self.device = device(plan.model)
         self.epochs = 0
+        # neighbours within each side, and counterparts by cosine, as the search finds them
+        self.own: list[Neighbours] = []
+        self.cosines: Best | None = None
 
     def progress(self, fraction: float, text: str) -> None:
         """Tell how far the work is; never less far than before, whatever order steps come in."""
@@ -77,7 +80,7 @@ class Work:
     def result(self) -> DualLayout:
         """Do all of it."""
         plan = self.plan
-        # umap and its compiled epoch load while the neighbours are found
+        # the compiled epoch loads while the neighbours are found
         loading = threading.Thread(target=warm, daemon=True)
         unit, n_rows = "", 0
         if plan.mode == "separate":
@@ -94,7 +97,8 @@ class Work:
             xy_b, graphs = move(xy_b), (graph_a, graph_b)
             disparity = move.disparity
             scores = (self._faithful(self.x_a, xy_a), self._faithful(self.x_b, xy_b))
-            mixed, cosines = None, None
+            self.own = [graph_a, graph_b]
+            mixed = None
         else:
             x = np.vstack([self.x_a, self.x_b]) if self.b else self.x_a
             n_a = len(self.x_a)
@@ -109,12 +113,11 @@ class Work:
             graphs = (graph,)
             xy_a, xy_b, disparity = xy[:n_a], xy[n_a:], float("nan")
             scores = (self._faithful(x, xy),) * 2
-            cosines = self._cosines() if self.b else None
-            pairs, best, unit, n_rows = self._matched(cosines)
+            pairs, best, unit, n_rows = self._matched()
             from_b = np.arange(len(x)) >= n_a
             mixed = mixing(graph, from_b, seed=plan.seed) if self.b else None
         self.progress(0.95, "names of regions")
-        half_a, half_b = self._halves(xy_a, xy_b, cosines or best)
+        half_a, half_b = self._halves(xy_a, xy_b, self.cosines or best)
         return DualLayout(
             a=half_a,
             b=half_b,
@@ -141,14 +144,7 @@ class Work:
         self, x: np.ndarray, start: np.ndarray, paint: Callable[[Frame], bool | None]
     ) -> tuple[np.ndarray, Neighbours]:
         plan = self.plan
-        k = max(plan.n_neighbors - 1, N_MIXED if self.b else 0)
-
-        def searching(done: float) -> None:
-            self.progress(0.05 + 0.35 * done, f"neighbours of {len(x):,} directions")
-
-        graph = neighbours(
-            x, k, method=plan.search, seed=plan.seed, device=self.device, on_progress=searching
-        )
+        graph = self._graph(x)
         self.epochs = plan.n_epochs
         xy = umap_layout(
             first(graph, plan.n_neighbors - 1),
@@ -158,6 +154,34 @@ class Work:
             on_frame=paint,
         )
         return xy, graph
+
+    def _graph(self, x: np.ndarray) -> Neighbours:
+        """Find what is laid out, and on the way what is near each point in either dictionary."""
+        plan = self.plan
+        joint = plan.mode == "joint"
+        k = max(plan.n_neighbors - 1, N_MIXED if self.b else 0)
+
+        def searching(done: float) -> None:
+            self.progress(0.05 + 0.35 * done, f"neighbours of {len(x):,} directions")
+
+        options: dict[str, Any] = {"seed": plan.seed, "device": self.device}
+        if not joint or not exactly(len(x), plan.search, self.device):
+            graph = neighbours(x, k, method=plan.search, on_progress=searching, **options)
+            if joint:
+                self.own = [
+                    neighbours(one, k, method=plan.search, **options)
+                    for one in (self.x_a, self.x_b)
+                ]
+                self.cosines = best_by_cosine(self.x_a, self.x_b, device=self.device)
+            elif plan.mode == "alone":
+                self.own = [graph, first(graph, 0)]
+            return graph
+        # one pass over all products serves the layout, the cards and the matches
+        graph, self.own, across = both_ways(
+            self.x_a, self.x_b, max(k, CANDIDATES), device=self.device, on_progress=searching
+        )
+        self.cosines = Best(*(part for each in across for part in (each.indices, each.cosines)))
+        return first(graph, k)
 
     def _frame(self, frame: Frame, xy_a: np.ndarray, xy_b: np.ndarray) -> bool | None:
         self.progress(0.4 + 0.4 * frame.epoch / frame.n_epochs, epoch(frame))
@@ -200,10 +224,7 @@ class Work:
 
     # -- matches -------------------------------------------------------------------------
 
-    def _cosines(self) -> Best:
-        return best_by_cosine(self.x_a, self.x_b, device=self.device)
-
-    def _matched(self, cosines: Best | None = None) -> tuple[Matching, Best, str, int]:
+    def _matched(self) -> tuple[Matching, Best, str, int]:
         """Return pairs, the best counterparts, and over how many of what they were compared."""
         plan = self.plan
         if self.b is None:
@@ -227,7 +248,7 @@ class Work:
             pairs = match_by_correlation(codes_a, codes_b, seed=plan.seed, on_progress=matching)
             return pairs, best_of(pairs, len(self.x_a), len(self.x_b)), unit, n_rows
         self.progress(0.85, f"matches by {plan.match}")
-        x_a, x_b, found = self.x_a, self.x_b, cosines
+        x_a, x_b, found = self.x_a, self.x_b, self.cosines
         if plan.match == "encoder":
             x_a, x_b = (unit_rows(np.asarray(one.encoder)[one.alive]) for one in (self.a, self.b))
             found = None
@@ -271,8 +292,10 @@ class Work:
             group_b = clusters(self.x_b, seed=self.plan.seed)
         b = self.b or empty(self.a)
         return (
-            self._half(self.a, b, xy_a, self.x_a, group_a, (other.of_a, other.score_a), "model"),
-            self._half(b, self.a, xy_b, self.x_b, group_b, (other.of_b, other.score_b), "model_b"),
+            self._half(self.a, b, xy_a, self.own[0], group_a, (other.of_a, other.score_a), "model"),
+            self._half(
+                b, self.a, xy_b, self.own[1], group_b, (other.of_b, other.score_b), "model_b"
+            ),
         )
 
     def _half(  # noqa: PLR0917  (a private call of two lines)
@@ -280,12 +303,11 @@ class Work:
         one: Side,
         counterpart: Side,
         xy: np.ndarray,
-        x: np.ndarray,
+        own: Neighbours,
         group: np.ndarray,
         other: tuple[np.ndarray, np.ndarray],
         model: str,
     ) -> Half:
-        own = nearest(x, None, N_SHOWN, device=self.device)
         cluster = np.full(one.n, 255, np.uint8)
         cluster[one.alive] = group
         densities = np.full(one.n, np.nan, np.float32)
