@@ -73,6 +73,11 @@ def free_port() -> int:
 class LabServer:
     """JupyterLab on loopback, as a context manager.
 
+    Parameters
+    ----------
+    python : str
+        Of the environment whose JupyterLab and kernel it is.
+
     Attributes
     ----------
     url, token : str
@@ -81,7 +86,8 @@ class LabServer:
         Where its notebooks lie.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, python: str = sys.executable) -> None:
+        self.python = python
         self.home = Path(tempfile.mkdtemp(prefix="volvelle-lab-"))
         self.root = self.home / "notebooks"
         self.root.mkdir()
@@ -90,7 +96,7 @@ class LabServer:
 
     def __enter__(self) -> Self:
         command = [
-            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+            *(self.python, "-m", "jupyterlab", "--no-browser", "--allow-root"),
             "--ip=127.0.0.1",
             f"--port={self.port}",
             "--ServerApp.port_retries=0",
@@ -129,7 +135,7 @@ class LabServer:
 
     def _environment(self) -> dict[str, str]:
         env = dict(os.environ, HF_HUB_OFFLINE="1", PYTHONUNBUFFERED="1")
-        env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", "")])
+        env["PATH"] = os.pathsep.join([str(Path(self.python).parent), env.get("PATH", "")])
         for name in PRIVATE:
             env[name] = str(self.home / name.lower())
             Path(env[name]).mkdir()
