@@ -90,7 +90,7 @@ const View = tracked(({ state, dark, late }: ViewProps) => {
           PNG
         </button>
       </div>
-      <Status traits={traits as unknown as Traits<BaseTraits>} late={late} verb="encoding" />
+      <Status traits={traits as unknown as Traits<BaseTraits>} late={late} verb="encoding" runs />
       {facts.note && <div class="vv-note">{facts.note}</div>}
       <Legend state={state} dark={dark.value} />
       <div class="vv-body" ref={body}>
@@ -142,6 +142,7 @@ interface StripProps {
 const Strip = tracked(({ state, dark, page }: StripProps) => {
   const n = state.tokens.value.n;
   const status = state.traits.signal("status").value;
+  const plan = state.traits.signal("_plan").value;
   useEffect(() => {
     const root = page.current;
     if (!root) return undefined;
@@ -196,7 +197,11 @@ const Strip = tracked(({ state, dark, page }: StripProps) => {
       />
       {n === 0 && (
         <p class="vv-empty">
-          {status === "queued" || status === "running" ? "encoding the text…" : "no text yet"}
+          {status === "queued" || status === "running"
+            ? "encoding the text…"
+            : plan
+              ? "not run yet"
+              : "no text yet"}
         </p>
       )}
     </>

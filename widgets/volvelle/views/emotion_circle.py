@@ -76,6 +76,7 @@ class EmotionCircle(EmotionJobs, View):
                     self.layer = wanted
         if model is not None and not model.remote:
             self.run()
+        self._make_plan()
 
     # -- work -----------------------------------------------------------------------------
 
@@ -120,6 +121,7 @@ class EmotionCircle(EmotionJobs, View):
             return
         if self._model is None or self._model.remote:
             self._show_circle(self._at(change["new"]))
+            self._make_plan()
             return
         self.run()
 
@@ -139,6 +141,12 @@ class EmotionCircle(EmotionJobs, View):
         elif self._model is None or not self._model.remote:
             self._needs_model()
             self._want({"circle", "trail"})
+        self._make_plan()
+
+    @observe("mode", "max_new_tokens", "placebo", "prompt")
+    @reported
+    def _new_size(self, change: dict[str, Any]) -> None:  # noqa: ARG002
+        self._make_plan()
 
     @observe("angle", "strength", "plane", "prompt", "mode", "seed")
     @reported

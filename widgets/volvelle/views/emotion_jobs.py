@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from volvelle.models.worker import Cancelled
 from volvelle.views import emotion_work as work
+from volvelle.views import plans
 from volvelle.views.base import Stopped
 from volvelle.views.circular_manifold import CircularManifold
 from volvelle.views.emotion_traits import EmotionTraits
@@ -38,8 +39,13 @@ class EmotionJobs(EmotionTraits, CircularManifold):
         """Add to what is to be done, and do it all; what runs now is begun again if unfinished."""
         with self._lock:
             self._todo |= what
-            self._start(self._model, self._do, lambda _none: None)
+            self._start(self._model, self._do, lambda _none: self._make_plan())
         return self
+
+    def _make_plan(self) -> None:
+        """Say what Run will send, where it sends anything."""
+        if getattr(self._model, "remote", False):
+            self._plan = plans.circle(self)
 
     def _do(self, report: Report) -> None:
         for what in WORK:

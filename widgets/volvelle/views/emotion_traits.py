@@ -8,6 +8,7 @@ import numpy as np
 from traitlets import Dict, Enum, Float, HasTraits, Int, List, TraitError, Unicode, validate
 
 from volvelle.views.arrays import Array
+from volvelle.views.plans import MOST_WRITTEN
 
 if TYPE_CHECKING:
     from volvelle.compute.circle_layers import LayerScores
@@ -121,9 +122,11 @@ class EmotionTraits(HasTraits):
     @validate("max_new_tokens", "placebo", "temperature")
     def _check_size(self, proposal: dict[str, Any]) -> float:
         name, value = proposal["trait"].name, proposal["value"]
-        least = 1 if name == "max_new_tokens" else 0
-        if not least <= value <= 1000:
-            raise TraitError(f"{name} is {value}, expected {least}...1000")
+        least, most = (1 if name == "max_new_tokens" else 0), 1000
+        if name == "max_new_tokens" and getattr(getattr(self, "_model", None), "remote", False):
+            most = MOST_WRITTEN
+        if not least <= value <= most:
+            raise TraitError(f"{name} is {value}, expected {least}...{most}")
         return value
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from traitlets import TraitError, observe, validate
 
+from volvelle.views import plans
 from volvelle.views.activation_traits import (
     MOST_SELECTED,
     N_STRONGEST,
@@ -15,6 +16,7 @@ from volvelle.views.activation_traits import (
 )
 from volvelle.views.base import View, reported
 from volvelle.views.bundle import bundle
+from volvelle.views.job_wire import host_of
 from volvelle.views.shown_activations import (
     Shown,
     feature_frame,
@@ -70,6 +72,7 @@ class FeatureActivations(ActivationTraits, View):
             )
         self._model, self._sae = model, sae
         self._shown: Shown | None = None
+        self._ran: list[str] = []  # the texts that are shown
         self._chosen = "selected_features" in traits
         listed = not isinstance(text, str) and np.iterable(text)
         texts = {"texts": list(text)} if listed else {"text": text}
@@ -77,7 +80,7 @@ class FeatureActivations(ActivationTraits, View):
         if model is None:
             return
         self._facts = {"model": model.name, "point": str(sae.point), "dictionary": sae.name}
-        self.run()
+        self._begin()
 
     @classmethod
     def from_values(
@@ -125,6 +128,8 @@ class FeatureActivations(ActivationTraits, View):
 
         model, sae = self._model, self._sae
         texts = list(self.texts) or [self.text]
+        if self._remote:
+            plans.check_read(plans.n_tokens(model, texts), "vv.encode(model, text, sae)")
 
         def work(report: Callable[[float, str], None]) -> Shown:
             shown = from_activations(encode(model, texts, sae, reuse=True, progress=report))
@@ -132,8 +137,38 @@ class FeatureActivations(ActivationTraits, View):
             _ = shown.columns, shown.text_stats
             return shown
 
-        self._start(model, work, self._show)
+        def show(shown: Shown) -> None:
+            self._ran = texts
+            self._show(shown)
+            self._make_plan()
+
+        self._start(model, work, show)
         return self
+
+    @property
+    def _remote(self) -> bool:
+        return bool(getattr(self._model, "remote", False))
+
+    def _begin(self) -> None:
+        """Encode a new text; on a server only say what Run would send."""
+        if self._remote:
+            self._make_plan()
+        else:
+            self.run()
+
+    def _make_plan(self) -> None:
+        if not self._remote:
+            return
+        texts = list(self.texts) or [self.text]
+        n = plans.n_tokens(self._model, texts)
+        if n > plans.MOST_READ:
+            self._plan = plans.too_many(n, "vv.encode(model, text, sae)")
+        elif n:
+            plan = plans.reading(n, self._sae.d_model, len(texts)).text(host_of(self._model))
+            changed = "The text has changed. " if self._ran and self._ran != texts else ""
+            self._plan = changed + plan
+        else:
+            self._plan = "Nothing to send yet: write a text."
 
     def _show(self, shown: Shown) -> None:
         """Write all that a new text changes, in one message."""
@@ -166,8 +201,9 @@ class FeatureActivations(ActivationTraits, View):
                 self.texts = []
             elif self.texts:
                 self.text = ""
-            self.selected_tokens = []
-        self.run()
+            if not self._remote:  # else the old text stays until Run
+                self.selected_tokens = []
+        self._begin()
 
     @observe("selected_features")
     @reported

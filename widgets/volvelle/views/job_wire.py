@@ -177,3 +177,13 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value) if math.isfinite(value) and value >= 0 else None
+
+
+def host_of(model: Any) -> str:
+    """Return where a model runs; "" for this machine."""
+    remote = getattr(model, "remote", False)
+    if not remote:
+        return ""
+    from volvelle.models import remote as servers
+
+    return servers.host_of(remote)

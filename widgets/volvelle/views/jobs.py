@@ -11,7 +11,7 @@ from traitlets import Bool, Dict, Int, List, observe
 
 from volvelle.views.base import View, reported
 from volvelle.views.bundle import bundle
-from volvelle.views.job_wire import cost, entry
+from volvelle.views.job_wire import cost, entry, host_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,9 +71,8 @@ class Jobs(View):
             )
         if model is None:
             return
-        where = getattr(model, "remote", False)
-        self.remote = bool(where)
-        self._facts = {"model": str(model.name), "host": host(where)}
+        self.remote = bool(getattr(model, "remote", False))
+        self._facts = {"model": str(model.name), "host": host_of(model)}
         self._end_watch = model.worker.watch(_weak(self))
         self.refresh()
 
@@ -245,15 +244,6 @@ class Jobs(View):
     def _export_title(self) -> str:
         name = self._facts.get("model")
         return f"Jobs of {name}" if name else "Jobs"
-
-
-def host(remote: bool | str) -> str:
-    """Return where a model runs; "" for this machine."""
-    if not remote:
-        return ""
-    from volvelle.models.remote import host_of
-
-    return host_of(remote)
 
 
 def position(record: JobRecord) -> int:

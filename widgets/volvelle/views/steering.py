@@ -11,6 +11,8 @@ from traitlets import Dict, Int, List, observe
 from volvelle.compute.names import unknown
 from volvelle.compute.steers import Steer
 from volvelle.compute.where import Where
+from volvelle.models.remote_errors import RemoteFailure
+from volvelle.views import plans
 from volvelle.views.base import View, reported
 from volvelle.views.bundle import bundle
 from volvelle.views.steering_controls import CONTROLS, Controls
@@ -85,6 +87,7 @@ class Steering(Controls, View):
         self._facts = facts_of(model, sae)
         self._show_rows()
         self._measure()
+        self._make_plan()
 
     # -- rows -----------------------------------------------------------------------------
 
@@ -325,7 +328,7 @@ class Steering(Controls, View):
 
     def _fail(self, error: Exception) -> None:
         """Say what to do next, where the message comes from below and does not."""
-        if not isinstance(error, (ValueError, TypeError, LookupError)):
+        if not isinstance(error, (ValueError, TypeError, LookupError, RemoteFailure)):
             error = RuntimeError(
                 f"{type(error).__name__} while the model ran: {error}. The last result stays; "
                 "change a control, or Run again. The traceback is in the log 'volvelle'"
@@ -339,6 +342,16 @@ class Steering(Controls, View):
     def _new_points(self, change: dict[str, Any]) -> None:  # noqa: ARG002
         if self._rows:
             self._measure()
+
+    @observe(*CONTROLS)
+    @reported
+    def _new_control(self, change: dict[str, Any]) -> None:  # noqa: ARG002
+        self._make_plan()
+
+    def _make_plan(self) -> None:
+        """Say what Run will send, where it sends anything."""
+        if getattr(self._model, "remote", False):
+            self._plan = plans.steering(self)
 
     @observe("query")
     @reported

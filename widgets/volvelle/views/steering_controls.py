@@ -21,6 +21,7 @@ from traitlets import (
 from volvelle.compute.names import unknown
 from volvelle.compute.points import Point
 from volvelle.compute.steers import METHODS, UNITS
+from volvelle.views.plans import MOST_WRITTEN
 from volvelle.views.steering_where import Places
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from volvelle.views.steering_rows import Row
 
 MOST_COLUMNS = 6  # strengths side by side; more is a sweep, for vv.steer
-REMOTE_TOKENS = 128  # on a shared server a slip of the keyboard must stay cheap
 # What a run is made of, and what restoring it sets.
 CONTROLS = (
     *("strengths", "units", "method", "methods", "points", "settings", "muted", "where"),
@@ -177,7 +177,7 @@ class Controls(HasTraits):
         if name == "max_new_tokens":
             least, model = 1, self._model
             if model is not None:
-                most = REMOTE_TOKENS if model.remote else getattr(model, "context", most)
+                most = MOST_WRITTEN if model.remote else getattr(model, "context", most)
                 of = f", at most {most} for {model.name}"
         if not least <= value <= most:
             raise TraitError(f"{name}={value} must be {least} or more{of}")

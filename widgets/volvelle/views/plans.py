@@ -1,0 +1,135 @@
+"""What a view's Run will send to a server and bring back, about, before it does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from volvelle.views.job_wire import host_of, size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Bytes of a request without its data, as it travels: measured on NDIF 0.1.2 with nnsight 0.8.1.
+CODE = 6_000
+STEERED = 10_000
+SCORED = 6_000  # a second request reads what was written
+# Bytes back for a written token: id, log-probabilities, sizes of the change, streamed lines.
+PER_TOKEN = 20
+FLOAT = 4
+# A view sends at most as many tokens of text to a server, and has it write at most as many per
+# row: a slip of the hand must stay cheap where others wait.
+MOST_READ = 2000
+MOST_WRITTEN = 128
+
+
+class Plan(NamedTuple):
+    """An estimate of one run.
+
+    Attributes
+    ----------
+    what : str
+        In words: ``"6 tokens to read"``.
+    sent, received : int
+        Bytes.
+    """
+
+    what: str
+    sent: int
+    received: int
+
+    def text(self, host: str) -> str:
+        """Return the sentence a view shows beside Run."""
+        return (
+            f"Run sends {self.what} to {host}: about {size(self.sent)} there, "
+            f"{size(self.received)} back."
+        )
+
+
+def reading(n_tokens: int, width: int, n_texts: int = 1) -> Plan:
+    """Estimate reading texts at one point, every token brought back as float32."""
+    texts = f"{n_texts} texts, " if n_texts > 1 else ""
+    what = f"{texts}{n_tokens:,} token{'s' if n_tokens != 1 else ''} to read"
+    return Plan(what, CODE + 2 * n_tokens, 1_000 + n_tokens * width * FLOAT)
+
+
+def writing(rows: int, n_new: int, vectors: int, width: int, *, scored: bool = True) -> Plan:
+    """Estimate rows of steered writing; each vector travels once."""
+    what = f"{rows} row{'s' if rows != 1 else ''} of {n_new} tokens to write"
+    sent = STEERED + vectors * width * FLOAT + SCORED * scored
+    return Plan(what, sent, 2_000 + rows * n_new * PER_TOKEN)
+
+
+def finding(n_texts: int, n_layers: int, width: int) -> Plan:
+    """Estimate looking for a circle in every layer; one state per text and layer comes back."""
+    requests = 2 * -(-n_texts // 64)
+    received = n_texts * (n_layers + 1) * width * FLOAT
+    return Plan(f"{n_texts} texts to read in every layer", requests * CODE, received)
+
+
+def together(plans: Sequence[Plan]) -> Plan:
+    """Add estimates up."""
+    sent, received = sum(p.sent for p in plans), sum(p.received for p in plans)
+    return Plan(", ".join(p.what for p in plans), sent, received)
+
+
+def n_tokens(model: Any, texts: Sequence[str]) -> int:
+    """Count the tokens of texts; the tokenizer is here, nothing is sent."""
+    return sum(len(model.tokens(text)) for text in texts)
+
+
+def too_many(n: int, instead: str) -> str:
+    """Say that a text is too long to be sent by a view, and what takes all of it."""
+    return (
+        f"the text has {n:,} tokens, and a view sends at most {MOST_READ:,} to a server at "
+        f"once; shorten it, or use {instead} for all of it"
+    )
+
+
+def check_read(n: int, instead: str) -> None:
+    """Raise ValueError for more tokens than a view sends at once."""
+    if n > MOST_READ:
+        raise ValueError(too_many(n, instead))
+
+
+def steering(view: Any) -> str:
+    """Return the sentence beside Run of a Steering view on a server."""
+    model = view._model  # noqa: SLF001 - the view's own estimate
+    rows = {name: row for name, row in view._all.items() if name not in view.muted}  # noqa: SLF001 - as above
+    on = [row for name, row in rows.items() if view.strengths.get(name)]
+    kinds = 2 if any(d.a_max is not None for row in on for d in row.directions) else 1
+    placebos = kinds * view.placebo if on else 0
+    texts = 1 + len(view.multiples) * (1 + placebos) if on else 1
+    vectors = sum(len(row.directions) or 1 for row in on) * (1 + placebos)
+    return writing(texts, view.max_new_tokens, vectors, model.d_model).text(host_of(model))
+
+
+def circle(view: Any) -> str:
+    """Return the sentence beside Run of an EmotionCircle on a server."""
+    from volvelle.experiments.circle_stimuli import default_words, neutral_texts, templates
+
+    model, parts = view._model, []  # noqa: SLF001 - the view's own estimate
+    if view._circle is None:  # noqa: SLF001 - as above
+        n = len(default_words()) * len(templates())
+        return (
+            f"{finding(n, model.n_layers, model.d_model).text(host_of(model))} "
+            "Less, where they were read before: what comes back is kept."
+        )
+    width = view.circle.d_model
+    texts = list(view.texts) or ([view.text] if view.text else [])
+    if texts:
+        parts.append(reading(n_tokens(model, texts), width, len(texts)))
+    if str(view.circle.point) not in view._centres and texts:  # noqa: SLF001 - as above
+        n = len(neutral_texts())
+        parts.append(Plan(f"{n} neutral sentences", CODE, n * width * FLOAT))
+    if view.mode == "words":
+        n = 1 if view.prompt in view._bases else 2  # noqa: SLF001 - as above
+        what = f"the next word after {n} prompt{'s' if n > 1 else ''}"
+        parts.append(Plan(what, STEERED + width * FLOAT, 2_000))
+    else:
+        parts.append(writing(2, view.max_new_tokens, 1, width))
+    wheel = 1 + 2 * view.placebo  # planes of it, one request of twelve angles each
+    sent = wheel * (STEERED + 12 * width * FLOAT)
+    return (
+        f"{together(parts).text(host_of(model))} The whole wheel: {wheel} requests and "
+        f"13 texts, about {size(sent)} there."
+    )
