@@ -108,6 +108,20 @@ def test_steering_sends_nothing_while_controls_change(idle):
     assert "at most 128" in view.error
 
 
+def test_a_map_of_a_model_on_a_server_waits_for_run(idle):
+    a, b = vv.demo_sae("a"), vv.demo_sae("b")
+    view = vv.DualUMAP(a, b, idle, ["The old sailor laughed."] * 3, match="activation")
+    assert view.status == "idle"
+    assert "3 texts, 15 tokens to read" in view._plan
+    assert NOBODY in view._plan
+    view.set_state({"query": "sea", "color_by": "match"})
+    assert (view.status, view.error) == ("idle", "")
+    long = vv.DualUMAP(a, b, idle, ["word " * (plans.MOST_MATCHED + 10)])
+    assert "at most 20,000" in long._plan
+    with pytest.raises(ValueError, match=r"vv\.dual_layout"):
+        long.run()
+
+
 def test_every_control_of_steering_moves_its_estimate():
     assert {"strengths", "muted", "multiples", "placebo", "max_new_tokens"} <= set(CONTROLS)
 

@@ -67,7 +67,7 @@ const View = tracked(({ state, late, stop }: ViewProps) => {
         <span class="vv-grow" />
         <Toolbar state={state} map={() => map.current} />
       </div>
-      <Status traits={traits} late={late} verb="laying out" />
+      <Status traits={traits} late={late} verb="laying out" runs />
       <Numbers state={state} />
       <div class="vv-map-body" ref={body}>
         <div class="vv-map-left">

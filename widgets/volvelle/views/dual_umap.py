@@ -9,7 +9,7 @@ import numpy as np
 from traitlets import observe
 
 from volvelle.experiments.dual_layout import DualLayout, Picture, dual_layout
-from volvelle.views import map_wire
+from volvelle.views import map_wire, plans
 from volvelle.views.base import View, reported
 from volvelle.views.bundle import bundle
 from volvelle.views.map_looks import Looks
@@ -74,8 +74,10 @@ class DualUMAP(Looks, MapTraits, View):
         super().__init__(**traits)
         if isinstance(a, DualLayout):
             self._show(a)
-        elif a is not None:
+        elif a is not None and not self._there:
             self.run()
+        elif a is not None:
+            self._plan = plans.layout(self._given, self._there)
 
     # -- work -----------------------------------------------------------------------------
 
@@ -94,6 +96,9 @@ class DualUMAP(Looks, MapTraits, View):
         if given["a"] is None or isinstance(given["a"], DualLayout):
             raise ValueError("this view shows a finished layout; make one with vv.DualUMAP(a, b)")
         self._enough = False
+        for there in self._there:
+            n = plans.n_tokens(there, plans.listed(given["texts"]))
+            plans.check_read(n, "vv.dual_layout(...)", plans.MOST_MATCHED)
 
         def work(report: Callable[[float, str], None]) -> DualLayout:
             return dual_layout(**given, progress=report, on_picture=self._paint)
@@ -110,6 +115,12 @@ class DualUMAP(Looks, MapTraits, View):
             self._write_places(self._waiting)
         super().stop()
         return self
+
+    @property
+    def _there(self) -> list[Any]:
+        """The models of this map that are on a server."""
+        models = (self._given["model"], self._given["model_b"])
+        return [model for model in models if getattr(model, "remote", False)]
 
     @property
     def _named(self) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from volvelle.experiments.dual_parts import MOST_PROMOTED
 from volvelle.views.job_wire import host_of, size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 # Bytes of a request without its data, as it travels: measured on NDIF 0.1.2 with nnsight 0.8.1.
 CODE = 6_000
@@ -20,6 +21,7 @@ FLOAT = 4
 # row: a slip of the hand must stay cheap where others wait.
 MOST_READ = 2000
 MOST_WRITTEN = 128
+MOST_MATCHED = 20_000  # of texts given to a map by a line of code
 
 
 class Plan(NamedTuple):
@@ -77,18 +79,50 @@ def n_tokens(model: Any, texts: Sequence[str]) -> int:
     return sum(len(model.tokens(text)) for text in texts)
 
 
-def too_many(n: int, instead: str) -> str:
+def too_many(n: int, instead: str, most: int = MOST_READ) -> str:
     """Say that a text is too long to be sent by a view, and what takes all of it."""
     return (
-        f"the text has {n:,} tokens, and a view sends at most {MOST_READ:,} to a server at "
+        f"the text has {n:,} tokens, and a view sends at most {most:,} to a server at "
         f"once; shorten it, or use {instead} for all of it"
     )
 
 
-def check_read(n: int, instead: str) -> None:
+def check_read(n: int, instead: str, most: int = MOST_READ) -> None:
     """Raise ValueError for more tokens than a view sends at once."""
-    if n > MOST_READ:
-        raise ValueError(too_many(n, instead))
+    if n > most:
+        raise ValueError(too_many(n, instead, most))
+
+
+def listed(texts: Any) -> list[str]:
+    """Return a list of texts from one, several or none."""
+    return [texts] if isinstance(texts, str) else list(texts or [])
+
+
+def layout(given: Mapping[str, Any], there: Sequence[Any]) -> str:
+    """Return the sentence beside Run of a DualUMAP whose models are on a server.
+
+    Parameters
+    ----------
+    given : mapping
+        What the view was made with.
+    there : sequence of Model
+        The models of it that are on a server.
+    """
+    parts = []
+    texts = listed(given["texts"])
+    for model in there:
+        n = n_tokens(model, texts)
+        if n > MOST_MATCHED:
+            return too_many(n, "vv.dual_layout(...)", MOST_MATCHED)
+        if n:
+            points = {str(given[side].point) for side in "ab" if hasattr(given[side], "point")}
+            parts += [reading(n, model.d_model, len(texts)) for _ in points]
+    sizes = [int(getattr(given[side], "n_features", 0)) for side in "ab"]
+    vectors = sum(n for n in sizes if n <= MOST_PROMOTED)
+    width = there[0].d_model
+    what = f"{vectors:,} directions to read off the vocabulary"
+    parts.append(Plan(what, CODE + vectors * width * FLOAT, 1_000 + vectors * 20 * 2 * FLOAT))
+    return f"{together(parts).text(host_of(there[0]))} Less, where it is in the cache."
 
 
 def steering(view: Any) -> str:
