@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import pickletools
+import ast
+import io
+import pickle
 import types
 
 import numpy as np
@@ -11,7 +13,9 @@ import zstandard
 from models import tiny
 
 import volvelle as vv
+from volvelle.models import predicting
 from volvelle.models.remote_backend import ProgressBackend
+from volvelle.models.remote_left import LeftBackend
 
 # What a server has: nnsight with what it is built on, torch, Python. transformers' own output
 # classes and tokenizers are its model's.
@@ -37,6 +41,7 @@ def there(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ProgressBackend, "request", caught)
+        patch.setattr(LeftBackend, "request", caught)
         yield model
 
 
@@ -46,21 +51,48 @@ def vv_point(layer):
     return Point("resid_post", layer)
 
 
-def names_in(blob):
-    """Every name a pickle loads, as (module, name), and every function it holds as source."""
-    pushed, memo, names, sources = [], [], set(), []
-    for opcode, argument, _ in pickletools.genops(blob):
-        if opcode.name == "MEMOIZE":
-            memo.append(pushed[-1])
-        elif opcode.name in ("BINGET", "LONG_BINGET"):
-            pushed.append(memo[argument])
-        else:
-            if opcode.name == "STACK_GLOBAL":
-                names.add(tuple(pushed[-2:]))
-            pushed.append(argument if isinstance(argument, str) else None)
-            if isinstance(argument, str) and argument.lstrip().startswith(("def ", "@")):
-                sources.append(argument)
-    return names, sources
+class Walk(pickle.Unpickler):
+    """Opens a request as a server would, and notes every name, module, function and class."""
+
+    def __init__(self, blob):
+        super().__init__(io.BytesIO(blob))
+        self.names, self.modules, self.sources, self.classes = set(), set(), {}, set()
+        _, (block, _, _) = self.load()
+        self.sources["the block"] = block
+
+    def persistent_load(self, pid):
+        return types.SimpleNamespace(persistent=pid)
+
+    def find_class(self, module, name):
+        self.names.add((module, name))
+        found = super().find_class(module, name)
+
+        def noted(*args):
+            if name == "subimport":
+                self.modules.add(args[0])
+            elif name == "_load_function":
+                self.sources[args[1]] = args[0]
+            elif name == "_make_function":
+                self.sources["bytecode"] = ""
+            else:
+                self.classes.add(str(args[2] if len(args) > 2 else args))
+            return found(*args)
+
+        return noted if name in NOTED or name.startswith("_make_skeleton") else found
+
+
+NOTED = ("subimport", "_load_function", "_make_function", "dynamic_subimport")
+
+
+def imports_in(source):
+    """Modules that a piece of source imports when it runs."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or "."
+        elif isinstance(node, ast.Name) and node.id in ("__import__", "eval", "exec"):
+            yield node.id
 
 
 def direction(layer=1, d=tiny.WIDTH):
@@ -73,11 +105,30 @@ STEERS = {
     "ablate": lambda: vv.Steer(direction(), method="ablate"),
     "when": lambda: vv.Steer(direction(2), 1.0, where=vv.Where(when=vv.When(direction(0), 0.1))),
     "head": lambda: vv.HeadScale(1, 1, factor=0.5),
+    "clamp": lambda: vv.Steer(dictionary().feature(2), method="clamp", target=1.0),
 }
+
+
+def dictionary():
+    rng = np.random.default_rng(0)
+    weights = {
+        "W_enc": rng.standard_normal((tiny.WIDTH, 8)),
+        "W_dec": rng.standard_normal((8, tiny.WIDTH)),
+        "b_enc": np.zeros(8),
+        "b_dec": np.zeros(tiny.WIDTH),
+    }
+    return vv.SAE({k: v.astype(np.float32) for k, v in weights.items()}, "standard", "resid_post.1")
+
+
 VERBS = {
     "capture": lambda m: m.capture(["one", "another"], ["resid_post.1", "z.2"]),
     "mean": lambda m: m.capture(["one", "another"], "resid_post.1", "mean"),
     "norm": lambda m: m.norm("mlp_out.1"),
+    "unembed": lambda m: m.unembed(np.ones((2, tiny.WIDTH)), k=3),
+    "encode": lambda m: vv.encode(m, "short", dictionary()),
+    "encode there": lambda m: vv.encode(m, "a text that is long enough " * 20, dictionary()),
+    "score": lambda m: predicting.score(m, [([1, 2], [3, 4])]),
+    "attached later": lambda m: m.submit(lambda: m.norm("embed"), detached=True).result(60),
     "next_token": lambda m: m.next_token("one", tokens=["a"]),
     "generate": lambda m: m.generate("one", max_new_tokens=3),
     **{
@@ -93,16 +144,8 @@ def blob_of(model, verb):
     return sent.value.args[0]
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_everything_that_travels_is_torch_plain_python_or_nnsight(there, verb):
-    names, sources = names_in(blob_of(there, verb))
-    foreign = {name for name in names if name[0].partition(".")[0] not in ON_THE_SERVER}
-    assert not foreign
-    assert sources
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_functions_travel_as_source_from_the_two_modules_alone(there, verb):
+def known():
+    """Names of the functions that may travel as source."""
     from volvelle.compute import trace_math
     from volvelle.models import trace
 
@@ -110,13 +153,84 @@ def test_functions_travel_as_source_from_the_two_modules_alone(there, verb):
         value
         for module in (trace, trace_math)
         for value in vars(module).values()
-        if isinstance(value, types.FunctionType)
+        if isinstance(value, types.FunctionType) and value.__module__ == module.__name__
     ]
     # nnsight's own generate travels too: its decorator makes it anew
-    known = {function.__name__ for function in ours} | {"generate"}
-    _, sources = names_in(blob_of(there, verb))
-    shipped = {source.lstrip().partition("def ")[2].partition("(")[0] for source in sources}
-    assert shipped <= known
+    return {function.__name__ for function in ours} | {"generate"}
+
+
+def trouble(blob):
+    """What in a request a server with an import whitelist would refuse."""
+    walk = Walk(blob)
+    loaded = {module for module, _ in walk.names} | walk.modules
+    imported = {name for source in walk.sources.values() for name in imports_in(source)}
+    foreign = {name for name in loaded | imported if name.partition(".")[0] not in ON_THE_SERVER}
+    return foreign | walk.classes | (set(walk.sources) - known() - {"the block"})
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_everything_that_travels_is_torch_plain_python_or_nnsight(there, verb):
+    assert not trouble(blob_of(there, verb))
+
+
+class Own:
+    pass
+
+
+def elsewhere(state):
+    return np.abs(state)
+
+
+def with_numpy(state, lengths, how):
+    return np.asarray(state), lengths, how
+
+
+def with_helper(state, lengths, how):
+    return elsewhere(state), lengths, how
+
+
+def with_class(state, lengths, how):
+    return state, Own, (lengths, how)
+
+
+def with_import(state, lengths, how):
+    import os
+
+    return os.sep, state, (lengths, how)
+
+
+FOREIGN = {
+    with_numpy: {"numpy", "with_numpy"},
+    with_helper: {__name__, "with_helper"},
+    with_class: {__name__, "with_class"},
+    with_import: {"os", "with_import"},
+    lambda state, lengths, how: (state, lengths, how): {"<lambda>"},
+}
+
+
+@pytest.mark.parametrize("foreign", FOREIGN, ids=lambda function: function.__name__)
+def test_the_walk_finds_what_a_server_would_not_have(there, monkeypatch, foreign):
+    from volvelle.models import trace
+
+    assert not trouble(blob_of(there, "capture"))
+    monkeypatch.setattr(trace, "reduce", foreign)
+    # as a function of the trace module it would travel: nothing else of this file does
+    monkeypatch.setattr(foreign, "__module__", "__main__")
+    found = trouble(blob_of(there, "capture"))
+    assert FOREIGN[foreign] <= found
+
+
+def test_the_walk_finds_a_module_that_would_have_to_be_there(there):
+    import cloudpickle
+
+    from volvelle.compute import trace_math
+
+    # a module that is not registered would have to be there: by name, not by value
+    cloudpickle.unregister_pickle_by_value(trace_math)
+    try:
+        assert "volvelle.compute.trace_math" in trouble(blob_of(there, "steered add"))
+    finally:
+        cloudpickle.register_pickle_by_value(trace_math)
 
 
 @pytest.mark.parametrize("verb", VERBS)

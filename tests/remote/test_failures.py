@@ -103,6 +103,8 @@ def started(model, status, n=40):
             return job
         if status != "running" and job.requests and job.requests[0].reached(status):
             return job
+        if job.ended:
+            job.result()
         time.sleep(0.02)
     raise TimeoutError(job.requests)
 

@@ -145,16 +145,27 @@ def _encode(
     found: dict[Piece, Any] = {}
     fit = Fit(sae.d_model)
     done = 0
-    for batch in _batches(pieces):
+    batches = list(_batches(pieces))
+    remote = getattr(model, "remote", False)
+    there = _there(model, sae, tokens, batches) if remote else None
+    for number, batch in enumerate(batches):
         here = Part(report, done, sum(w.stop - w.used for _, w in batch), n_tokens)
         here.read(0.0)
+        if there is not None:
+            encoded_there, sums = there[number]
+            for piece, one in zip(batch, encoded_there, strict=True):
+                found[piece] = one.codes
+                rows = _rows(piece, starts)
+                outliers[rows] = one.outliers
+                if kth is not None and one.cut is not None:
+                    kth[rows] = one.cut
+            fit.add_sums(*sums)
+            done += here.n
+            continue
         cut_out = [tokens[text][window.start : window.stop] for text, window in batch]
         states, extreme = _states(model, cut_out, sae, reuse=reuse, progress=here.read)
         for piece, x, far in zip(batch, states, extreme, strict=True):
-            start, stop, used = piece.window
-            # position 0 of a text is nobody's context: it is skipped, not encoded
-            skip = used - start or 1
-            rows = slice(starts[piece.text] + start + skip, starts[piece.text] + stop)
+            skip, rows = _skip(piece), _rows(piece, starts)
             own = x[skip:]
             codes, cut = encoded(sae, own, here)
             found[piece] = codes
@@ -184,6 +195,31 @@ def _encode(
         signed=sae.signed,
         sae=sae,
     )
+
+
+def _skip(piece: Piece) -> int:
+    """Return how many tokens at its beginning are not encoded."""
+    # position 0 of a text is nobody's context: it is skipped, not encoded
+    return piece.window.used - piece.window.start or 1
+
+
+def _rows(piece: Piece, starts: np.ndarray) -> slice:
+    """Return which of all tokens a piece encodes."""
+    first = starts[piece.text]
+    return slice(first + piece.window.start + _skip(piece), first + piece.window.stop)
+
+
+def _there(
+    model: Any, sae: SAE, tokens: Sequence[Tokens], batches: Sequence[Sequence[Piece]]
+) -> Any:
+    """Have the model's server encode, where that moves fewer bytes."""
+    from volvelle.experiments.encode_there import Cut, encode_there
+
+    cuts = [
+        [Cut(tokens[p.text][p.window.start : p.window.stop], _skip(p)) for p in batch]
+        for batch in batches
+    ]
+    return encode_there(model, sae, cuts)
 
 
 def _states(

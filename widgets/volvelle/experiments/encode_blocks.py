@@ -81,6 +81,13 @@ class Fit:
         error = x - decoded
         self._errors += float(np.einsum("ij,ij->", error, error, dtype=np.float64))
 
+    def add_sums(self, n: int, total: np.ndarray, squares: float, errors: float) -> None:
+        """Add sums over tokens that were made elsewhere: of x, of |x|^2, and of |error|^2."""
+        self._n += n
+        self._sum += total
+        self._squares += squares
+        self._errors += errors
+
     @property
     def fve(self) -> float:
         """1 - squared error / squared distance from the mean; NaN under two tokens."""

@@ -16,6 +16,8 @@ VERSIONS = (
     "unexpected keyword argument",
 )
 BUSY = ("evicted", "reconnecting", "try again later", "temporarily unavailable", "preempted")
+# An error that ends one of these states is about bringing the model up, whatever it says.
+STARTING = ("provisioning", "deploying")
 NOT_THERE = (
     "is not a local folder",
     "Repository Not Found",
@@ -181,9 +183,11 @@ def failed(request: RemoteRequest, said: str) -> RemoteFailure:
             told=said,
             request=request,
         )
-    if request.reached("running") or any(words in said.lower() for words in BUSY):
+    starting = len(request.stages) > 1 and request.stages[-2].status in STARTING
+    busy = any(words in said.lower() for words in BUSY) and not starting
+    if request.reached("running") or busy:
         return _busy(request, said)
-    if any(words.lower() in said.lower() for words in NOT_THERE) or not request.reached("running"):
+    if starting or any(words.lower() in said.lower() for words in NOT_THERE):
         return RemoteFailure(
             f"{request.host} could not bring up {request.model!r}: {line}. vv.remote_models() "
             f"lists what is up there. {FOLD}",

@@ -156,7 +156,8 @@ def generate_rows(
 
     def work() -> list[Generation]:
         found: dict[int, Generation] = {}
-        for number, members in enumerate(groups):
+        for number, group in enumerate(groups):
+            members = _filled(model, group)
             drawn = [seeds[n] if seeds is not None else row_seed(0, n) for n in members]
             settings["seeds"] = list(dict.fromkeys(drawn))
             settings["of_row"] = torch.tensor([settings["seeds"].index(s) for s in drawn])
@@ -214,14 +215,17 @@ class _Stream:
         def on_step(
             step: int, ids: list[int], logprobs: list[float], watched: list[list[float]]
         ) -> None:
+            group = self.groups[number]
+            # without the twin of `_filled`
+            ids, logprobs, watched = (part[: len(group)] for part in (ids, logprobs, watched))
             fraction = (number + (step + 1) / self.n) / len(self.groups)
             self.model.report(self.progress, fraction, f"{step + 1} of {self.n} tokens")
             if self.on_token is not None:
-                for row, token in zip(self.groups[number], ids, strict=True):
+                for row, token in zip(group, ids, strict=True):
                     if token >= 0:
                         self.on_token(row, step, token)
             if self.on_step is not None:
-                self.on_step(step, self.groups[number], Step(ids, logprobs, watched))
+                self.on_step(step, group, Step(ids, logprobs, watched))
 
         return on_step
 
@@ -247,6 +251,16 @@ def _groups(lengths: Sequence[int], n_new: int) -> list[list[int]]:
             found.append([n])
             width = length + n_new
     return found
+
+
+def _filled(model: Model, group: list[int]) -> list[int]:
+    """Return a group with its last row twice where that is faster.
+
+    Matrix products of a processor take rows by four: 12 rows cost less than 11 (a tenth, of
+    the demo model under MKL), 8 less than 7. The twin is the same row, so it ends with it.
+    """
+    spare = not model.remote and model.nnsight.device.type == "cpu" and len(group) % 4 == 3
+    return [*group, group[-1]] if spare else group
 
 
 def _together(

@@ -1,0 +1,163 @@
+"""Encoding on a server: the dictionary is sent, or the states are brought back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from volvelle.models import trace
+from volvelle.models.capture import find_outliers, right_padded
+from volvelle.models.remote_backend import MOST_SENT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from volvelle.compute.sae import SAE
+    from volvelle.models.tokens import Tokens
+
+# Features alive at a token, where the kind of SAE does not fix their number.
+ALIVE = 64
+# Bytes of a feature's value and number; of a token's norm, and of how many it has.
+CODE, TOKEN = 8, 8
+
+
+class Cut(NamedTuple):
+    """A stretch of a text that runs by itself.
+
+    Attributes
+    ----------
+    tokens : Tokens
+    skip : int
+        Tokens at its beginning that are context only.
+    """
+
+    tokens: Tokens
+    skip: int
+
+
+class Encoded(NamedTuple):
+    """What came back of one stretch, without its first tokens.
+
+    Attributes
+    ----------
+    codes : scipy.sparse.csr_array, shape (n_tokens, n_features)
+    cut : array, shape (n_tokens,), or None for kinds without k
+    outliers : array, bool, shape (n_tokens,)
+    """
+
+    codes: sp.csr_array
+    cut: np.ndarray | None
+    outliers: np.ndarray
+
+
+class Sums(NamedTuple):
+    """What the fraction of variance explained is made of, over all stretches of a batch."""
+
+    n: int
+    total: np.ndarray
+    squares: float
+    errors: float
+
+
+def bytes_of_both(sae: SAE, batches: Sequence[Sequence[Cut]]) -> tuple[int, int]:
+    """Return the bytes of bringing states back, and of encoding there.
+
+    Both without compression, which does little to either.
+    """
+    tokens = sum(len(batch) * max(len(cut.tokens) for cut in batch) for batch in batches)
+    alive = sae.k if sae.is_top_k and sae.k is not None else min(ALIVE, sae.n_features)
+    weights = sum(tensor.numel() * 4 for tensor in sae.weights.values())
+    return tokens * sae.d_model * 4, weights + tokens * (alive * CODE + TOKEN)
+
+
+def encode_there(
+    model: Any, sae: SAE, batches: Sequence[Sequence[Cut]]
+) -> list[tuple[list[Encoded], Sums]] | None:
+    """Encode on the model's server where that moves fewer bytes, and say so in the job.
+
+    Parameters
+    ----------
+    model : Model
+        On a server; the caller is on its worker.
+    sae : SAE
+    batches : sequence of sequence of Cut
+
+    Returns
+    -------
+    list over batches of (list of Encoded, Sums), or None
+        None where the states are to be brought back.
+    """
+    batches = [[cut for cut in batch if len(cut.tokens)] for batch in batches]
+    if not any(batches):
+        return None
+    back, there = bytes_of_both(sae, [batch for batch in batches if batch])
+    fits = there < MOST_SENT
+    _say(model, back, there, fits=fits)
+    if back <= there or not fits:
+        return None
+    site = model.layout.site(sae.point)
+    sent = {
+        "weights": dict(sae.weights),
+        "options": {
+            "architecture": sae.architecture,
+            "k": sae.k,
+            "normalize": sae.normalize,
+            "subtract_b_dec": sae.subtract_b_dec,
+        },
+    }
+    full = [batch for batch in batches if batch]
+    inputs = [
+        (
+            right_padded([cut.tokens.ids for cut in batch], model.pad_id)["input_ids"],
+            torch.tensor([len(cut.tokens) for cut in batch]),
+            torch.tensor([cut.skip for cut in batch]),
+        )
+        for batch in full
+    ]
+    answers = iter(model.run(trace.encode, inputs, (site.path, site.io), sent))
+    return [_read(sae, batch, next(answers) if batch else None) for batch in batches]
+
+
+def _say(model: Any, back: int, there: int, *, fits: bool) -> None:
+    job = model.worker.job
+    if job is None:
+        return
+    if not fits:
+        job.note(f"the dictionary is too large to send: {_mb(back)} of states are brought back")
+    elif back <= there:
+        job.note(
+            f"{_mb(back)} of states are brought back and encoded here: to send the dictionary and "
+            f"encode there would move {_mb(there)}"
+        )
+    else:
+        job.note(
+            f"the dictionary is sent once and the texts are encoded there, {_mb(there)} in all: "
+            f"the states would be {_mb(back)}"
+        )
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
+
+
+def _read(sae: SAE, batch: list[Cut], answer: Any) -> tuple[list[Encoded], Sums]:
+    if answer is None:
+        return [], Sums(0, np.zeros(sae.d_model), 0.0, 0.0)
+    values, columns, counts, cuts, norms, sums = (part.numpy() for part in answer)
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    found, row, n = [], 0, 0
+    for cut, norm in zip(batch, norms, strict=True):
+        length = len(cut.tokens)
+        far = find_outliers(norm[None, :length], np.ones((1, length), bool))[0][cut.skip :]
+        stop = row + length - cut.skip
+        edge = slice(starts[row], starts[stop])
+        shape = (length - cut.skip, sae.n_features)
+        codes = sp.csr_array(
+            (values[edge], columns[edge], starts[row : stop + 1] - starts[row]), shape=shape
+        )
+        found.append(Encoded(codes, cuts[row:stop] if sae.is_top_k else None, far))
+        row, n = stop, n + int((~far).sum())
+    return found, Sums(n, sums[2:], float(sums[0]), float(sums[1]))
