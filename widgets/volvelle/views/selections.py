@@ -66,4 +66,12 @@ class Selection(Array):
                 f"{self.name} holds {given.ravel()[:3].tolist()}..., expected indices from 0, or "
                 "one bool per feature"
             )
-        return super().validate(obj, np.unique(given).astype(np.uint32))
+        return super().validate(obj, _ascending(given.astype(np.uint32)))
+
+
+def _ascending(indices: np.ndarray) -> np.ndarray:
+    """Return indices sorted and each once. np.unique takes 0.2 s for 300 k, sorted or not."""
+    if (indices[1:] > indices[:-1]).all():
+        return indices
+    indices = np.sort(indices)
+    return indices[np.concatenate([[True], indices[1:] > indices[:-1]])]
