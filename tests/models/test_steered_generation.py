@@ -270,6 +270,31 @@ def test_rows_that_end_early_do_not_disturb_the_others(small, hf):
     assert not applied[0].masks[:, len("a long first prompt") :].any()
 
 
+@pytest.mark.parametrize("n", [3, 4, 7])
+def test_a_batch_that_is_filled_up_shows_and_gives_only_its_own_rows(small, n):
+    rows = [[vv.Steer(direction(k), 0.3)] for k in range(n)]
+    seeds = [row_seed(0, k) for k in range(n)]
+    streamed = []
+    together, applied = run(
+        small,
+        rows,
+        n=5,
+        temperature=1.0,
+        seeds=seeds,
+        on_token=lambda *token: streamed.append(token),
+        on_step=lambda _step, members, wrote: streamed.append((members, wrote)),
+    )
+    assert sorted(applied) == list(range(n))
+    steps = [told for told in streamed if len(told) == 2]
+    assert all(members == list(range(n)) for members, _ in steps)
+    assert all(len(part) == n for _, wrote in steps for part in wrote)
+    for k, row in enumerate(together):
+        (alone,), _ = run(small, [rows[k]], n=5, temperature=1.0, seeds=[seeds[k]])
+        assert row.ids.tolist() == alone.ids.tolist()
+        told = [token for who, _, token in (t for t in streamed if len(t) == 3) if who == k]
+        assert told == row.ids.tolist()
+
+
 def test_streamed_equals_unstreamed(model):
     v = direction(0, 14, 576)
     for temperature in (0.0, 0.9):
