@@ -166,7 +166,9 @@ def test_where_is_typed_as_text_and_a_mistake_is_shown_and_taken_back(live, view
     live.until("w.where['prompt']", "-2:")
     place.fill("the end")
     place.press("Enter")
-    view.root.get_by_role("alert").get_by_text("names no tokens").wait_for()
+    alert = view.root.get_by_role("alert").locator("> span")
+    alert.get_by_text("names no tokens").wait_for()
+    assert "while the model ran" not in alert.inner_text()
     assert live.ask("w.where['prompt']") == "-2:"
     live.tell("w.where = vv.Where(generated='none')")
     view.root.locator("summary").get_by_text("generated none").wait_for()
@@ -209,9 +211,12 @@ def test_an_interrupt_a_removed_cell_and_a_failing_model_leave_it_working(live, 
     live.tell("norm, model._norms = model._norms, {}")
     live.tell("import volvelle.experiments.steer as s; s_rows = s.generate_rows")
     live.tell("def boom(*a, **k): raise RuntimeError('device lost')\ns.generate_rows = boom")
-    again.run.click()
-    again.root.get_by_role("alert").get_by_text("Run again").wait_for(timeout=30_000)
-    live.tell("s.generate_rows = s_rows; model._norms = norm")
+    try:
+        again.run.click()
+        alert = again.root.get_by_role("alert").locator("> span")
+        alert.get_by_text("Run again").wait_for(timeout=30_000)
+    finally:
+        live.tell("s.generate_rows = s_rows; model._norms = norm")
     again.run.click()
     again.root.locator(".vv-summary").wait_for(timeout=60_000)
     assert live.ask("(w.status, w.error)") == ("idle", "")

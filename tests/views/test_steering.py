@@ -394,6 +394,12 @@ def test_what_cannot_be_is_refused_by_name(view, trait, value, message):
     assert getattr(view, trait) == before
 
 
+def test_a_control_refused_in_the_browser_is_not_told_as_a_failure_of_the_model(view):
+    view.set_state({"where": {"prompt": "the end"}})
+    assert view.error.startswith("where: prompt: 'the end' names no tokens")
+    assert view.where["prompt"] == "all"
+
+
 @pytest.mark.parametrize(
     ("text", "read"),
     [

@@ -6,7 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from traitlets import Any as AnyValue
-from traitlets import Dict, Int, List, observe
+from traitlets import Dict, Int, List, TraitError, observe
 
 from volvelle.compute.names import unknown
 from volvelle.compute.steers import Steer
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from volvelle.experiments.steering_run import SteeringRun
 
 MOST_KEPT = 12  # runs in the history
+# Failures whose message says what to do: of a control that was refused, of a server.
+SPEAKING = (ValueError, TypeError, LookupError, TraitError, RemoteFailure)
 
 
 class Steering(Controls, View):
@@ -328,7 +330,7 @@ class Steering(Controls, View):
 
     def _fail(self, error: Exception) -> None:
         """Say what to do next, where the message comes from below and does not."""
-        if not isinstance(error, (ValueError, TypeError, LookupError, RemoteFailure)):
+        if not isinstance(error, SPEAKING):
             error = RuntimeError(
                 f"{type(error).__name__} while the model ran: {error}. The last result stays; "
                 "change a control, or Run again. The traceback is in the log 'volvelle'"
