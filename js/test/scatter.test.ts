@@ -13,6 +13,7 @@ import {
 } from "../src/lib/scatter_points";
 import { liftOf, pointStyle } from "../src/lib/scatter_renderer";
 import { combined, inverted, packSelection, unpackSelection } from "../src/lib/scatter_selection";
+import { softRenderer } from "../src/lib/scatter_soft";
 
 const PANEL = { x: 100, y: 20, width: 400, height: 300 };
 
@@ -172,5 +173,39 @@ describe("the look of points", () => {
     expect(few.alpha).toBeGreaterThan(many.alpha);
     expect(near.size).toBeGreaterThan(many.size);
     expect(liftOf(3)).toBeGreaterThan(liftOf(3000));
+  });
+});
+
+describe("a million points without a GPU", () => {
+  const panel = { x: 0, y: 0, width: 60, height: 60 };
+  const layer = makeLayer(1000);
+  for (let i = 0; i < 1000; i++) {
+    layer.xy[2 * i] = Math.round(((i % 40) / 40) * 65534);
+    layer.xy[2 * i + 1] = Math.round((i / 1000) * 65534);
+  }
+  const style = { size: 2, alpha: 1, lift: 1, ink: [0, 0, 0], accent: [0, 0, 0], dim: [0, 0, 0] };
+
+  function inked(every: number): number {
+    let seen = 0;
+    const target = {
+      canvas: { width: 60, height: 60 },
+      putImageData: ({ data }: ImageData) => {
+        for (let i = 3; i < data.length; i += 4) seen += (data[i] as number) > 0 ? 1 : 0;
+      },
+    };
+    const scene = { camera: HOME, panels: [{ rect: panel, layers: [layer] }], style, every };
+    softRenderer().draw(scene as never, target as never, 1);
+    return seen;
+  }
+
+  it("some are drawn first, all over the map", () => {
+    globalThis.ImageData ??= class {
+      data: Uint8ClampedArray;
+      constructor(width: number, height: number) {
+        this.data = new Uint8ClampedArray(4 * width * height);
+      }
+    } as never;
+    expect(inked(7)).toBeGreaterThan(100);
+    expect(inked(7)).toBeLessThan(inked(1));
   });
 });

@@ -6,7 +6,7 @@ from browser.notebook import Notebook
 
 WHERE = "[float(v) for v in w._xy_{0}[{1}] / 65534]"
 LOSE = """() => {
-  const shared = globalThis[Symbol.for('volvelle.gl/1')];
+  const shared = globalThis[Symbol.for('volvelle.gl/2')];
   const lose = shared.gl.getExtension('WEBGL_lose_context');
   lose.loseContext();
   globalThis.__lose = lose;
@@ -289,6 +289,41 @@ def test_the_layout_streams_in_while_the_notebook_stays_usable(lab, tmp_path):
     lab.until("(w.status, w.error)", ("idle", ""), timeout=120)
     page.root.locator(".vv-numbers").wait_for()
     assert lab.ask("w._seen") >= 1
+
+
+MANY = """
+from dataclasses import replace
+from volvelle.compute.matching import Matching
+n = 150_000
+def half(h, name):
+    none, nan = np.full((n, 3), -1, np.int32), np.full((n, 3), np.nan, np.float32)
+    return replace(h, name=name, xy=random.standard_normal((n, 2)).astype("float32"),
+        labels=tuple(f"{name}/{i}" for i in range(n)), densities=nan[:, 0],
+        cluster=np.zeros(n, np.uint8), own=none, own_cosine=nan, other=none, other_score=nan)
+w = vv.DualUMAP(replace(pair, a=half(pair.a, "left"), b=half(pair.b, "right"), regions=()))
+w
+"""
+
+
+def test_without_a_gpu_very_many_points_are_drawn_some_first_then_all(lab):
+    view = MapPage(lab.run(MANY).view)
+    seen = []
+    for _ in range(400):
+        if (every := view.stage.get_attribute("data-every")) and every not in seen:
+            seen.append(every)
+        if seen and seen[-1] == "1":
+            break
+        view.page.wait_for_timeout(20)
+    assert seen[-1] == "1"
+    whole = view.inked()
+    view.stage.focus()
+    view.page.keyboard.press("+")
+    view.page.wait_for_function("() => document.querySelector('.vv-stage').dataset.every === '5'")
+    view.page.wait_for_function("() => document.querySelector('.vv-stage').dataset.every === '1'")
+    assert view.inked() > 0.5 * whole
+    view.button("Box").click()
+    view.drag([(20, 40), (300, 300)])
+    lab.until("len(w.selected_a) > 50_000", expected=True)
 
 
 def test_without_webgl_the_map_is_drawn_all_the_same(chrome, server):

@@ -8,6 +8,8 @@ export interface SharedGL {
   /** Grows when the context comes back: whatever was in it is gone. */
   generation: number;
   lost: boolean;
+  /** Drawn by the processor: a million points then take a good part of a second. */
+  slow: boolean;
   /** Linked programs by name; views of one version share them. */
   programs: Map<string, WebGLProgram>;
   /** Called when the context is lost or comes back. */
@@ -15,7 +17,7 @@ export interface SharedGL {
 }
 
 // Raise with any change of what is shared: two versions on one page keep apart.
-const KEY = Symbol.for("volvelle.gl/1");
+const KEY = Symbol.for("volvelle.gl/2");
 
 type Page = { [KEY]?: SharedGL | null };
 
@@ -46,6 +48,7 @@ function make(): SharedGL | null {
     gl,
     generation: 0,
     lost: false,
+    slow: bySoftware(gl),
     programs: new Map(),
     listeners: new Set(),
   };
@@ -62,6 +65,12 @@ function make(): SharedGL | null {
     for (const listener of [...shared.listeners]) listener();
   });
   return shared;
+}
+
+function bySoftware(gl: WebGL2RenderingContext): boolean {
+  const info = gl.getExtension("WEBGL_debug_renderer_info");
+  const name = info ? gl.getParameter(info.UNMASKED_RENDERER_WEBGL) : "";
+  return /swiftshader|llvmpipe|softpipe|software|basic render/i.test(String(name));
 }
 
 /** The linked program of a name, made once per page. */

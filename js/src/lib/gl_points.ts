@@ -11,6 +11,8 @@ interface Held {
   version: Layer["version"];
   generation: number;
   n: number;
+  /** The stride that the attributes are set to, in points. */
+  every: number;
 }
 
 const UNIFORMS = [
@@ -52,6 +54,9 @@ export function glRenderer(onChange: () => void): Renderer | undefined {
 
   return {
     kind: "webgl2",
+    get slow() {
+      return shared?.slow ?? false;
+    },
     draw(scene, target, ratio) {
       const now = follow();
       if (!now) return false;
@@ -91,7 +96,7 @@ function drawScene(
   gl.enable(gl.BLEND);
   gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
   gl.enable(gl.SCISSOR_TEST);
-  const { style, camera } = scene;
+  const { style, camera, every = 1 } = scene;
   gl.uniform1f(where.size, style.size * ratio);
   gl.uniform1f(where.alpha, style.alpha);
   gl.uniform1f(where.lift, style.lift);
@@ -113,10 +118,11 @@ function drawScene(
     // dimmed below, selected above, whichever layer they are of
     for (const turn of [0, 1, 2]) {
       gl.uniform1i(where.turn, turn);
-      for (const [i, { vertices, n }] of ready.entries()) {
-        if (n === 0 || !needs(layers[i] as Layer, turn)) continue;
-        gl.bindVertexArray(vertices);
-        gl.drawArrays(gl.POINTS, 0, n);
+      for (const [i, points] of ready.entries()) {
+        if (points.n === 0 || !needs(layers[i] as Layer, turn)) continue;
+        gl.bindVertexArray(points.vertices);
+        if (points.every !== every) stride(gl, linked, points, every);
+        gl.drawArrays(gl.POINTS, 0, Math.ceil(points.n / every));
       }
     }
   }
@@ -166,21 +172,28 @@ function create(
 ): Held {
   const vertices = gl.createVertexArray();
   const buffers = { xy: gl.createBuffer(), colour: gl.createBuffer(), state: gl.createBuffer() };
+  const version = { xy: -1, colour: -1, state: -1 };
+  const held = { vertices, buffers, version, generation, n, every: 1 };
   gl.bindVertexArray(vertices);
-  const place = gl.getAttribLocation(linked, "place");
-  gl.bindBuffer(gl.ARRAY_BUFFER, buffers.xy);
-  gl.enableVertexAttribArray(place);
-  gl.vertexAttribPointer(place, 2, gl.UNSIGNED_SHORT, true, 0, 0);
-  const tint = gl.getAttribLocation(linked, "tint");
-  gl.bindBuffer(gl.ARRAY_BUFFER, buffers.colour);
-  gl.enableVertexAttribArray(tint);
-  gl.vertexAttribPointer(tint, 3, gl.UNSIGNED_BYTE, true, 0, 0);
-  const state = gl.getAttribLocation(linked, "state");
-  gl.bindBuffer(gl.ARRAY_BUFFER, buffers.state);
-  gl.enableVertexAttribArray(state);
-  gl.vertexAttribIPointer(state, 1, gl.UNSIGNED_BYTE, 0, 0);
+  for (const name of ["place", "tint", "state"]) {
+    gl.enableVertexAttribArray(gl.getAttribLocation(linked, name));
+  }
+  stride(gl, linked, held, 1);
   gl.bindVertexArray(null);
-  return { vertices, buffers, version: { xy: -1, colour: -1, state: -1 }, generation, n };
+  return held;
+}
+
+/** Let the attributes of the bound vertices step over so many points. */
+function stride(gl: WebGL2RenderingContext, linked: WebGLProgram, held: Held, every: number): void {
+  held.every = every;
+  const at = (name: string, buffer: WebGLBuffer): number => {
+    gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
+    return gl.getAttribLocation(linked, name);
+  };
+  const { xy, colour, state } = held.buffers;
+  gl.vertexAttribPointer(at("place", xy), 2, gl.UNSIGNED_SHORT, true, 4 * every, 0);
+  gl.vertexAttribPointer(at("tint", colour), 3, gl.UNSIGNED_BYTE, true, 3 * every, 0);
+  gl.vertexAttribIPointer(at("state", state), 1, gl.UNSIGNED_BYTE, every, 0);
 }
 
 function release(gl: WebGL2RenderingContext, held: Held): void {

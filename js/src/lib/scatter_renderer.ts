@@ -19,10 +19,17 @@ export interface Scene {
   /** Where each panel is on the canvas, in CSS pixels, and which layers it shows. */
   panels: { rect: Rect; layers: Layer[] }[];
   style: Style;
+  /** Draw only each so-manieth point, at most `MOST_EVERY`: a first picture of very many. */
+  every?: number;
 }
+
+/** A vertex attribute's stride is at most 255 bytes, and a place takes four. */
+export const MOST_EVERY = 63;
 
 export interface Renderer {
   readonly kind: "webgl2" | "canvas";
+  /** Whether a picture of very many points is late, so that one of some should come first. */
+  readonly slow: boolean;
   /** Draw over a cleared canvas. False when it could not: the context is lost. */
   draw(scene: Scene, target: CanvasRenderingContext2D, ratio: number): boolean;
   dispose(): void;

@@ -15,6 +15,7 @@ import type { Renderer, Scene } from "./scatter_renderer";
 export function softRenderer(): Renderer {
   return {
     kind: "canvas",
+    slow: true,
     draw(scene, target, ratio) {
       const { width, height } = target.canvas;
       if (width === 0 || height === 0) return true;
@@ -94,7 +95,7 @@ function paint(
   const middleX = (rect.x + rect.width / 2) * ratio;
   const middleY = (rect.y + rect.height / 2) * ratio;
   const size = style.size * ratio;
-  for (let i = 0, n = layer.state.length; i < n; i++) {
+  for (let i = 0, n = layer.state.length; i < n; i += scene.every ?? 1) {
     const state = layer.state[i] as number;
     const lifted = (state & (SELECTED | COUNTERPART)) !== 0;
     const dimmed = (state & DIM) !== 0 && !lifted;

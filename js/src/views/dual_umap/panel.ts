@@ -3,7 +3,13 @@ import { effect, signal } from "@preact/signals-core";
 import { glRenderer } from "../../lib/gl_points";
 import { pan, panelAt, type Rect, toWorld, zoomAt } from "../../lib/scatter_camera";
 import { inside, nearestPoint } from "../../lib/scatter_points";
-import { liftOf, pointStyle, type Renderer, type Scene } from "../../lib/scatter_renderer";
+import {
+  liftOf,
+  MOST_EVERY,
+  pointStyle,
+  type Renderer,
+  type Scene,
+} from "../../lib/scatter_renderer";
 import type { How } from "../../lib/scatter_selection";
 import { softRenderer } from "../../lib/scatter_soft";
 import type { Spot, Which } from "./data";
@@ -15,6 +21,10 @@ const CLICK_PIXELS = 4;
 /** Points nearer than this to the pointer are under it. */
 const REACH_PIXELS = 10;
 const GAP = 1;
+/** Without a GPU, more points than these are drawn in two steps: some at once, all at rest. */
+const MANY_POINTS = 200_000;
+const QUICK_POINTS = 60_000;
+const REST_MS = 250;
 
 export interface Drawing {
   panels(): Rect[];
@@ -23,7 +33,7 @@ export interface Drawing {
   size(): { width: number; height: number };
   /** The picture as it is, for export. */
   canvases: { points: HTMLCanvasElement; overlay: HTMLCanvasElement };
-  scene(): Scene;
+  scene(every?: number): Scene;
   renderer(): Renderer["kind"];
   zoom(factor: number): void;
   pan(dx: number, dy: number): void;
@@ -80,16 +90,17 @@ export function makeMap(stage: HTMLElement, state: MapState, stop: AbortSignal):
     const { count } = state.hits.value;
     return Math.max(selected, count[0] + count[1]);
   }
-  function scene(): Scene {
+  function scene(every = 1): Scene {
     const sides = state.sides.value;
     const all = panels();
     const [first] = all;
     const dark = state.dark.value;
     const n = Math.max(
-      ...all.map((_, i) => shown(i).reduce((sum: number, w) => sum + sides[w].n, 0)),
+      ...all.map((_, i) => shown(i).reduce((sum: number, w) => sum + sides[w].n / every, 0)),
       1,
     );
     return {
+      every,
       camera: state.camera.value,
       panels: all.map((rect, i) => ({
         rect,
@@ -108,6 +119,8 @@ export function makeMap(stage: HTMLElement, state: MapState, stop: AbortSignal):
   // -- drawing: at most once a frame of the screen ---------------------------------------
 
   let due = 0;
+  let rest: ReturnType<typeof setTimeout> | undefined;
+  let whole = false;
   const dirty = { points: false, overlay: false };
   function plan(what: keyof typeof dirty): void {
     dirty[what] = true;
@@ -118,9 +131,22 @@ export function makeMap(stage: HTMLElement, state: MapState, stop: AbortSignal):
     if (ended.signal.aborted || !below || !above || size.value.width === 0) return;
     const { ratio } = size.value;
     if (dirty.points) {
-      const now = scene();
+      clearTimeout(rest);
+      const total = state.sides.value[0].n + state.sides.value[1].n;
+      const every = Math.min(Math.ceil(total / QUICK_POINTS), MOST_EVERY);
+      const quick = renderer.slow && !whole && total > MANY_POINTS;
+      const now = scene(quick ? every : 1);
       if (!renderer.draw(now, below, ratio)) fallback.draw(now, below, ratio);
       stage.dataset.renderer = renderer.kind;
+      stage.dataset.every = String(now.every);
+      whole = false;
+      if (quick) {
+        // once nothing has moved for a while, all of them
+        rest = setTimeout(() => {
+          whole = true;
+          plan("points");
+        }, REST_MS);
+      }
     }
     drawOverlay(above, ratio, state, { panels: panels(), shown, path: path.value, scene: scene() });
     dirty.points = dirty.overlay = false;
@@ -335,6 +361,7 @@ export function makeMap(stage: HTMLElement, state: MapState, stop: AbortSignal):
     ended.abort();
     watcher.disconnect();
     cancelAnimationFrame(due);
+    clearTimeout(rest);
     for (const end of drawings) end();
     renderer.dispose();
     points.remove();
