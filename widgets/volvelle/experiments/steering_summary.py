@@ -61,7 +61,7 @@ def _watched(run: SteeringRun, token: str) -> str:
     furthest = int(np.nanargmax(np.abs(curve - base)))
     after = float(curve[furthest])
     said = (
-        f"P({token.strip() or token!r}) {verb(base, after)} {short(base)} to {short(after)} "
+        f"P({token.strip() or repr(token)}) {verb(base, after)} {short(base)} to {short(after)} "
         f"at {strength_name(run, run.strengths[furthest])}"
     )
     counts = []
