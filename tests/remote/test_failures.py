@@ -91,6 +91,19 @@ def test_a_request_over_the_limit(there, monkeypatch):
     assert error.kind == "too large"
 
 
+@pytest.mark.parametrize("most", [1000, 9_000_000], ids=["on the stream", "fetched"])
+def test_a_result_over_the_limit_is_not_taken(there, monkeypatch, most):
+    # past 8 MiB the server stages a result in its object store
+    points = "resid_post.1" if most < 10_000 else [f"resid_post.{n}" for n in range(30)]
+    texts = [TEXT] if most < 10_000 else [TEXT * 12] * 3
+    monkeypatch.setattr(remote_backend, "MOST_RECEIVED", most)
+    error = failure(lambda: there.capture(texts, points))
+    assert error.kind == "too large"
+    assert "positions='last'" in str(error)
+    monkeypatch.undo()
+    assert there.capture(texts[0], "resid_post.1", "last")["resid_post.1"].shape == (1, 576)
+
+
 def started(model, status, n=40):
     """Start a long generation and wait until it is in a state."""
     reached = threading.Event()

@@ -113,18 +113,20 @@ def steer_around(
     turn = Turn(model, circle, levels, around, where or Where())
 
     def work() -> Wheel:
-        logprobs, baseline = turn.logprobs(circle.plane, asked, ids, with_baseline=True)
-        found: dict[str, np.ndarray] = {}
-        n_planes = sum(len(drawn) for drawn in planes.values())
-        done = 0
-        for kind, drawn in planes.items():
-            parts = []
-            for plane in drawn:
-                parts.append(turn.logprobs(plane, asked, ids)[0])
-                done += 1
-                share = (done + 1) / (n_planes + 1)
-                model.report(progress, share * (0.3 if samples else 1.0), f"placebo planes {done}")
-            found[kind] = np.stack(parts)
+        drawn = [plane for kind in planes.values() for plane in kind]
+        # on a server every plane stands in the queue in one request, here each says it is done
+        groups = [drawn] if model.remote else [[plane] for plane in drawn]
+        first = [circle.plane, *(groups.pop(0) if model.remote else [])]
+        several, baseline = turn.logprobs(first, asked, ids, with_baseline=True)
+        parts = [several]
+        for group in groups:
+            parts.append(turn.logprobs(group, asked, ids)[0])
+            share = len(parts) / (len(drawn) + 1)
+            text = f"placebo planes {len(parts) - 1}"
+            model.report(progress, share * (0.3 if samples else 1.0), text)
+        logprobs, *others = np.concatenate(parts)
+        rest = iter(others)
+        found = {kind: np.stack([next(rest) for _ in of]) for kind, of in planes.items()}
         texts: list[Text] = []
         if samples:
             of_texts = {"circle": circle.plane}

@@ -14,7 +14,7 @@ from volvelle.experiments.circle_texts import distinct_words, norms_of, valence
 from volvelle.experiments.circle_wheel import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from volvelle.compute.circle import Circle
     from volvelle.compute.where import Where
@@ -48,17 +48,29 @@ class Turn:
         ]
 
     def logprobs(
-        self, plane: np.ndarray, prompts: list[str], ids: list[int], *, with_baseline: bool = False
+        self,
+        planes: Sequence[np.ndarray],
+        prompts: list[str],
+        ids: list[int],
+        *,
+        with_baseline: bool = False,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Run every strength, angle and prompt as one batch."""
-        steers = self.steers(plane)
+        """Run every plane, strength, angle and prompt as one batch.
+
+        Returns
+        -------
+        logprobs : array, shape (plane, strength, angle, prompt, word)
+        baseline : array, shape (prompt, word)
+            Unsteered; empty unless asked for.
+        """
+        steers = [steer for plane in planes for steer in self.steers(plane)]
         rows = [[steer] for steer in steers for _ in prompts]
         texts = prompts * len(steers)
         if with_baseline:
             rows, texts = rows + [[] for _ in prompts], texts + prompts
         found = self.model.next_token(texts, steers=rows, tokens=ids)
-        shape = (len(self.strengths), len(self.angles), len(prompts), len(ids))
-        n = int(np.prod(shape[:3]))
+        shape = (len(planes), len(self.strengths), len(self.angles), len(prompts), len(ids))
+        n = int(np.prod(shape[:4]))
         return found[:n].reshape(shape), found[n:]
 
 

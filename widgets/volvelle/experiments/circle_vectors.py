@@ -154,8 +154,10 @@ def _states(
     # texts of like length together: little is padded
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     rows: dict[str, np.ndarray] = {}
-    for start in range(0, len(texts), CHUNK):
-        chosen = order[start : start + CHUNK]
+    # on a server a chunk is a request, and waits in the queue
+    size = len(texts) if model.remote else CHUNK
+    for start in range(0, len(texts), size):
+        chosen = order[start : start + size]
         chunk = [texts[i] for i in chosen]
         deep = model.capture(chunk, layers, positions=positions)
         flat = model.capture(chunk, ["embed"], positions="mean")
@@ -163,7 +165,7 @@ def _states(
             states = _without_outliers(source, point, positions)
             rows.setdefault(point, np.empty((len(texts), states.shape[-1]), np.float32))
             rows[point][chosen] = states
-        done = min(start + CHUNK, len(texts))
+        done = min(start + size, len(texts))
         model.report(progress, done / len(texts), f"{done} of {len(texts)} texts")
     return {point: _finish(x, stimuli, neutral) for point, x in rows.items()}
 

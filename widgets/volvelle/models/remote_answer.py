@@ -47,14 +47,17 @@ def opened(binary: bool, message: Any) -> ResponseModel:
             name = next(name for name in archive.namelist() if name.endswith("data.pkl"))
             fields = _Envelope(io.BytesIO(archive.read(name))).load()
         return ResponseModel(**fields)
-    except (
-        zipfile.BadZipFile,
-        StopIteration,
-        pickle.UnpicklingError,
-        TypeError,
-        EOFError,
-    ) as error:
+    except UNREADABLE as error:
         raise ValueError(f"an unreadable status: {error}") from error
+
+
+def unpacked_size(content: bytes) -> int:
+    """Return how many bytes a compressed result says it holds; its own where it does not say."""
+    try:
+        said = zstandard.get_frame_parameters(content).content_size
+    except zstandard.ZstdError:
+        return len(content)
+    return len(content) if said == zstandard.CONTENTSIZE_UNKNOWN else said
 
 
 def data_of(content: bytes, *, compressed: bool) -> Any:

@@ -22,7 +22,7 @@ from nnsight.schema.response import ResponseModel, Status
 
 from volvelle.compute import trace_math
 from volvelle.models import remote_errors, trace
-from volvelle.models.remote_answer import data_of, opened
+from volvelle.models.remote_answer import data_of, opened, unpacked_size
 from volvelle.models.worker import Cancelled
 
 if TYPE_CHECKING:
@@ -45,8 +45,9 @@ PING = 15.0
 SILENCE = 60.0
 # Seconds for an upload or a download to go on without a byte.
 TRANSFER = 120.0
-# Bytes of one request; NDIF enforces no limit of its own.
+# Bytes of one request and of one result, unpacked; NDIF enforces no limit of its own.
 MOST_SENT = 256 * 2**20
+MOST_RECEIVED = 2 * 2**30
 
 
 @dataclass
@@ -261,8 +262,10 @@ class ProgressBackend(RemoteBackend):
             ):
                 response.raise_for_status()
                 whole = int(response.headers.get("Content-Length", 0))
+                self._weigh(whole)
                 for chunk in response.iter_bytes(2**18):
                     buffer.write(chunk)
+                    self._weigh(buffer.tell())
                     if self.job is not None:
                         self._check()
                         done = f"{buffer.tell() / 1e6:.1f} of {whole / 1e6:.1f} MB"
@@ -271,9 +274,15 @@ class ProgressBackend(RemoteBackend):
             raise remote_errors.lost(self.told, error) from error
         return self.finalize(buffer.getvalue())
 
+    def _weigh(self, size: int) -> None:
+        """Refuse a result that would fill this machine."""
+        if size > MOST_RECEIVED:
+            raise remote_errors.result_too_large(self.told, size, MOST_RECEIVED)
+
     def finalize(self, content: bytes) -> Any:
         """Read a result as data: tensors and plain values, nothing that could run."""
         self.told.received = len(content)
+        self._weigh(unpacked_size(content) if self.compress else len(content))
         try:
             return data_of(content, compressed=self.compress)
         except ValueError as error:

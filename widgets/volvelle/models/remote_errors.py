@@ -131,6 +131,17 @@ def too_large(request: RemoteRequest, size: int, most: int) -> RemoteFailure:
     )
 
 
+def result_too_large(request: RemoteRequest, size: int, most: int) -> RemoteFailure:
+    """Say that a result is over what is taken."""
+    return RemoteFailure(
+        f"the result of request {request.id} from {request.host} is {size:,} bytes, at most "
+        f"{most:,} are taken; ask for fewer texts or points at once, or for positions='last' or "
+        "'mean'",
+        "too large",
+        request=request,
+    )
+
+
 def bad_answer(request: RemoteRequest, error: BaseException) -> RemoteFailure:
     """Say that a result is not data, or not complete."""
     return RemoteFailure(
