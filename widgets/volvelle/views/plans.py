@@ -8,12 +8,13 @@ from volvelle.experiments.dual_parts import MOST_PROMOTED
 from volvelle.views.job_wire import host_of, size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 # Bytes of a request without its data, as it travels: measured on NDIF 0.1.2 with nnsight 0.8.1.
 CODE = 6_000
 STEERED = 10_000
 SCORED = 6_000  # a second request reads what was written
+NORM = (7_500, 50_000)
 # Bytes back for a written token: id, log-probabilities, sizes of the change, streamed lines.
 PER_TOKEN = 20
 FLOAT = 4
@@ -63,9 +64,15 @@ def writing(rows: int, n_new: int, vectors: int, width: int, *, scored: bool = T
 
 def finding(n_texts: int, n_layers: int, width: int) -> Plan:
     """Estimate looking for a circle in every layer; one state per text and layer comes back."""
-    requests = 2 * -(-n_texts // 64)
     received = n_texts * (n_layers + 1) * width * FLOAT
-    return Plan(f"{n_texts} texts to read in every layer", requests * CODE, received)
+    return Plan(f"{n_texts} texts to read in every layer", 2 * CODE + 20 * n_texts, received)
+
+
+def measuring(model: Any, points: Iterable[str]) -> list[Plan]:
+    """Estimate measuring the norms that strengths are multiples of, once per point."""
+    known = {str(point) for point in getattr(model, "_norms", ())}
+    n = len([point for point in points if point not in known])
+    return [Plan("a neutral text to measure norms on", n * NORM[0], n * NORM[1])] if n else []
 
 
 def together(plans: Sequence[Plan]) -> Plan:
@@ -134,7 +141,9 @@ def steering(view: Any) -> str:
     placebos = kinds * view.placebo if on else 0
     texts = 1 + len(view.multiples) * (1 + placebos) if on else 1
     vectors = sum(len(row.directions) or 1 for row in on) * (1 + placebos)
-    return writing(texts, view.max_new_tokens, vectors, model.d_model).text(host_of(model))
+    points = {str(d.point) for row in on for d in row.directions}
+    written = writing(texts, view.max_new_tokens, vectors, model.d_model)
+    return together([written, *measuring(model, points)]).text(host_of(model))
 
 
 def circle(view: Any) -> str:
@@ -161,9 +170,8 @@ def circle(view: Any) -> str:
         parts.append(Plan(what, STEERED + width * FLOAT, 2_000))
     else:
         parts.append(writing(2, view.max_new_tokens, 1, width))
-    wheel = 1 + 2 * view.placebo  # planes of it, one request of twelve angles each
-    sent = wheel * (STEERED + 12 * width * FLOAT)
-    return (
-        f"{together(parts).text(host_of(model))} The whole wheel: {wheel} requests and "
-        f"13 texts, about {size(sent)} there."
-    )
+    parts += measuring(model, [str(view.circle.point)])
+    planes = 1 + 2 * view.placebo  # of twelve angles each, and a text per angle
+    wheel = 2 * STEERED + 12 * planes * width * FLOAT
+    said = f"The whole wheel: {planes} planes of 12 angles and 13 texts, about {size(wheel)} there."
+    return f"{together(parts).text(host_of(model))} {said}"
