@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,9 +82,9 @@ def block(texts: Sequence[str]) -> np.ndarray:
 
 def label_block(half: Half | Side) -> np.ndarray:
     """Return labels that say more than ``name/index``, which the browser makes itself."""
-    # a million labels in 0.1 s: compared by map, without a frame for each
-    made = map(f"{half.name.replace('%', '%%')}/%d".__mod__, range(len(half.labels)))
-    plain = all(map(operator.eq, half.labels, made))
+    # joined, a million are compared in 0.1 s
+    made = f"{half.name}/" + f"\n{half.name}/".join(map(str, range(len(half.labels))))
+    plain = "\n".join(half.labels) == made or not half.labels
     return block(() if plain else half.labels)
 
 

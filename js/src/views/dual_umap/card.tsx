@@ -4,7 +4,7 @@ import { Label } from "../../lib/label";
 import { short } from "../../lib/numbers";
 import { place } from "../../lib/place";
 import { scaleOf, toScreen } from "../../lib/scatter_camera";
-import { at } from "../../lib/scatter_points";
+import { at as placeOf } from "../../lib/scatter_points";
 import { tracked, useEffect, useLayoutEffect, useRef, useSignal } from "../../lib/tracked";
 import { NAMES, type Neighbour, neighboursOf, type Side, type Spot, type Which } from "./data";
 import type { MapState } from "./state";
@@ -32,13 +32,21 @@ export const Card = tracked(({ state, frame }: CardProps) => {
       height: stage.clientHeight,
     };
     const camera = state.camera.value;
-    const [x, y] = toScreen(camera, rect, ...at(state.sides.value[spot.which].layer, spot.index));
-    const gap = scaleOf(camera, rect) > 0 ? 12 : 0;
-    where.value = place(
-      { left: x - gap, right: x + gap, top: y - gap, bottom: y + gap },
-      { width: card.offsetWidth, height: card.offsetHeight },
-      { left: 0, top: 0, right: width, bottom: stage.clientHeight },
+    const [x, y] = toScreen(
+      camera,
+      rect,
+      ...placeOf(state.sides.value[spot.which].layer, spot.index),
     );
+    const gap = scaleOf(camera, rect) > 0 ? 12 : 0;
+    // in its own panel where that is wide enough: the match lights up in the other
+    const own = card.offsetWidth + 12 <= rect.width ? rect : { x: 0, width };
+    const target = { left: x - gap, right: x + gap, top: y - gap, bottom: y + gap };
+    const at = place(
+      { ...target, left: target.left - card.offsetWidth / 2 },
+      { width: card.offsetWidth, height: card.offsetHeight },
+      { left: own.x, top: 0, right: own.x + own.width, bottom: stage.clientHeight },
+    );
+    where.value = { left: at.left + own.x, top: at.top };
   }, [spot?.which, spot?.index, state.camera.value]);
   const ask = spot && needsAsking(state, spot);
   useEffect(() => {

@@ -159,7 +159,10 @@ export function makeState(
       values: [decode(read("values_a")), decode(read("values_b"))],
       valuesName: read("values_name"),
       facts: facts.value,
-      clusterNames: names.value,
+      // read by who colours by cluster only: it takes every label apart
+      get clusterNames() {
+        return names.value;
+      },
       dark: dark.value,
     });
     repaint();
