@@ -75,6 +75,11 @@ class Shown:
         """Wait until the view's own line says something."""
         self.line.get_by_text(re.compile(text)).first.wait_for(timeout=seconds * 1e3)
 
+    def running(self):
+        """Wait until a request is at work on the server."""
+        row = self.jobs.locator(".vv-job[data-state=running]")
+        row.filter(has=self.live.page.locator(".vv-wire")).wait_for(timeout=SECONDS * 1e3)
+
     def done(self):
         self.says(r"last run: .*sent.*back.*on the server")
 
@@ -151,8 +156,7 @@ def test_jobs_show_states_bytes_cost_and_id_and_stop_tells_the_truth(live):
     )
     page = Shown(live, source, "steering")
     page.press()
-    row = page.jobs.locator(".vv-job[data-state=running]").filter(has=live.page.locator(".vv-wire"))
-    row.wait_for(timeout=SECONDS * 1e3)
+    page.running()
     row = page.jobs.locator(".vv-job").first
     assert "Steering" in row.inner_text()
     stop = row.get_by_role("button", name="Stop Steering")
@@ -200,13 +204,15 @@ def test_a_server_killed_mid_job_is_said_and_the_view_goes_on(live):
         text = live.ask("view.result.row(1.0).text")
         live.tell("view.max_new_tokens = 120")
         page.press()
-        page.jobs.locator(".vv-sign[data-state=running]").wait_for(timeout=SECONDS * 1e3)
+        page.running()
         second.kill()
         error = page.line.get_by_role("alert")
         error.wait_for(timeout=60_000)
         sentence = error.locator("span").first.inner_text()
         assert "vv.remote_models()" in sentence
         assert second.address in sentence
+        assert "running on the server" in sentence
+        page.says(r"failed after .* sent", 10)
         assert "\n" not in sentence
         fold = error.locator("details")
         assert fold.get_attribute("open") is None

@@ -231,6 +231,19 @@ def test_a_views_own_line_says_where_its_job_is_and_what_it_cost(model):
     assert other._told["wire"] == "41 kB sent · 12 kB back"
 
 
+def test_a_views_own_line_says_that_its_run_failed_and_what_it_had_cost(model, caplog):
+    other = Worked(model)
+
+    def work(_report):
+        current_job().requests.append(asked(("sending", "")))
+        raise RuntimeError("gone")
+
+    other._start(model, work, lambda _: None)
+    other.wait(5)
+    assert other._told["words"].startswith("failed after ")
+    assert "41 kB sent" in other._told["wire"]
+
+
 def test_a_views_job_that_is_dropped_here_leaves_the_view_idle(model, held):
     view, other = Jobs(model), Worked(model).run()
     assert other.status == "queued"

@@ -170,13 +170,13 @@ class View(anywidget.AnyWidget):
                 if serial == self._newest:
                     with self.hold_sync():
                         done(result)
-                        self._told = told(current_job())
+                        self._told = told(current_job(), over=True)
                         self._forgive()
                         self._at_rest("idle")
                     self._settled.set()
         except BaseException as error:
             if serial == self._newest:
-                self._told = told(current_job())
+                self._told = told(current_job(), over=True)
                 self._end_badly(error)
             if isinstance(error, Stopped):
                 raise Cancelled("stopped, or overtaken by newer work") from None

@@ -26,12 +26,14 @@ MEMORY = "max_memory_usage"
 MOST_LINES = 20  # of the server's log
 
 
-def told(job: Job | None) -> dict[str, Any]:
+def told(job: Job | None, *, over: bool = False) -> dict[str, Any]:
     """Return a view's own line: what its job waits for on a server; empty for one here.
 
     Parameters
     ----------
     job : Job or None
+    over : bool
+        Whether its work has ended, well or not.
 
     Returns
     -------
@@ -43,9 +45,13 @@ def told(job: Job | None) -> dict[str, Any]:
         return {}
     last = job.requests[-1]
     seconds = sum(request.elapsed for request in job.requests)
-    ended = last.status == "completed"
+    words = last.text
+    if last.status == "completed":
+        words = f"last run: {duration(seconds)}"
+    elif over and last.status != "left":
+        words = f"failed after {duration(seconds)}"
     return {
-        "words": f"last run: {duration(seconds)}" if ended else last.text,
+        "words": words,
         "seconds": round(seconds, 2),
         "wire": wire(job.requests),
         "id": f"{last.id} at {last.host}",
