@@ -194,7 +194,7 @@ def test_matching_by_activations(both):
     found = both(
         "dual_layout activations",
         lambda m: vv.dual_layout(
-            a, b, model=m, texts=TEXTS * 3, match="activations", n_epochs=2, cache=False
+            a, b, model=m, texts=TEXTS * 3, match="activation", n_epochs=2, cache=False
         ),
         lambda d: [
             np.asarray(d.matches.to_numpy() if hasattr(d.matches, "to_numpy") else d.matches)

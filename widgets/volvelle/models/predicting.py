@@ -11,7 +11,7 @@ import numpy as np
 
 from volvelle.compute.points import Point
 from volvelle.models import reading, trace
-from volvelle.models.capture import find_outliers, left_padded, to_numpy
+from volvelle.models.capture import left_padded, to_numpy
 from volvelle.models.writing import sites
 
 if TYPE_CHECKING:
@@ -183,12 +183,7 @@ def measure_norms(model: Model, point: Point, norms: dict[Point, float]) -> None
     points = [Point(point.kind, layer) for layer in layers]
     tokens = model.tokens(neutral_text())
     tokens = tokens[: model.context]
-    kept = reading.read_norms(model, tokens, points)
-    mask = np.ones((1, len(tokens)), dtype=bool)
-    for place, norm in kept.items():
-        usable = mask & ~find_outliers(norm[None], mask)
-        usable[:, :1] = False
-        norms[place] = float(np.median(norm[usable[0]]))
+    norms |= reading.read_norms(model, tokens, points)
 
 
 @dataclass(frozen=True, eq=False)

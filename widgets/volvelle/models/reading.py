@@ -167,12 +167,12 @@ def _part(
     return lambda fraction, text: progress((n + fraction) / of, f"window {n + 1} of {of}: {text}")
 
 
-def read_norms(model: Model, tokens: Tokens, points: Sequence[Point]) -> dict[Point, np.ndarray]:
-    """Return the norms of one text's states at points, each shape (n_tokens,)."""
+def read_norms(model: Model, tokens: Tokens, points: Sequence[Point]) -> dict[Point, float]:
+    """Return the median norm of one text's states at points, without position 0 and outliers."""
     kept = _Kept(model, [tokens], points, "norm")
     inputs = {"input_ids": right_padded([tokens.ids], model.pad_id)["input_ids"]}
-    kept.batch([0], model.run(trace.read, inputs | {"use_cache": False}, *kept.request([0])))
-    return {point: norms[0] for point, norms in kept.norms.items()}
+    read = model.run(trace.read, inputs | {"use_cache": False}, *kept.request([0]))
+    return {point: float(read[kept.place[point]][1]) for point in kept.points}
 
 
 class _Kept:

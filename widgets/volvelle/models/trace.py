@@ -79,26 +79,28 @@ def reduce(
         Real tokens of each row.
     how : str
         ``"all"`` everything; ``"last"`` the last real token; ``"mean"`` without position 0 and
-        outliers; ``"norm"`` nothing but the norms.
+        outliers; ``"norm"`` the median of the norms alone, over what a mean takes.
 
     Returns
     -------
     kept : torch.Tensor, shape (rows, tokens, d) or (rows, d) or (0,)
-    norms : torch.Tensor, float32, shape (rows, tokens)
+    norms : torch.Tensor, float32, shape (rows, tokens) or (rows, 1) for ``"norm"``
         Empty for ``"all"``, whose norms can be taken afterwards.
     """
     if how == "all":
         return state.clone(), state.new_empty(0)
     norms = state.float().norm(dim=-1)
-    if how == "norm":
-        return state.new_empty(0), norms
     lengths = lengths.to(state.device)
     if how == "last":
         return state[torch.arange(len(state), device=state.device), lengths - 1].clone(), norms
     place = torch.arange(state.shape[1], device=state.device)
     real = (place < lengths[:, None]) & (place > 0)
     # a text of one token has nothing but position 0
-    kept = torch.where((lengths > 1)[:, None], real & ~outliers(norms, real), place == 0).float()
+    kept = torch.where((lengths > 1)[:, None], real & ~outliers(norms, real), place == 0)
+    if how == "norm":
+        found = norms.masked_fill(~kept, float("nan")).nanquantile(0.5, dim=-1, keepdim=True)
+        return state.new_empty(0), found
+    kept = kept.float()
     mean = torch.einsum("rtd,rt->rd", state.float(), kept) / kept.sum(-1, keepdim=True)
     return mean, norms
 

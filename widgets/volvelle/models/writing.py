@@ -217,15 +217,15 @@ class _Stream:
         ) -> None:
             group = self.groups[number]
             # without the twin of `_filled`
-            ids, logprobs, watched = (part[: len(group)] for part in (ids, logprobs, watched))
+            wrote = Step(ids[: len(group)], logprobs[: len(group)], watched[: len(group)])
             fraction = (number + (step + 1) / self.n) / len(self.groups)
             self.model.report(self.progress, fraction, f"{step + 1} of {self.n} tokens")
             if self.on_token is not None:
-                for row, token in zip(group, ids, strict=True):
+                for row, token in zip(group, wrote.ids, strict=True):
                     if token >= 0:
                         self.on_token(row, step, token)
             if self.on_step is not None:
-                self.on_step(step, group, Step(ids, logprobs, watched))
+                self.on_step(step, group, wrote)
 
         return on_step
 
