@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 CODE = 6_000
 STEERED = 10_000
 SCORED = 6_000  # a second request reads what was written
-NORM = (7_500, 50_000)
+NORM = (7_500, 2_700)  # measuring the norms of one kind of point, all layers at once
 # Bytes back for a written token: id, log-probabilities, sizes of the change, streamed lines.
 PER_TOKEN = 20
 FLOAT = 4
@@ -69,9 +69,9 @@ def finding(n_texts: int, n_layers: int, width: int) -> Plan:
 
 
 def measuring(model: Any, points: Iterable[str]) -> list[Plan]:
-    """Estimate measuring the norms that strengths are multiples of, once per point."""
+    """Estimate measuring the norms that strengths are multiples of."""
     known = {str(point) for point in getattr(model, "_norms", ())}
-    n = len([point for point in points if point not in known])
+    n = len({point.partition(".")[0] for point in points if point not in known})
     return [Plan("a neutral text to measure norms on", n * NORM[0], n * NORM[1])] if n else []
 
 
@@ -105,6 +105,14 @@ def listed(texts: Any) -> list[str]:
     return [texts] if isinstance(texts, str) else list(texts or [])
 
 
+def n_directions(noun: Any) -> int:
+    """Count the features of an SAE, or the vectors of a dictionary or an array."""
+    if noun is None:
+        return 0
+    n = getattr(noun, "n_features", None)
+    return int(n) if n is not None else len(getattr(noun, "vectors", noun))
+
+
 def layout(given: Mapping[str, Any], there: Sequence[Any]) -> str:
     """Return the sentence beside Run of a DualUMAP whose models are on a server.
 
@@ -124,7 +132,7 @@ def layout(given: Mapping[str, Any], there: Sequence[Any]) -> str:
         if n:
             points = {str(given[side].point) for side in "ab" if hasattr(given[side], "point")}
             parts += [reading(n, model.d_model, len(texts)) for _ in points]
-    sizes = [int(getattr(given[side], "n_features", 0)) for side in "ab"]
+    sizes = [n_directions(given[side]) for side in "ab"]
     vectors = sum(n for n in sizes if n <= MOST_PROMOTED)
     width = there[0].d_model
     what = f"{vectors:,} directions to read off the vocabulary"
