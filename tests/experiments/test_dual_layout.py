@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from models import tiny
 
 import volvelle as vv
 from volvelle.compute.neighbours import unit_rows
@@ -274,6 +275,27 @@ def test_features_are_matched_by_what_they_do_and_tokens_they_promote_are_told(m
     assert all(pair.a.promoted)
     apart = dual_layout(a, b, model=model, texts=TEXTS, mode="separate", cache=False, n_epochs=10)
     assert len(apart.matches) == 6
+
+
+def test_dictionaries_of_two_models_are_matched_by_what_they_do(model):
+    other = tiny.wrapped("llama")
+    random = np.random.default_rng(0)
+    rows = random.standard_normal((20, other.d_model)).astype("float32")
+    small = vv.Dictionary(rows, [f"d{i}" for i in range(20)], "resid_post.1", "small")
+    large = vv.Dictionary(
+        random.standard_normal((20, model.d_model)).astype("float32"),
+        [f"e{i}" for i in range(20)],
+        "resid_post.9",
+        "large",
+    )
+    with pytest.raises(ValueError, match="give the model that small belongs to as model_b"):
+        dual_layout(large, small, model, TEXTS)
+    pair = dual_layout(large, small, model, TEXTS, model_b=other, cache=False, n_epochs=10)
+    assert (pair.mode, pair.match) == ("separate", "activation")
+    assert pair.unit in ("token", "word")
+    assert pair.n_rows > 20
+    assert 0 <= pair.disparity <= 1
+    assert (pair.a.model, pair.b.model) == (model.name, other.name)
 
 
 def words(text, cuts):

@@ -24,7 +24,8 @@ MOST_CELLS = 32_000_000
 # Candidates beyond k that the bfloat16 pass keeps.
 SPARE = 17
 # Above so many rows pynndescent's graph search is quicker than every product, its 25 CPU
-# seconds of compilation included (tests/bench/bench_dual_umap.py prints both).
+# seconds of compilation included (tests/bench/bench_dual_umap.py prints both). The GPU's is an
+# estimate from its matrix rate: nobody has measured it.
 CROSSOVER = {"cpu": 30_000, "cpu, bfloat16": 60_000, "cuda": 400_000}
 # Below so many cells a product is too short for bfloat16 to pay.
 BFLOAT16_FROM = 4_000_000

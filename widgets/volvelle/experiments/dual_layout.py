@@ -199,7 +199,7 @@ def _match(plan: _Plan, asked: str) -> str:
         return ""
     missing = [name for name, given in (("model", plan.model), ("texts", plan.texts)) if not given]
     if asked == "activation" or (asked == "auto" and not missing):
-        return _by_activation(a, b, missing)
+        return _by_activation(plan, missing)
     if a.d_model != b.d_model or (asked == "auto" and plan.mode == "separate"):
         apart = _apart(a, b)
         if asked == "auto":
@@ -218,14 +218,22 @@ def _match(plan: _Plan, asked: str) -> str:
     return "decoder" if asked == "auto" else asked
 
 
-def _by_activation(a: Side, b: Side, missing: list[str]) -> str:
+def _by_activation(plan: _Plan, missing: list[str]) -> str:
     if missing:
         raise ValueError(f"match='activation' reads texts with a model; {missing[0]} is missing")
-    for one in (a, b):
+    for one, model, argument in ((plan.a, plan.model, "model"), (plan.b, plan.model_b, "model_b")):
+        if one is None:
+            continue
         if not one.point:
             raise ValueError(
                 f"match='activation' needs a point to read, and {one.name} is plain vectors; "
                 "give an SAE or a Dictionary"
+            )
+        width = getattr(model, "d_model", one.d_model)
+        if one.is_residual and one.d_model != width:
+            raise ValueError(
+                f"{one.name} reads {one.d_model}-dimensional vectors, the residual stream of "
+                f"{model.name} has {width}; give the model that {one.name} belongs to as {argument}"
             )
     return "activation"
 
