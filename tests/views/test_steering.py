@@ -16,7 +16,8 @@ from volvelle.experiments.steer_rows import placebos_of as placebos
 from volvelle.experiments.steering_run import SteeredRow, SteeringRun
 from volvelle.models.worker import Cancelled
 from volvelle.views.arrays import unpack
-from volvelle.views.steering import MOST_KEPT, Steering
+from volvelle.views.steering import Steering
+from volvelle.views.steering_history import MOST_KEPT
 from volvelle.views.steering_where import read_places, write_places
 from volvelle.views.steering_wire import Stream
 
@@ -278,6 +279,15 @@ def test_history_keeps_runs_restores_one_and_forgets_the_oldest(view):
     assert view.result is view.history[4]
     with pytest.raises(KeyError, match="run 1 is not in the history"):
         view.restore(1)
+
+
+def test_a_run_is_restored_without_the_directions_that_are_gone(view):
+    view.muted = ["calm"]
+    ran(view, joy=0.5, calm=0.2)
+    view.remove("calm")
+    view.restore(1)
+    assert view.strengths == {"joy": 0.5}
+    assert view.muted == []
 
 
 def test_steers_bring_their_own_strength_unit_method_and_place(model, steered):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Any as AnyValue
-from traitlets import Dict, Int, List, TraitError, observe
+from traitlets import Dict, List, TraitError, observe
 
 from volvelle.compute.names import unknown
 from volvelle.compute.steers import Steer
@@ -16,9 +15,10 @@ from volvelle.views import plans
 from volvelle.views.base import View, reported
 from volvelle.views.bundle import bundle
 from volvelle.views.steering_controls import CONTROLS, Controls
+from volvelle.views.steering_history import History
 from volvelle.views.steering_rows import Row, rows_of, search
 from volvelle.views.steering_where import where_of
-from volvelle.views.steering_wire import Stream, facts_of, run_wire
+from volvelle.views.steering_wire import Stream, facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,12 +28,11 @@ if TYPE_CHECKING:
     from volvelle.compute.directions import Direction
     from volvelle.experiments.steering_run import SteeringRun
 
-MOST_KEPT = 12  # runs in the history
 # Failures whose message says what to do: of a control that was refused, of a server.
 SPEAKING = (ValueError, TypeError, LookupError, TraitError, RemoteFailure)
 
 
-class Steering(Controls, View):
+class Steering(History, Controls, View):
     """Steer a model and read what it writes, beside what it writes unsteered and at random.
 
     Parameters
@@ -59,15 +58,8 @@ class Steering(Controls, View):
 
     _esm = bundle("steering")
 
-    result = AnyValue(None)
-    """The `SteeringRun` that is shown, None before the first."""
-
     _rows = List(Dict()).tag(sync=True)
-    _norms = Dict().tag(sync=True)
     _found = List(Dict()).tag(sync=True)
-    _stream = Dict().tag(sync=True)
-    _runs = List(Dict()).tag(sync=True)
-    _shown = Int(0).tag(sync=True)
     _facts = Dict().tag(sync=True)
 
     def __init__(
@@ -82,7 +74,7 @@ class Steering(Controls, View):
         self._model, self._sae = model, sae
         self._all: dict[str, Row] = {row.name: row for row in rows_of(directions)}
         self._remembered: dict[str, Direction] = {}
-        self._done: dict[int, SteeringRun] = {}
+        self._done = {}
         texts = {"prompt": prompt} if isinstance(prompt, str) else {"messages": list(prompt)}
         remote = bool(getattr(model, "remote", False))
         super().__init__(**({"live": not remote} | texts | self._given() | traits))
@@ -251,7 +243,7 @@ class Steering(Controls, View):
         controls = copy.deepcopy({name: getattr(self, name) for name in CONTROLS})
         prompt: Any = self.messages or self.prompt
         frame = {
-            "serial": max(self._done, default=0) + 1,
+            "serial": self._next,
             "sizes": [{"strength": s.strength, "unit": s.unit, "method": s.method} for s in steers],
         }
 
@@ -283,44 +275,6 @@ class Steering(Controls, View):
 
         self._stream = {}
         self._start(model, work, lambda run: self._keep(run, controls))
-        return self
-
-    def _keep(self, run: SteeringRun, controls: dict[str, Any]) -> None:
-        """Show a finished run, and put it in the history."""
-        serial = max(self._done, default=0) + 1
-        wire = run_wire(run, serial, controls)
-        self._done[serial] = run
-        kept = [*self._runs, wire][-MOST_KEPT:]
-        self._done = {w["serial"]: self._done[w["serial"]] for w in kept}
-        with self.hold_sync():
-            self._runs = kept
-            self._shown = serial
-            self._stream = {}
-            self._norms = self._norms | {point: float(n) for point, n in run.norms.items()}
-            if self.compare not in self._done:
-                self.compare = 0
-        self.result = run
-
-    @property
-    def history(self) -> dict[int, SteeringRun]:
-        """Earlier runs and the present one by number, oldest first; the last twelve are kept."""
-        return dict(self._done)
-
-    def restore(self, number: int) -> Steering:
-        """Show an earlier run again, and set the controls to what it was run with."""
-        if number not in self._done:
-            kept = ", ".join(map(str, self._done)) or "none yet"
-            raise KeyError(f"run {number} is not in the history; there are {kept}")
-        wire = next(w for w in self._runs if w["serial"] == number)
-        with self.hold_sync():
-            for name, value in copy.deepcopy(wire["controls"]).items():
-                there = value
-                if isinstance(value, dict) and name != "where":
-                    there = {key: v for key, v in value.items() if key in self._all}
-                setattr(self, name, there)
-            self._shown, self._stream = number, {}
-            self._forgive()
-        self.result = self._done[number]
         return self
 
     def close(self) -> None:

@@ -85,8 +85,6 @@ class Controls(HasTraits):
     """Run when a control of the view is let go. Only for models that run here."""
     query = Unicode("").tag(sync=True)
     """Search in the labels of the SAE's features."""
-    compare = Int(0).tag(sync=True)
-    """Number of an earlier run that is shown below the present one; 0 for none."""
 
     def remember(self, direction: Direction) -> None:
         """Keep a direction that is named but has no row."""
