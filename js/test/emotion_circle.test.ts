@@ -321,7 +321,7 @@ describe("the wheel", () => {
       "sunny",
     ]);
     expect(one("details").textContent).toContain("sunny");
-    expect(one(".vv-says").textContent).toContain("random planes below 0.20");
+    expect(one(".vv-says").textContent).toContain("random planes up to 0.20");
     expect(all(".vv-said p").map((p) => p.textContent)).toEqual(["plain", "<b>bold</b>"]);
   });
 

@@ -211,7 +211,7 @@ def test_the_wheel_is_turned_on_request_with_its_placebo(view, calls):
     fits = np.asarray(view._wheel_fits)
     assert np.allclose(fits[:, 2], FOUND.reference, atol=0.1)  # peaks
     assert np.allclose(fits[:, 5], 0.1 * fits[:, 3], atol=1e-3)  # placebo's amplitude
-    assert "random planes below" in view._wheel["says"]
+    assert "random planes up to" in view._wheel["says"]
     assert len(view.to_pandas("wheel")) == len(NAMES)
 
 
@@ -265,4 +265,4 @@ def test_an_unknown_table_lists_those_there_are(view):
 def test_an_export_keeps_the_wheel(view, tmp_path):
     view.around().wait(5)
     text = view.to_html(tmp_path / "wheel.html").read_text()
-    assert "random planes below" in text
+    assert "random planes up to" in text
