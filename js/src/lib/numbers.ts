@@ -18,10 +18,11 @@ export function count(value: number): string {
   return Math.round(value).toLocaleString("en-US");
 }
 
-/** A fraction in per cent: "3.1 %". */
+/** A fraction in per cent: "3.1 %", "< 0.001 %". */
 export function percent(fraction: number): string {
   const value = fraction * 100;
   if (value === 0) return "0 %";
+  if (value < 0.001) return "< 0.001 %";
   return `${value >= 10 ? value.toFixed(0) : value.toPrecision(2)} %`;
 }
 

@@ -299,7 +299,7 @@ class Steering(History, Controls, View):
         if self._rows:
             self._measure()
 
-    @observe(*CONTROLS)
+    @observe(*CONTROLS, "result")
     @reported
     def _new_control(self, change: dict[str, Any]) -> None:  # noqa: ARG002
         self._make_plan()
