@@ -12,7 +12,7 @@ LAB_FLAGS := $(if $(filter 0,$(shell id -u)),--allow-root)
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser demo test lint test-js test-python test-remote bench demo-sae
+.PHONY: help install browser demo test lint test-js test-python test-remote bench bench-remote demo-sae
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -74,6 +74,9 @@ NDIF_VENV ?= .venv-ndif
 
 test-remote: $(VENV)/installed ## run the verbs on a real NDIF server on loopback (skips where the system has no namespaces)
 	+tests/remote/run.sh $(BIN)/python $(NDIF_VENV)
+
+bench-remote: $(VENV)/installed $(NDIF_VENV)/installed ## verbs here and on a real NDIF server: difference, bytes, overhead
+	NDIF_VENV=$(NDIF_VENV) bash tests/remote/stack.sh $(abspath $(BIN)/python) tests/bench/bench_remote.py
 
 $(NDIF_VENV)/installed: tests/remote/requirements.txt constraints.txt
 	test -x $(NDIF_VENV)/bin/python || $(PYTHON) -m venv $(NDIF_VENV)

@@ -252,7 +252,7 @@ def test_a_run_that_fails_leaves_nothing_to_reuse(model, monkeypatch):
     model.prefixes.clear()
     model.capture(EDITS[0], "resid_post.3", reuse=True)
     with monkeypatch.context() as patch:
-        patch.setattr(model.run, "backend", lambda: 1 / 0)
+        patch.setattr("volvelle.models.trace.read", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             model.capture(EDITS[1], "resid_post.3", reuse=True)
     assert len(model.prefixes) == 0

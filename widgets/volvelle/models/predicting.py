@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # Rows of a product with the unembedding, so that it stays below 200 MB.
 MOST_ROWS = 512
+# Directions of one request: 32 MB at width 1,024; the server splits them by itself.
+MOST_ROWS_SENT = 8192
 MOST_TOKENS = 4096
 # Logits (float32) of one scoring pass: 256 MB.
 MOST_LOGITS = 2**26
@@ -250,8 +252,9 @@ def unembed(model: Model, vectors: Any, k: int) -> Unembedding:
     if not 1 <= k <= model.vocabulary:
         raise ValueError(f"k={k} must be in 1...{model.vocabulary}")
     top: list[Sequence[torch.Tensor]] = []
-    for start in range(0, len(rows), MOST_ROWS):
-        top.append(_effects(model, rows[start : start + MOST_ROWS], k))
+    size = MOST_ROWS_SENT if model.remote else MOST_ROWS
+    for start in range(0, len(rows), size):
+        top.append(_effects(model, rows[start : start + size], k))
         model.report(None, start / len(rows))
     joined = [torch.cat(parts).cpu().numpy() for parts in zip(*top, strict=True)]
     return Unembedding(

@@ -184,6 +184,7 @@ class _Kept:
         self.tokens = tuple(tokens)
         self.points = list(dict.fromkeys(points))
         self.positions = positions
+        self.remote = bool(model.remote)
         # several points can lie at one place (resid_pre.5 = resid_post.4): read it once
         self.sites: list[Site] = sorted({model.layout.site(point) for point in self.points})
         self.place = {point: self.sites.index(model.layout.site(point)) for point in self.points}
@@ -198,15 +199,25 @@ class _Kept:
         import torch
 
         sites = [(site.path, site.io) for site in self.sites]
-        return sites, torch.as_tensor(self.lengths[list(members)]), self.positions
+        how = "real" if self.remote and self.positions == "all" else self.positions
+        return sites, torch.as_tensor(self.lengths[list(members)]), how
 
     def batch(self, members: Sequence[int], read: list[tuple[Any, Any]]) -> None:
         for point in self.points:
             state, norms = read[self.place[point]]
             if self.positions == "all":
-                self._put_all(point, members, to_numpy(state))
+                self._put_all(point, members, self._padded(members, to_numpy(state)))
             else:
                 self._put_one(point, members, to_numpy(state), to_numpy(norms))
+
+    def _padded(self, members: Sequence[int], state: np.ndarray) -> np.ndarray:
+        """Return states with their padding, which a server leaves out."""
+        if state.ndim == 3:
+            return state
+        lengths = self.lengths[list(members)]
+        padded = np.zeros((len(members), int(lengths.max()), state.shape[-1]), np.float32)
+        padded[np.arange(padded.shape[1]) < lengths[:, None]] = state
+        return padded
 
     def whole(self, n: int, states: dict[Point, np.ndarray]) -> None:
         for point, state in states.items():

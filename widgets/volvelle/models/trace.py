@@ -33,6 +33,9 @@ OUTLIER = 4.0
 # Tokens whose codes, by all features, are held at once: 100 MB at 24,576 features.
 ENCODED_AT_ONCE = 1024
 
+# Directions whose effects on the whole vocabulary are held at once: 100 MB of 50,000 tokens.
+UNEMBEDDED_AT_ONCE = 512
+
 
 def given_at(lm: Any, path: str, io: str) -> Any:
     """Return what passes a place: a tensor, of some architectures a tuple that begins with it."""
@@ -78,17 +81,21 @@ def reduce(
     lengths : torch.Tensor, shape (rows,)
         Real tokens of each row.
     how : str
-        ``"all"`` everything; ``"last"`` the last real token; ``"mean"`` without position 0 and
-        outliers; ``"norm"`` the median of the norms alone, over what a mean takes.
+        ``"all"`` everything; ``"real"`` everything but padding; ``"last"`` the last real token;
+        ``"mean"`` without position 0 and outliers; ``"norm"`` the median of the norms alone,
+        over what a mean takes.
 
     Returns
     -------
-    kept : torch.Tensor, shape (rows, tokens, d) or (rows, d) or (0,)
+    kept : torch.Tensor, shape (rows, tokens, d) or (rows, d) or (n_real, d) or (0,)
     norms : torch.Tensor, float32, shape (rows, tokens) or (rows, 1) for ``"norm"``
-        Empty for ``"all"``, whose norms can be taken afterwards.
+        Empty for ``"all"`` and ``"real"``, whose norms can be taken afterwards.
     """
     if how == "all":
         return state.clone(), state.new_empty(0)
+    if how == "real":
+        place = torch.arange(state.shape[1], device=state.device)
+        return state[place < lengths.to(state.device)[:, None]], state.new_empty(0)
     norms = state.float().norm(dim=-1)
     lengths = lengths.to(state.device)
     if how == "last":
@@ -471,9 +478,8 @@ def unembed(
         state_at(lm, embed, "output")
         weight = lm.get(head).weight
         gain, centred = gain_of(lm.get(norm) if norm else None, weight)
-        here = vectors.to(weight.device)
-        found = nnsight.save(
-            [part.cpu() for part in effects_of(here, weight, gain, k, centred=centred)]
-        )
+        here = vectors.to(weight.device).split(UNEMBEDDED_AT_ONCE)
+        parts = [effects_of(rows, weight, gain, k, centred=centred) for rows in here]
+        found = nnsight.save([torch.cat(part).cpu() for part in zip(*parts, strict=True)])
         run.stop()
     return found
