@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from traitlets import Any as AnyValue
 from traitlets import Dict, HasTraits, Int, List
 
+from volvelle.compute.names import known_keywords_in
 from volvelle.views.steering_wire import run_wire
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 MOST_KEPT = 12  # runs in the history
 
 
+@known_keywords_in
 class History(HasTraits):
     """Finished runs of a Steering view, by number."""
 
