@@ -45,7 +45,10 @@ VIEWS = {
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_a_plan_is_true_within_a_factor_of_two_and_a_few_kilobytes(there, name):
+def test_a_plan_is_true_within_a_factor_of_two_and_a_few_kilobytes(
+    there, name, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("VOLVELLE_CACHE", str(tmp_path))  # what is kept there is not asked for
     there._norms.clear()
     before = len(there.worker.jobs)
     view = VIEWS[name](there)
