@@ -32,9 +32,9 @@ def promoted(model: Any, one: Side) -> tuple[str, ...]:
         return ()
     texts = [""] * one.n
     rows = np.flatnonzero(one.alive)
-    for start in range(0, len(rows), 512):
-        part = rows[start : start + 512]
-        for row, text in zip(part, promoted_by(model, one.vectors[part]), strict=True):
+    if len(rows):
+        # in one go: the model splits them where that is better
+        for row, text in zip(rows, promoted_by(model, one.vectors[rows]), strict=True):
             texts[row] = text
     return tuple(texts)
 
