@@ -69,6 +69,7 @@ def test_a_view_that_waits_is_listed_behind_and_run_again(live, page):
     waiting.get_by_role("button", name="Stop FeatureActivations").click()
     live.until("view.status", "idle")
     live.tell("gate.set()")
+    live.until("any(r.status in ('queued', 'running') for r in jobs.records)", expected=False)
     before = live.ask("len(jobs.records)")
     page.rows.get_by_role("button", name="Run again FeatureActivations").first.click()
     live.until("len(jobs.records)", before + 1)
