@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { makeModel } from "../src/export/shim";
 import widget from "../src/widgets/dose_response";
-import { settled } from "./fake";
+import { atRest, settled } from "./fake";
 
 const HOSTILE = '<img src=x onerror="alert(1)">';
 
@@ -25,16 +25,7 @@ function curve(concept: string, owner: string, top: number) {
 
 function state() {
   return {
-    status: "idle",
-    error: "",
-    progress: 0,
-    _stage: "",
-    _told: {},
-    _plan: "",
-    _traceback: "",
-    _request: {},
-    _answered: 0,
-    _live: true,
+    ...atRest(),
     concepts: ["joy", "calm"],
     selected: {},
     _curves: [curve("joy", "joy", 0.8), curve("calm", "joy", 0.4)],

@@ -4,7 +4,7 @@ import { encode } from "../src/lib/arrays";
 import { unpackSelection } from "../src/lib/scatter_selection";
 import { placeNames } from "../src/views/dual_umap/overlay";
 import widget from "../src/widgets/dual_umap";
-import { settled } from "./fake";
+import { atRest, settled } from "./fake";
 
 const HOSTILE = '<img src=x onerror="alert(1)">';
 const FULL = 65534;
@@ -21,16 +21,7 @@ const none = encode(new Uint8Array(0), [0]);
 function traits(changes: Record<string, unknown> = {}): Record<string, unknown> {
   const near = [2, 0, 0, 1, 3, 0];
   return {
-    status: "idle",
-    error: "",
-    progress: 0,
-    _stage: "",
-    _told: {},
-    _plan: "",
-    _traceback: "",
-    _request: {},
-    _answered: 0,
-    _live: true,
+    ...atRest(),
     selected_a: encode(new Uint32Array(0)),
     selected_b: encode(new Uint32Array(0)),
     selected_features: [],

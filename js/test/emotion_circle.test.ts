@@ -4,7 +4,7 @@ import { encode, type WireArray } from "../src/lib/arrays";
 import { between } from "../src/views/emotion_circle/data";
 import manifold from "../src/widgets/circular_manifold";
 import widget from "../src/widgets/emotion_circle";
-import { settled } from "./fake";
+import { atRest, settled } from "./fake";
 
 const f4 = (values: number[], shape?: number[]): WireArray =>
   encode(Float32Array.from(values), shape);
@@ -14,16 +14,7 @@ const LN = Math.log;
 
 function traits(changes: Record<string, unknown> = {}): Record<string, unknown> {
   return {
-    status: "idle",
-    error: "",
-    progress: 0,
-    _stage: "",
-    _told: {},
-    _plan: "",
-    _traceback: "",
-    _request: {},
-    _answered: 0,
-    _live: true,
+    ...atRest(),
     angle: 40,
     strength: 0.15,
     rim: 0.3,

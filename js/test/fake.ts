@@ -2,7 +2,24 @@
 
 import { makeModel } from "../src/export/shim";
 import { encode, type WireArray } from "../src/lib/arrays";
+import type { BaseTraits } from "../src/lib/model";
 import type { ActivationTraits } from "../src/views/feature_activations/data";
+
+/** The traits every view has, of one that does nothing. */
+export function atRest(): BaseTraits {
+  return {
+    status: "idle",
+    error: "",
+    progress: 0,
+    _stage: "",
+    _told: {},
+    _plan: "",
+    _traceback: "",
+    _request: {},
+    _answered: 0,
+    _live: true,
+  };
+}
 
 export interface Made {
   tokens: string[];
@@ -50,16 +67,7 @@ export function traitsOf({ tokens, values, labels = {}, flags, starts, traits }:
   });
   const n = features.length;
   const state: ActivationTraits = {
-    status: "idle",
-    error: "",
-    progress: 0,
-    _stage: "",
-    _told: {},
-    _plan: "",
-    _traceback: "",
-    _request: {},
-    _answered: 0,
-    _live: true,
+    ...atRest(),
     text: tokens.join(""),
     texts: [],
     selected_tokens: [],

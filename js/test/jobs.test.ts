@@ -5,7 +5,7 @@ import { makeModel } from "../src/export/shim";
 import { tracked, useEffect, useLayoutEffect, useRef, useSignal } from "../src/lib/tracked";
 import type { Entry } from "../src/views/jobs/data";
 import widget from "../src/widgets/jobs";
-import { settled } from "./fake";
+import { atRest, settled } from "./fake";
 
 const HOSTILE = '<img src=x onerror="alert(1)">';
 
@@ -40,16 +40,7 @@ let end: (() => void) | undefined;
 async function shown(entries: Entry[], changes: Record<string, unknown> = {}) {
   const ended = entries.filter(({ state }) => ["done", "failed", "left"].includes(state)).length;
   const model = makeModel({
-    status: "idle",
-    error: "",
-    progress: 0,
-    _stage: "",
-    _told: {},
-    _plan: "",
-    _traceback: "",
-    _request: {},
-    _answered: 0,
-    _live: true,
+    ...atRest(),
     shown: 3,
     opened: [],
     remote: true,

@@ -6,7 +6,7 @@ import { changedFrom } from "../src/lib/diff";
 import { tidy } from "../src/lib/tidy";
 import { readNumbers, readTokens, writeTokens } from "../src/views/steering/fields";
 import widget from "../src/widgets/steering";
-import { settled } from "./fake";
+import { atRest, settled } from "./fake";
 
 const HOSTILE = '<img src=x onerror="alert(1)">';
 const f4 = (...values: number[]): WireArray => encode(Float32Array.from(values));
@@ -76,16 +76,7 @@ const ROW = {
 
 function state(changes: Record<string, unknown> = {}) {
   return {
-    status: "idle",
-    error: "",
-    progress: 0,
-    _stage: "",
-    _told: {},
-    _plan: "",
-    _traceback: "",
-    _request: {},
-    _answered: 0,
-    _live: true,
+    ...atRest(),
     strengths: { joy: 0.3 },
     units: { joy: "norm" },
     method: "add",
