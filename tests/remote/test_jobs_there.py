@@ -164,16 +164,22 @@ def test_an_id_the_server_does_not_know_is_said_to_be_unknown(there, monkeypatch
         there.attach("no-such-id").result(60)
 
 
+def wait_for(condition, seconds=120):
+    """Wait until a state is reached that no event tells of, or fail."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.01)
+
+
 def test_a_server_that_goes_away_and_comes_back_is_asked_again(here, there):
     with door(18021) as second:
         before = there.submit(lambda: there.generate(TEXT, max_new_tokens=40))
         model = vv.load("smollm2", remote=second.address)
         job = model.submit(lambda: state_of(model), detached=True)
-        while not job.ids:
-            time.sleep(0.01)
+        wait_for(lambda: job.ids)
         second.kill()
-        while job.requests[0].status != "away":
-            time.sleep(0.01)
+        wait_for(lambda: job.requests[0].status == "away")
         second.open()
         found = job.result(120)
         before.cancel()
@@ -188,8 +194,7 @@ def test_stop_leaves_a_job_that_can_be_taken_up(there, here):
     )
     assert reached.wait(120)
     job = there.submit(lambda: state_of(there), detached=True)
-    while not job.ids:
-        time.sleep(0.01)
+    wait_for(lambda: job.ids)
     job.cancel()
     with pytest.raises(Cancelled, match="fetches what it returns"):
         job.result(30)
