@@ -29,6 +29,14 @@ def _finite(vectors: object, what: str, n_axes: int) -> np.ndarray:
     return array
 
 
+def _as_array(array: np.ndarray, dtype: Any, copy: bool | None) -> np.ndarray:
+    """Return what numpy's array protocol asks for; numpy before 2 knows no `copy=None`."""
+    wanted = np.dtype(dtype or array.dtype)
+    if copy is False and wanted != array.dtype:
+        raise ValueError(f"float32 to {wanted} needs a copy, and copy=False forbids one")
+    return array.astype(wanted, copy=bool(copy))
+
+
 @known_keywords_in
 @dataclass(frozen=True, eq=False)
 class Direction:
@@ -75,6 +83,10 @@ class Direction:
         if self.norm == 0:
             raise ValueError(f"direction {self.name!r} is zero: it points nowhere")
         return self.vector / self.norm
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Return the vector: numpy takes a direction wherever it takes an array."""
+        return _as_array(self.vector, dtype, copy)
 
     def __repr__(self) -> str:
         return (
@@ -193,6 +205,15 @@ class Dictionary:
     def d_model(self) -> int:
         """Width of the vectors."""
         return self.vectors.shape[1]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Directions and their width, (n, d_model)."""
+        return self.vectors.shape
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Return the vectors: numpy takes a dictionary wherever it takes an array."""
+        return _as_array(self.vectors, dtype, copy)
 
     def __repr__(self) -> str:
         source = f", source={self.source!r}" if self.source else ""
