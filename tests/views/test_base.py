@@ -26,6 +26,7 @@ class Counter(View):
     def _lower(self, change):
         if change["new"] < 0:
             raise ValueError("ceiling is below the floor")
+        self.count = min(self.count, self.ceiling)
 
     @validate("count")
     def _check(self, proposal):
@@ -127,6 +128,36 @@ def test_two_views_of_one_model_do_not_drop_each_others_work(model):
     first.wait(5)
     second.wait(5)
     assert results == ["first", "second"]
+
+
+def ends(action, seconds=10):
+    """Whether `action` ends on a thread of its own; one that hangs must not hang the tests."""
+    thread = threading.Thread(target=action, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return not thread.is_alive()
+
+
+def test_a_users_observer_may_run_a_verb_while_the_views_own_work_ends(model):
+    view, heard = Counter(model, count=5), []
+
+    def ask(_):  # called with the view's turn held, by its own observer of `ceiling`
+        model.gate.set()
+        heard.append(model.worker.call(lambda: "a verb's result"))
+
+    view.observe(ask, "count")
+    model.gate.clear()
+    view.begin(lambda _: model.gate.wait(5))
+    assert ends(lambda: setattr(view, "ceiling", 3))
+    assert heard == ["a verb's result"]
+    assert view.wait(5).status == "idle"
+
+
+def test_a_users_observer_may_wait_for_another_view(model):
+    view, other = Counter(model, count=5), Counter(model)
+    view.observe(lambda _: other.begin(lambda _: 1).wait(), "count")
+    assert ends(lambda: setattr(view, "ceiling", 3))
+    assert other.status == "idle"
 
 
 def test_an_observers_failure_is_shown_and_taken_back_when_it_succeeds(caplog):

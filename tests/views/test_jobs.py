@@ -54,6 +54,41 @@ def on_server(model, *states, then=lambda: None, name="steer", meta=None):
     return model.submit(work, name=name)
 
 
+class Busy(View):
+    """Says how far it is while it shows its result, as EmotionCircle does."""
+
+    def __init__(self, model):
+        self.model, self.showing, self.asked = model, threading.Event(), threading.Event()
+        super().__init__()
+
+    def run(self):
+        self.asked.set()
+        with self._lock:
+            self._start(self.model, lambda _: None, self.show)
+        return self
+
+    def show(self, _):
+        self.showing.set()
+        self.asked.wait(0.3)
+        current_job().report(1.0)
+
+
+def test_a_view_begun_again_from_the_list_while_it_shows_its_result_hangs_nothing(model):
+    jobs, view = Jobs(model), Busy(model).run()
+    view.asked.clear()
+    assert view.showing.wait(5)
+    number = jobs.records[-1].number
+
+    def click():
+        jobs.set_state({"_request": {"serial": 1, "kind": "again", "number": number}})
+
+    clicking = threading.Thread(target=click, daemon=True)
+    clicking.start()
+    clicking.join(10)
+    assert not clicking.is_alive()
+    assert view.wait(5).status == "idle"
+
+
 def test_it_starts_empty_and_follows_the_model(model):
     view = Jobs(model)
     assert view._entries == []

@@ -8,6 +8,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from volvelle.models.turn import turn
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -118,10 +120,11 @@ class Job:
             Whatever the work raised.
         """
         try:
-            # in pieces, because Windows interrupts no wait, only what follows it
-            ended = self._ended.wait(timeout if timeout is not None else WAIT)
-            while not ended and timeout is None:
-                ended = self._ended.wait(WAIT)
+            with turn.given_back():
+                # in pieces, because Windows interrupts no wait, only what follows it
+                ended = self._ended.wait(timeout if timeout is not None else WAIT)
+                while not ended and timeout is None:
+                    ended = self._ended.wait(WAIT)
         except KeyboardInterrupt:
             self.cancel()
             raise

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from volvelle.models.job import NAMELESS, Cancelled, Job, current_job, named
 from volvelle.models.job_record import JobRecord, record_of
+from volvelle.models.turn import turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,7 +167,8 @@ class Worker:
         """
         if self.here:
             self._name_after(named(work))
-            return work()
+            with turn.given_back():
+                return work()
         above = current_job()
         if above is None:
             return self._queued(Job(work, name=named(work))).result()

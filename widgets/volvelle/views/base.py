@@ -15,6 +15,7 @@ from traitlets import Bool, Dict, Enum, Float, Int, Unicode, observe
 
 from volvelle.compute.names import known_keywords_in, unknown
 from volvelle.models.job_record import full_traceback
+from volvelle.models.turn import turn
 from volvelle.models.worker import Cancelled, current_job
 from volvelle.views.job_wire import told
 
@@ -101,7 +102,7 @@ class View(anywidget.AnyWidget):
 
     def __init__(self, **traits: Any) -> None:
         # first, because a view that is refused below is closed like any other
-        self._lock = threading.RLock()
+        self._lock = turn
         self._newest = 0  # serial of the newest work; only that one may write results
         self._job: Any = None
         self._settled = threading.Event()
@@ -294,7 +295,9 @@ class View(anywidget.AnyWidget):
             When interrupted; the work is stopped.
         """
         try:
-            if not self._settled.wait(timeout):
+            with turn.given_back():
+                settled = self._settled.wait(timeout)
+            if not settled:
                 raise TimeoutError(
                     f"{type(self).__name__} is still {self.status} after {timeout:g} s; "
                     "wait longer, or .stop() it"
