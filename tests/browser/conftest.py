@@ -51,6 +51,34 @@ def context(chrome):
         yield fresh
 
 
+@pytest.fixture
+def exported(chrome, tmp_path):
+    """Write a view of a notebook's kernel to a file, and open it where there is no network.
+
+    Called with the notebook, the name the view has there, and whatever a browser context takes;
+    gives the page. What its console complains of, or a request, fails the test.
+    """
+    said, asked, contexts = [], [], []
+
+    def open_page(notebook, view="w", **options):
+        path = tmp_path / f"{view}.html"
+        notebook.tell(f"{view}.to_html({str(path)!r})")
+        context = chrome.new_context(offline=True, viewport=SIZE, **options)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.on("console", lambda m: m.type in ("error", "warning") and said.append(m.text))
+        tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.goto(path.as_uri())
+        return tab
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert said == [], "what the exported page complains of"
+    assert {url.partition(":")[0] for url in asked} <= {"file", "blob", "data"}
+
+
 def check(notebook):
     assert notebook.console == [], "errors in the browser's console"
     assert notebook.outside == [], "requests that left the machine"

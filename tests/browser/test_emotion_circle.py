@@ -94,7 +94,7 @@ def test_a_click_on_the_strip_changes_the_layer(live, dial):
     assert "resid_post.6" in dial.root.locator(".vv-title").inner_text()
 
 
-def test_the_wheel_is_turned_drawn_and_kept_in_a_file(live, dial, tmp_path, context):
+def test_the_wheel_is_turned_drawn_and_kept_in_a_file(live, dial, exported):
     dial.root.get_by_role("button", name="Turn all angles").click()
     live.until("w.wheel is not None and w.status", "idle", timeout=150)
     said = dial.root.locator(".vv-says").inner_text()
@@ -103,10 +103,7 @@ def test_the_wheel_is_turned_drawn_and_kept_in_a_file(live, dial, tmp_path, cont
     assert dial.root.locator(".vv-curve").count() == live.ask("len(w.wheel.names)")
     assert dial.root.locator(".vv-cards .vv-said").count() == 13
     live.picture(dial.root, "emotion_circle_wheel")
-    path = tmp_path / "circle.html"
-    live.tell(f"w.to_html({str(path)!r})")
-    page = context.new_page()
-    page.goto(path.as_uri())
+    page = exported(live)
     alone = Dial(page.locator("body"))
     before = alone.ordered()
     alone.drag(20, 210)

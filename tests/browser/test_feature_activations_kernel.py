@@ -46,31 +46,28 @@ def test_a_view_survives_the_restart_and_the_death_of_its_kernel(fresh, view):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_an_exported_file_works_offline_without_a_kernel(live, chrome, tmp_path, theme):
-    path = tmp_path / "view.html"
-    live.run(f"w = vv.FeatureActivations(model, a, {TEXT!r}).wait(60)\nw.to_html({str(path)!r})")
-    said, asked = [], []
-    with chrome.new_context(offline=True, color_scheme=theme) as context:
-        tab = context.new_page()
-        tab.on("console", lambda m: m.type in ("error", "warning") and said.append(m.text))
-        tab.on("pageerror", lambda error: said.append(str(error)))
-        tab.on("request", lambda request: asked.append(request.url))
-        tab.goto(path.as_uri())
-        page = Page(tab.locator("body"))
-        assert page.shown() == TEXT
-        explores(page)
-        page.filter.fill("")
-        page.root.get_by_role("combobox").select_option("index")
-        page.root.get_by_role("button", name="Clear").click()
-        numbers = page.listed()
-        kept = live.ask("w.selected_features") + numbers[:1]
-        rest = [n for n in numbers if n not in kept]
-        assert rest == sorted(rest)
-        assert page.root.get_by_role("button", name="Edit").count() == 0
-        scheme = page.root.evaluate("e => getComputedStyle(e).colorScheme")
-        assert theme in scheme
-    assert said == []
-    assert [url for url in asked if not url.startswith(("file:", "blob:", "data:"))] == []
+def test_an_exported_file_works_offline_without_a_kernel(live, exported, theme):
+    live.tell(f"w = vv.FeatureActivations(model, a, {TEXT!r}).wait(60)")
+    page = Page(exported(live, color_scheme=theme).locator("body"))
+    assert page.shown() == TEXT
+    explores(page)
+    page.filter.fill("")
+    page.root.get_by_role("combobox").select_option("index")
+    page.root.get_by_role("button", name="Clear").click()
+    numbers = page.listed()
+    kept = live.ask("w.selected_features") + numbers[:1]
+    rest = [n for n in numbers if n not in kept]
+    assert rest == sorted(rest)
+    assert page.root.get_by_role("button", name="Edit").count() == 0
+    scheme = page.root.evaluate("e => getComputedStyle(e).colorScheme")
+    assert theme in scheme
+
+
+def test_an_exported_prompt_set_complains_of_nothing(live, exported):
+    live.tell("w = vv.FeatureActivations(model, a, ['He never came.', 'Nobody came.']).wait(60)")
+    page = Page(exported(live).locator("body"))
+    assert page.shown() == "He never came.Nobody came."
+    assert page.root.get_by_role("alert").count() == 0
 
 
 def test_a_hostile_text_stays_text_in_an_exported_file(live, chrome, tmp_path):

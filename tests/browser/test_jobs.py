@@ -87,20 +87,11 @@ def test_details_open_by_key_and_tell_python(live, page):
     row.get_by_text("waited here").wait_for(state="hidden")
 
 
-def test_an_exported_file_still_lists_and_opens(live, page, chrome, tmp_path):
-    path = tmp_path / "jobs.html"
-    live.tell(f"jobs.to_html({str(path)!r})")
-    said = []
-    with chrome.new_context(offline=True, color_scheme="dark") as context:
-        tab = context.new_page()
-        tab.on("console", lambda m: m.type in ("error", "warning") and said.append(m.text))
-        tab.on("pageerror", lambda error: said.append(str(error)))
-        tab.goto(path.as_uri())
-        alone = Page(tab.locator("body"))
-        alone.row("FeatureActivations").locator("summary").click()
-        alone.row("FeatureActivations").get_by_text("waited here").wait_for()
-        assert alone.root.get_by_role("button", name="Run again").count() == 0
-    assert said == []
+def test_an_exported_file_still_lists_and_opens(live, page, exported):
+    alone = Page(exported(live, "jobs", color_scheme="dark").locator("body"))
+    alone.row("FeatureActivations").locator("summary").click()
+    alone.row("FeatureActivations").get_by_text("waited here").wait_for()
+    assert alone.root.get_by_role("button", name="Run again").count() == 0
 
 
 @pytest.mark.parametrize("pixels", [600, 1200])

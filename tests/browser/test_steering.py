@@ -223,25 +223,17 @@ def test_an_interrupt_a_removed_cell_and_a_failing_model_leave_it_working(live, 
     live.console.clear()  # what JupyterLab says of the interrupted request
 
 
-def test_an_exported_run_keeps_hover_and_comparison(live, ran, chrome, tmp_path):
-    path = tmp_path / "steering.html"
-    live.tell(f"w.strengths = {{'ship': -0.6}}; w.run().wait(90); w.to_html({str(path)!r})")
+def test_an_exported_run_keeps_hover_and_comparison(live, ran, exported):
+    live.tell("w.strengths = {'ship': -0.6}; w.run().wait(90)")
     texts = live.ask("[''.join(r.row(1).strings) for r in w.history.values()]")
-    said = []
-    with chrome.new_context(offline=True) as context:
-        tab = context.new_page()
-        tab.on("console", lambda m: m.type in ("error", "warning") and said.append(m.text))
-        tab.on("pageerror", lambda error: said.append(str(error)))
-        tab.goto(path.as_uri())
-        page = Page(tab.locator("body"))
-        assert page.text(1) == texts[1]
-        page.tokens(1).nth(1).hover()
-        page.card.get_by_text("unsteered").first.wait_for()
-        page.root.get_by_role("button", name=re.compile(r"^1 ship")).click()
-        other = page.root.locator(".vv-compared .vv-column").nth(1).locator(".vv-tok")
-        assert "".join(other.all_inner_texts()) == texts[0]
-        assert page.run.count() == 0
-    assert said == []
+    page = Page(exported(live).locator("body"))
+    assert page.text(1) == texts[1]
+    page.tokens(1).nth(1).hover()
+    page.card.get_by_text("unsteered").first.wait_for()
+    page.root.get_by_role("button", name=re.compile(r"^1 ship")).click()
+    other = page.root.locator(".vv-compared .vv-column").nth(1).locator(".vv-tok")
+    assert "".join(other.all_inner_texts()) == texts[0]
+    assert page.run.count() == 0
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

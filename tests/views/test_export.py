@@ -40,6 +40,17 @@ def test_the_file_asks_nothing_of_a_network(shown, tmp_path):
     assert not re.search(r'\bimport\s*\(?\s*["\']https?:', text)
 
 
+def test_several_texts_are_written_without_a_complaint(tmp_path, caplog):
+    view = FeatureActivations(texts=[])
+    view._show(from_activations(activations(["one two", "three"])))
+    with view._quietly():
+        view.texts = ["one two", "three"]
+    _, state = written(view, tmp_path)
+    assert state["texts"] == ["one two", "three"]
+    assert (state["error"], state["status"]) == ("", "idle")
+    assert caplog.text == ""
+
+
 def test_text_cannot_end_its_script_element(tmp_path):
     view = FeatureActivations.from_values([HOSTILE, "b"], [1, 2], [HOSTILE])
     text, state = written(view, tmp_path)

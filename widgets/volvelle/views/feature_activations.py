@@ -285,7 +285,8 @@ class FeatureActivations(ActivationTraits, View):
             sort_by=self.sort_by,
         )
         try:
-            twin.texts = self.texts
+            with twin._quietly():  # else it would want to run them
+                twin.texts = self.texts
             twin._show(self._shown)
             twin._send_strongest(self._shown, N_STRONGEST_EXPORTED)
             twin._send_columns(more=listed.tolist())
