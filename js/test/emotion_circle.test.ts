@@ -270,6 +270,13 @@ describe("turning", () => {
     expect(model.get("plane")).toBe("random");
   });
 
+  it("says that a circle alone neither reads nor turns, and offers nothing that would", async () => {
+    const facts = { ...(traits()._facts as object), model: undefined };
+    const { all, one } = await shown({ _facts: facts, text: "" });
+    expect(one(".vv-right").textContent).toContain("vv.EmotionCircle(model, circle)");
+    expect(all(".vv-right input, .vv-right button, .vv-right textarea")).toEqual([]);
+  });
+
   it("has a Run for a model on a server, and sends no drag there", async () => {
     const facts = { ...(traits()._facts as object), remote: true };
     const { all, model, one } = await shown({ _facts: facts });

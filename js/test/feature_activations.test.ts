@@ -19,7 +19,8 @@ async function shown(made: Made = MADE) {
   end = widget.render({ model: model as never, el });
   await settled();
   const all = (selector: string) => [...el.querySelectorAll<HTMLElement>(selector)];
-  return { model, el, all, chip: (i: number) => all(".vv-chip")[i] as HTMLElement };
+  const one = (selector: string) => all(selector)[0] as HTMLElement;
+  return { model, el, all, one, chip: (i: number) => all(".vv-chip")[i] as HTMLElement };
 }
 
 function click(element: HTMLElement | undefined, keys: MouseEventInit = {}): void {
@@ -83,6 +84,24 @@ describe("the text", () => {
     end?.();
     const { all: other } = await shown({ tokens: new Array(1000).fill("字"), values: {} });
     expect(other(".vv-par").map((p) => p.children.length)).toEqual([800, 200]);
+  });
+
+  it("breaks the line once where it ends with carriage return and line feed", async () => {
+    const tokens = ["sorry", "\r", "\n", "to", "\r", "hear"];
+    const { all } = await shown({ tokens, values: {} });
+    expect(all(".vv-par").map((p) => p.textContent)).toEqual(["sorry\r\n", "to\r", "hear"]);
+    expect(all(".vv-newline").map((i) => i.dataset.sign)).toEqual(["␍", "↵", "␍"]);
+  });
+
+  it("says of a chosen feature that it is silent, instead of a scale", async () => {
+    const quiet = { ...MADE, values: { ...MADE.values, 9: [0, 0, 0, 0, 0] } };
+    const { one } = await shown({ ...quiet, traits: { selected_features: [9] } });
+    expect(one(".vv-legend").textContent).toContain("silent here");
+    expect(one(".vv-legend").querySelector(".vv-scale")).toBeNull();
+    end?.();
+    const both = await shown({ ...quiet, traits: { selected_features: [7, 9] } });
+    const ranges = both.all(".vv-key .vv-facts").map((e) => e.textContent);
+    expect(ranges).toEqual(["0…4.00", "silent here"]);
   });
 
   it("tints what fires and leaves the rest bare", async () => {
@@ -298,6 +317,10 @@ describe("states", () => {
   it("says when there is no text, and while the first is encoded", async () => {
     const { el, model } = await shown({ tokens: [], values: {} });
     expect(el.textContent).toContain("no text yet");
+    expect(el.textContent).toContain("nothing fires");
+    model.set("query", "cat");
+    await settled();
+    expect(el.textContent).toContain("no feature matches");
     model.set("status", "running");
     await settled();
     expect(el.textContent).toContain("encoding the text");

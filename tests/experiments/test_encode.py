@@ -289,6 +289,14 @@ def test_top_features_of_a_token_are_its_own(acts):
     assert table["label"][0] == f"t{table['feature'][0]} · u{table['feature'][0]}"
 
 
+def test_what_names_no_token_and_no_number_of_rows_is_refused(acts):
+    with pytest.raises(TypeError, match=r"token is ' sea', .*strings\.index\(' sea'\)"):
+        acts.top_features(token=" sea")
+    with pytest.raises(ValueError, match="k is -1, expected 0 or more"):
+        acts.top_features(k=-1)
+    assert acts.top_features(k=0).empty
+
+
 def test_tokens_and_texts_can_be_named_and_negative_tokens_count_from_the_end(acts):
     assert acts.top_features(token=-1, text=1).equals(acts.top_features(token=2, text=1))
     assert acts.row(-1, 1) == 62

@@ -289,11 +289,18 @@ def test_hand_made_values_may_be_several_texts_and_one_column():
         ([1, 2, 3], None, r"shape \(3,\), expected \(2,\)"),
         ([1, float("nan")], None, "NaN or infinity .first at token 1"),
         ([1, 2], ["a", "b"], "names has 2 entries, values has 1"),
+        (["x", "y"], None, "values is no table of numbers .*'x'"),
+        ([[1], [2, 3]], None, r"values is no table of numbers .*np\.concatenate"),
     ],
 )
 def test_hand_made_values_that_do_not_fit_are_refused(values, names, message):
     with pytest.raises(ValueError, match=message):
         FeatureActivations.from_values(["a", "b"], values, names)
+
+
+def test_one_string_is_no_tokens():
+    with pytest.raises(TypeError, match="tokens is the string 'two words', expected"):
+        FeatureActivations.from_values("two words", [1, 2])
 
 
 def test_a_view_of_values_says_that_it_cannot_encode(caplog):

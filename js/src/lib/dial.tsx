@@ -133,10 +133,11 @@ const Face = tracked(({ dial, live, marks, means, radius, half, widths }: FacePr
       <g onPointerDown={down} onPointerMove={move} onPointerUp={up} onPointerCancel={up}>
         <circle class="vv-dial-disc" r={outer} />
         <Band radius={radius + BAND / 2} />
-        <Grid radius={radius} axes={dial.facts.value.axes ?? ["", ""]} />
+        <Grid radius={radius} />
         {places.map((place, i) => (
           <Reference key={place.name} place={place} radius={radius} lit={lit.name === i} />
         ))}
+        <Axes radius={radius} axes={dial.facts.value.axes ?? ["", ""]} />
         {places.map((place, i) => (
           <NameOf
             key={place.name}
@@ -176,15 +177,20 @@ function Band({ radius }: { radius: number }) {
   );
 }
 
-function Grid({ radius, axes }: { radius: number; axes: string[] }) {
+function Grid({ radius }: { radius: number }) {
+  return (
+    <g class="vv-dial-grid">
+      {[1 / 3, 2 / 3].map((share) => (
+        <circle key={share} r={fixed(radius * share)} />
+      ))}
+      <path d={`M${-radius} 0H${radius}M0 ${-radius}V${radius}`} />
+    </g>
+  );
+}
+
+function Axes({ radius, axes }: { radius: number; axes: string[] }) {
   return (
     <g>
-      <g class="vv-dial-grid">
-        {[1 / 3, 2 / 3].map((share) => (
-          <circle key={share} r={fixed(radius * share)} />
-        ))}
-        <path d={`M${-radius} 0H${radius}M0 ${-radius}V${radius}`} />
-      </g>
       <text class="vv-dial-axis" x={radius - 6} y={-6} text-anchor="end">
         {axes[0]} →
       </text>

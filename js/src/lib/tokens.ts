@@ -97,7 +97,8 @@ export function segments(text: string): Segment[] {
     if (match.index > at) parts.push(plain(text.slice(at, match.index)));
     const [whole, spaces, newline, tab] = match;
     if (spaces) parts.push({ kind: "space", text: whole, sign: "·".repeat(whole.length) });
-    else if (newline) parts.push({ kind: "newline", text: whole, sign: "↵" });
+    else if (newline)
+      parts.push({ kind: "newline", text: whole, sign: whole === "\r" ? "␍" : "↵" });
     else if (tab) parts.push({ kind: "tab", text: whole, sign: "⇥" });
     else parts.push({ kind: "unseen", text: whole, sign: codePoint(whole) });
     at = match.index + whole.length;

@@ -75,8 +75,16 @@ const View = tracked(({ state, late }: { state: State; late: ReadonlySignal<bool
             <Layers state={state} />
           </div>
           <div class="vv-right">
-            <Reading state={state} />
-            <Turning state={state} />
+            {model ? (
+              <>
+                <Reading state={state} />
+                <Turning state={state} />
+              </>
+            ) : (
+              <p class="vv-readout">
+                no model here to read texts and to turn: vv.EmotionCircle(model, circle)
+              </p>
+            )}
           </div>
         </div>
       )}

@@ -201,7 +201,7 @@ const Strip = tracked(({ state, dark, page }: StripProps) => {
             ? "encoding the text…"
             : plan
               ? "not run yet"
-              : "no text yet"}
+              : "no text yet: Edit, and write one"}
         </p>
       )}
     </>

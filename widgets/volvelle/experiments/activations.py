@@ -185,7 +185,7 @@ class Activations:
         Parameters
         ----------
         k : int
-            At most this many rows; features that fire nowhere are never listed.
+            At most this many rows, 0 or more; features that fire nowhere are never listed.
         by : str
             ``"max"``, ``"mean"`` (over all tokens asked for, zeros included) or ``"density"``
             (share of these tokens at which it fires). Signed activations rank by size.
@@ -204,12 +204,18 @@ class Activations:
         Raises
         ------
         ValueError
-            For an unknown `by`.
+            For an unknown `by`, or a negative `k`.
+        TypeError
+            For a token that is no index.
+        IndexError
+            For a token or text that is not there.
         """
         import pandas as pd
 
         if by not in RANKINGS:
             raise ValueError(unknown("ranking", by, RANKINGS))
+        if k < 0:
+            raise ValueError(f"k is {k}, expected 0 or more")
         codes = self.codes[self._rows(token, text)]
         n_features = self.n_features
         index, value = codes.indices, codes.data
@@ -223,7 +229,7 @@ class Activations:
         density = counts / n
         rank = {"max": peak, "mean": mean, "density": density}[by]
         alive = np.flatnonzero(counts)
-        best = alive[np.lexsort((alive, -np.abs(rank[alive])))][: max(k, 0)]
+        best = alive[np.lexsort((alive, -np.abs(rank[alive])))][:k]
         return pd.DataFrame(
             {
                 "feature": best,
@@ -238,6 +244,11 @@ class Activations:
 
     def _rows(self, token: int | Sequence[int] | None, text: int | None) -> np.ndarray:
         """Return the rows asked for; only scored ones unless tokens are named."""
+        if isinstance(token, str):
+            raise TypeError(
+                f"token is {token!r}, expected a token's index or several: "
+                f"activations.strings.index({token!r}) finds the first"
+            )
         if token is not None:
             chosen = [token] if isinstance(token, (int, np.integer)) else list(token)
             return np.array([self.row(int(t), text or 0) for t in chosen], dtype=np.int64)

@@ -179,13 +179,21 @@ def from_values(
     names : sequence of str, optional
         One per column. Default ``"value 0"``, ``"value 1"``, ...
     """
-    nested = bool(len(tokens)) and not isinstance(tokens[0], str)
+    if isinstance(tokens, str):
+        raise TypeError(f"tokens is the string {tokens[:20]!r}, expected a sequence of strings")
+    nested = bool(len(tokens)) and np.iterable(tokens[0]) and not isinstance(tokens[0], str)
     texts = [list(text) for text in tokens] if nested else [list(tokens)]
     strings = [str(string) for text in texts for string in text]
     _too_long(len(strings))
     if hasattr(values, "detach"):  # a torch tensor, without importing torch
         values = values.detach().float().cpu().numpy()
-    table = np.asarray(values, dtype=np.float32)
+    try:
+        table = np.asarray(values, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"values is no table of numbers ({error}); expected one row per token, over all texts "
+            "one after the other: np.concatenate joins the tables of several"
+        ) from error
     table = table[:, None] if table.ndim == 1 else table
     if table.ndim != 2 or len(table) != len(strings):
         raise ValueError(

@@ -76,10 +76,10 @@ export const Layers = tracked(({ state }: { state: State }) => {
         ))}
       </div>
       <div class="vv-facts vv-layer-key">
-        <span class="vv-key-bar">circular correlation of each layer</span>
+        <span class="vv-key-bar">circular correlation by layer, 0…1</span>
         <span class="vv-key-limit">95 % of shuffles</span>
-        <span class="vv-key-first">{axes[0]}</span>
-        <span class="vv-key-second">{axes[1]}, read out left out (r)</span>
+        <span class="vv-key-first">{axes[0]} and</span>
+        <span class="vv-key-second">{axes[1]} of unseen words, r</span>
       </div>
     </div>
   );

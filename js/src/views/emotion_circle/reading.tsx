@@ -11,7 +11,7 @@ import type { State } from "./state";
 export const Reading = tracked(({ state }: { state: State }) => {
   const text = state.traits.signal("text").value;
   const texts = state.traits.signal("texts").value;
-  const live = state.traits.signal("_live").value && state.dial.facts.value.model !== undefined;
+  const live = state.traits.signal("_live").value;
   const shown = texts.length ? texts : [text];
   const typed = useSignal<string[] | undefined>(undefined);
   const rows = typed.value ?? shown;

@@ -24,8 +24,7 @@ export const Turning = tracked(({ state }: { state: State }) => {
   const mode = traits.signal("mode").value;
   const plane = traits.signal("plane").value;
   const live = traits.signal("_live").value;
-  const { model, remote } = state.dial.facts.value;
-  const usable = live && model !== undefined;
+  const { remote } = state.dial.facts.value;
   const busy = ["queued", "running"].includes(traits.signal("status").value);
   return (
     <section class="vv-part" aria-label="turn the model">
@@ -35,7 +34,7 @@ export const Turning = tracked(({ state }: { state: State }) => {
           class="vv-prompt"
           type="text"
           aria-label="prompt"
-          disabled={!usable}
+          disabled={!live}
           value={prompt}
           onInput={(event) => {
             typed.value = event.currentTarget.value;
@@ -45,7 +44,7 @@ export const Turning = tracked(({ state }: { state: State }) => {
             typed.value = undefined;
           }}
         />
-        {usable && remote && (
+        {live && remote && (
           <button type="button" disabled={busy} onClick={() => traits.request("run")}>
             Run
           </button>
@@ -71,7 +70,7 @@ export const Turning = tracked(({ state }: { state: State }) => {
               type="button"
               title={title}
               aria-pressed={plane === each}
-              disabled={!usable}
+              disabled={!live}
               onClick={() => traits.tell({ plane: each as EmotionTraits["plane"] })}
             >
               {name}

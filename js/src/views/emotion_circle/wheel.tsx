@@ -36,8 +36,8 @@ export const Wheel = tracked(({ state }: { state: State }) => {
         <>
           <p class="vv-says">{facts.says}</p>
           <div class="vv-facts">
-            change of each word's log-probability by angle, ±{most.toFixed(1)} nats; grey: 95 % of
-            the placebo planes' waves; ▾ peak, ○ reference
+            change of each word's log-probability, ±{most.toFixed(1)} nats, from 0° to 360°; grey:
+            95 % of the placebo planes' waves; ▾ peak, ○ reference
           </div>
           <div class="vv-multiples">
             {own.map((each) => (

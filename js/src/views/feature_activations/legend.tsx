@@ -4,8 +4,15 @@ import { category, css } from "../../lib/colour";
 import { Label } from "../../lib/label";
 import { short } from "../../lib/numbers";
 import { tracked } from "../../lib/tracked";
+import type { Column } from "./data";
 import { ramp } from "./paint";
 import { MOST_SELECTED, type State } from "./state";
+
+const SILENT = "silent here";
+
+function silent({ values }: Column): boolean {
+  return values.every((value) => value === 0);
+}
 
 export const Legend = tracked(({ state, dark }: { state: State; dark: boolean }) => {
   const chosen = state.chosen.value;
@@ -24,8 +31,7 @@ export const Legend = tracked(({ state, dark }: { state: State; dark: boolean })
           <Label label={state.label(feature)} />
           {!only && (
             <span class="vv-facts">
-              {column.signed ? "±" : "0…"}
-              {short(column.peak)}
+              {silent(column) ? SILENT : (column.signed ? "±" : "0…") + short(column.peak)}
             </span>
           )}
           {!column.exact && <span class="vv-facts">(only where among a token's strongest)</span>}
@@ -39,7 +45,8 @@ export const Legend = tracked(({ state, dark }: { state: State; dark: boolean })
           </button>
         </span>
       ))}
-      {only && (
+      {only && silent(only.column) && <span class="vv-facts">{SILENT}</span>}
+      {only && !silent(only.column) && (
         <span class="vv-scale">
           <span class="vv-num">{only.column.signed ? short(-only.column.peak) : "0"}</span>
           <i style={{ background: ramp(only.column.signed, dark) }} />

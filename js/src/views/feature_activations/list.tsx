@@ -55,7 +55,9 @@ export const FeatureList = tracked(({ state }: { state: State }) => {
   const tokens = traits.signal("selected_tokens").value;
   const sortBy = traits.signal("sort_by").value;
   const handMade = traits.signal("_facts").value.hand_made ?? false;
-  const scope = tokens.length ? `${count(tokens.length)} selected` : "the text";
+  const whole = state.tokens.value.rows.length > 2 ? "all texts" : "the text";
+  const scope = tokens.length ? `${count(tokens.length)} selected` : whole;
+  const query = traits.signal("query").value;
 
   const row = rows[active.value];
   useEffect(() => {
@@ -99,7 +101,7 @@ export const FeatureList = tracked(({ state }: { state: State }) => {
           type="search"
           placeholder="filter by label or number"
           aria-label="filter features by label or number"
-          value={traits.signal("query").value}
+          value={query}
           onInput={(event) => state.setQuery(event.currentTarget.value)}
           onKeyDown={(event) => {
             if (event.key !== "ArrowDown") return;
@@ -209,7 +211,9 @@ export const FeatureList = tracked(({ state }: { state: State }) => {
             </div>
           );
         })}
-        {rows.length === 0 && <p class="vv-empty">no feature matches</p>}
+        {rows.length === 0 && (
+          <p class="vv-empty">{query ? "no feature matches" : "nothing fires"}</p>
+        )}
       </div>
     </section>
   );

@@ -75,9 +75,10 @@ export function drawStrip(root: HTMLElement, tokens: Tokens, events: StripEvents
     // a paragraph ends where the text breaks the line: what is out of view is then not laid out
     row.forEach((chip, i) => {
       const held = i + 1 - start;
-      const word = /^\s/.test(row[i + 1]?.text ?? ""); // some scripts have no spaces
+      const next = row[i + 1]?.text ?? "";
+      const word = /^\s/.test(next); // some scripts have no spaces
       const full = held >= MOST_CHIPS * (word ? 1 : 2);
-      if (full || /[\n\r]$/.test(chip.text)) close(i + 1);
+      if (full || /^(\n|\r(?!\n))/.test(chip.text.slice(-1) + next)) close(i + 1);
     });
     if (start < row.length || row.length === 0) close(row.length);
     return element;
