@@ -6,7 +6,9 @@ import contextlib
 import functools
 import inspect
 import logging
+import re
 import threading
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
@@ -30,6 +32,10 @@ T = TypeVar("T")
 ViewT = TypeVar("ViewT", bound="View")
 
 log = logging.getLogger("volvelle")
+
+DIGITS = re.compile(r"[\d.,]+")
+# Reports of one sentence are shown at most so often.
+SENTENCE_S = 0.2
 
 # Traits of ipywidgets and anywidget: neither ours to suggest, nor part of an export.
 HOST_TRAITS = frozenset(
@@ -107,6 +113,7 @@ class View(anywidget.AnyWidget):
         self._job: Any = None
         self._settled = threading.Event()
         self._settled.set()
+        self._sentence, self._said_at = "", 0.0  # what the last report said, numbers left out
         self._work_failed = False  # else the error is a callback's, and goes when one succeeds
         self._quiet = True  # whether traits are being filled, not asked for
         known = [name for name in self.trait_names() if name not in HOST_TRAITS]
@@ -146,6 +153,7 @@ class View(anywidget.AnyWidget):
             with self.hold_sync():
                 self.set_trait("status", "queued")
                 self.progress, self._told = 0.0, {}
+                self._said_at = 0.0
 
         self._job = model.submit(
             partial(self._carry_out, serial, work, done),
@@ -186,6 +194,12 @@ class View(anywidget.AnyWidget):
     def _report(self, serial: int, fraction: float, text: str = "") -> None:
         """Say how far the work is; raise `Stopped` where it is no longer wanted."""
         self._wanted(serial)
+        # in one sentence only the numbers change: a page that has no GPU draws each of them slowly
+        sentence = DIGITS.sub("", text)
+        now = time.monotonic()
+        if sentence == self._sentence and now - self._said_at < SENTENCE_S:
+            return
+        self._sentence, self._said_at = sentence, now
         with self.hold_sync():
             self.progress = min(max(float(fraction), 0.0), 1.0)
             job = current_job()
