@@ -141,6 +141,8 @@ def faithfulness(
     """
     from scipy.spatial import KDTree
 
+    from volvelle.compute.neighbours import product
+
     n = len(x)
     k = min(k, (n - 1) // 2)
     if k < 1:
@@ -153,7 +155,7 @@ def faithfulness(
     penalty, kept = 0, 0
     for start in range(0, len(asked), BLOCK):
         rows = asked[start : start + BLOCK]
-        cosines = x[rows] @ x.T
+        cosines = product(x[rows], x.T)
         cosines[np.arange(len(rows)), rows] = -np.inf
         shown = np.take_along_axis(cosines, drawn[start : start + BLOCK], 1)
         for j in range(k):  # 15 passes over a block that fits the cache beat a sort of it

@@ -17,7 +17,7 @@ from volvelle.compute.counterparts import (
     best_cosines,
     sizes,
 )
-from volvelle.compute.neighbours import unit_rows
+from volvelle.compute.neighbours import product, unit_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,14 +90,16 @@ class Scrambler:
     def __init__(self, vectors: np.ndarray) -> None:
         self.mean = vectors.mean(axis=0)
         centred = vectors - self.mean
-        self.axes = np.linalg.eigh(centred.T @ centred)[1].astype(np.float32)
-        self.pieces = centred @ self.axes
+        self.axes = np.linalg.eigh(product(centred.T, centred))[1].astype(np.float32)
+        self.pieces = product(centred, self.axes)
 
     def __call__(self, random: np.random.Generator) -> np.ndarray:
         """Return one permutation, rows of length one, shape (n, d)."""
         pieces = self.pieces.copy()
         random.permuted(pieces, axis=0, out=pieces)
-        return unit_rows(pieces @ self.axes.T + self.mean)
+        rows = product(pieces, self.axes.T)
+        rows += self.mean
+        return unit_rows(rows, rows)
 
 
 def n_permutations(n: int) -> int:
@@ -132,8 +134,21 @@ def match_by_cosine(
     random = np.random.default_rng(seed)
     n_null = n_permutations(min(len(a), len(b))) if n_null is None else n_null
     scramble = Scrambler(b)
-    null = [best_cosines(a, scramble(random), device) for _ in range(n_null)]
+    null = [_chance(a, scramble(random), random, device) for _ in range(n_null)]
     return _matching(found or best_by_cosine(a, b, device=device), null, (len(a), len(b)))
+
+
+def _chance(
+    a: np.ndarray, b: np.ndarray, random: np.random.Generator, device: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return best cosines both ways; of `NULL_SCORES` rows of a side that has more."""
+    if max(len(a), len(b)) <= 2 * NULL_SCORES:
+        return best_cosines(a, b, device)  # one product serves both ways
+    rows = [
+        v[random.choice(len(v), NULL_SCORES, replace=False)] if len(v) > NULL_SCORES else v
+        for v in (a, b)
+    ]
+    return best_cosines(rows[0], b, device)[0], best_cosines(a, rows[1], device)[1]
 
 
 def match_by_correlation(

@@ -69,9 +69,15 @@ class Side:
         """Whether it lives in the residual stream, or does not say where."""
         return not self.point or self.point.split(".")[0] in _RESIDUAL
 
-    def unit(self) -> np.ndarray:
-        """Return the alive rows at length one."""
-        return unit_rows(self.vectors[self.alive])
+    @property
+    def n_alive(self) -> int:
+        """Rows that are laid out."""
+        return int(self.alive.sum())
+
+    def unit(self, out: np.ndarray | None = None) -> np.ndarray:
+        """Return the alive rows at length one, in `out` where it is given."""
+        # picking all of them would copy them
+        return unit_rows(self.vectors if self.alive.all() else self.vectors[self.alive], out)
 
 
 def side(given: Any, argument: str) -> Side:

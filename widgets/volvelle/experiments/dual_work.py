@@ -42,6 +42,18 @@ N_MIXED = 15
 FEWEST_ANCHORS = 3
 
 
+def _unit(a: Side, b: Side | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return all alive rows at length one, those of a, those of b; held once where widths agree."""
+    n_a, n_b = a.n_alive, b.n_alive if b else 0
+    if b and a.d_model != b.d_model:
+        return np.zeros((0, 0), np.float32), a.unit(), b.unit()
+    x = np.empty((n_a + n_b, a.d_model), np.float32)
+    a.unit(x[:n_a])
+    if b:
+        b.unit(x[n_a:])
+    return x, x[:n_a], x[n_a:]
+
+
 class Work:
     """One run of `dual_layout`.
 
@@ -64,8 +76,7 @@ class Work:
         self._told, self._furthest = progress, 0.0
         self.a: Side = plan.a
         self.b: Side | None = plan.b
-        self.x_a = self.a.unit()
-        self.x_b = self.b.unit() if self.b else np.zeros((0, self.a.d_model), np.float32)
+        self.x, self.x_a, self.x_b = _unit(self.a, self.b)
         self.device = device(plan.model)
         self.epochs = 0
         # neighbours within each side, and counterparts by cosine, as the search finds them
@@ -100,8 +111,7 @@ class Work:
             self.own = [graph_a, graph_b]
             mixed = None
         else:
-            x = np.vstack([self.x_a, self.x_b]) if self.b else self.x_a
-            n_a = len(self.x_a)
+            x, n_a = self.x, len(self.x_a)
             starts = [principal_axes(x)]
             self._paint(starts[0][:n_a], starts[0][n_a:], "principal axes")
             loading.start()
@@ -285,7 +295,7 @@ class Work:
         n_a = len(self.x_a)
         joint = self.plan.mode == "joint"
         if joint:
-            group = clusters(np.vstack([self.x_a, self.x_b]), seed=self.plan.seed)
+            group = clusters(self.x, seed=self.plan.seed)
             group_a, group_b = group[:n_a], group[n_a:]
         else:
             group_a = clusters(self.x_a, seed=self.plan.seed)
