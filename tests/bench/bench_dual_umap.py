@@ -83,12 +83,14 @@ def decoder(n: int, d: int, seed: int = 0) -> np.ndarray:
     weight = 1 / np.arange(1, n_clusters + 1) ** 0.6
     own = random.choice(n_clusters, n, p=weight / weight.sum())
     rank = d // 4
-    basis = random.standard_normal((rank, d), dtype=np.float32) / np.sqrt(rank)
+    basis = random.standard_normal((rank, d), dtype=np.float32) / np.float32(np.sqrt(rank))
     centres = random.standard_normal((n_clusters, rank), dtype=np.float32) @ basis
     x = centres[own]
     for i in range(0, n, 8192):
-        x[i : i + 8192] += 0.92 * random.standard_normal(x[i : i + 8192].shape, dtype=np.float32)
-    return x / np.linalg.norm(x, axis=1, keepdims=True)
+        part = x[i : i + 8192]
+        part += 0.92 * random.standard_normal(part.shape, dtype=np.float32)
+        part /= np.linalg.norm(part, axis=1, keepdims=True)
+    return x
 
 
 def fresh(
