@@ -5,6 +5,11 @@ from __future__ import annotations
 import importlib.util
 
 import pytest
+from hypothesis import settings
+
+# a busy machine is slow, not wrong
+settings.register_profile("volvelle", deadline=None)
+settings.load_profile("volvelle")
 
 
 @pytest.fixture(scope="session")

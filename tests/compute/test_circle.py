@@ -83,7 +83,7 @@ def test_axes_can_be_named():
     assert wrapped(circle.angles[0]) == pytest.approx(0, abs=1e-4)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000), st.sampled_from(["pca", "ridge"]))
 def test_rotating_the_space_rotates_the_plane_and_changes_nothing_else(seed, method):
     rng = np.random.default_rng(seed)
@@ -97,7 +97,7 @@ def test_rotating_the_space_rotates_the_plane_and_changes_nothing_else(seed, met
     assert one.null.limit() == pytest.approx(other.null.limit(), abs=1e-3)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.floats(0.01, 100), st.floats(-50, 50))
 def test_scale_and_shift_leave_the_angles(scale, shift):
     rows = days(noise=0.3).vectors.astype(np.float64)

@@ -114,7 +114,7 @@ def test_progress_grows_to_one_and_can_end_the_search():
         nearest(clustered(1500, 8), None, 3, on_progress=enough)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(2, 60), st.integers(1, 12), st.integers(0, 1000), st.booleans())
 def test_a_rotation_changes_no_neighbour(n, d, seed, bfloat16):
     random = np.random.default_rng(seed)

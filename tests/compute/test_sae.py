@@ -100,7 +100,7 @@ def test_dense_sparse_and_selected_are_the_formula_written_out(kind, normalize, 
     np.testing.assert_allclose(sae.encode_selected(x, chosen), selected, atol=2e-5)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.sampled_from(KINDS),
     st.integers(1, 40),

@@ -40,7 +40,7 @@ def test_the_k_largest_are_those_of_a_sort(n, k, by_size):
     np.testing.assert_array_equal(dense(found, pre.shape), by_hand(pre, k, by_size=by_size))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 6), st.integers(1, 200), st.integers(1, 30), st.integers(1, 9), st.booleans())
 def test_any_shape_and_ties_agree_with_a_sort(n_rows, n, k, levels, by_size):
     rng = np.random.default_rng(n * 31 + k)

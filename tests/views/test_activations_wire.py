@@ -40,7 +40,7 @@ def test_a_lone_surrogate_travels_as_a_replacement():
     assert token_table(["\ud800"], [1]).blob.tobytes() == b"?"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 70), st.integers(0, 10_000), st.floats(1e-6, 1e9))
 def test_columns_survive_packing_to_half_precision(n_tokens, seed, size):
     codes = random_codes(n_tokens, seed=seed) * np.float32(size)
@@ -95,7 +95,7 @@ def test_a_bar_is_full_where_a_feature_is_largest():
     assert bars.astype(int).sum() == 510
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.floats(2**-13, 2**13, width=32), st.floats(2**-13, 2**13, width=32))
 def test_a_bar_shows_everything_that_fires(a, b):
     codes = sp.csc_array(np.array([[a], [b]], dtype=np.float32))

@@ -1,0 +1,94 @@
+"""The wheel's statistics, around a model that says what it is pushed to."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from experiments.circular_model import Circular
+
+from volvelle.compute.directions import Dictionary
+from volvelle.experiments.circle import fit_circle
+from volvelle.experiments.circle_steer import steer_around
+from volvelle.experiments.circle_wheel import Wheel
+
+
+def test_a_wheel_finds_the_angles_of_a_model_that_says_what_it_is_pushed_to(circular, found):
+    wheel = steer_around(circular, found, placebo=4)
+    assert wheel.score[0] > 0.95
+    assert wheel.quadrants[0] > 0.95
+    assert wheel.error[0] < 10
+    assert (wheel.harmonics.r2[0] > 0.99).all()
+    assert wheel.left_out == ("astonished",)
+    assert "astonished" not in wheel.names
+    assert wheel.held_out.sum() == 38
+    assert wheel.logprobs.shape == (1, 12, 5, len(wheel.names))
+    assert wheel.baseline.shape == (5, len(wheel.names))
+    assert "unseen words in their quadrant" in repr(wheel)
+
+
+def test_pushing_to_an_angle_raises_its_words_and_lowers_the_opposite(circular, found):
+    wheel = steer_around(circular, found, placebo=0)
+    curves = wheel.curves()[0]
+    assert wheel.angles[curves[:, 0].argmax()] in (0, 30, 330)
+    assert wheel.angles[curves[:, 1].argmax()] in (60, 90, 120)
+    assert wheel.angles[curves[:, 0].argmin()] in (150, 180, 210)
+
+
+def test_strength_zero_is_the_baseline(circular, found):
+    wheel = steer_around(circular, found, strengths=(0.0, 0.2), placebo=0)
+    assert np.allclose(wheel.response[0], 0)
+    assert np.abs(wheel.response[1]).max() > 0.1
+    assert (wheel.harmonics.r2[0] == 0).all()
+
+
+def test_all_angles_and_prompts_are_one_batch(circular, found, monkeypatch):
+    seen = []
+    real = Circular.next_token
+    monkeypatch.setattr(
+        Circular,
+        "next_token",
+        lambda self, prompts, **k: seen.append(len(prompts)) or real(self, prompts, **k),
+    )
+    steer_around(circular, found, placebo=0)
+    assert seen == [12 * 5 + 5]
+
+
+def test_words_without_reference_have_peaks_and_no_score(circular, found):
+    wheel = steer_around(circular, found, words=["happy", "proud"], placebo=0)
+    assert np.isnan(wheel.score[0])
+    assert wheel.peaks.shape == (1, 2)
+    assert "no reference angles" in repr(wheel)
+
+
+def test_a_wheel_comes_back_from_its_file(circular, found, tmp_path):
+    wheel = steer_around(circular, found, strengths=(0.1, 0.2), placebo=3)
+    back = Wheel.load(wheel.save(tmp_path / "wheel.safetensors"))
+    assert repr(back) == repr(wheel)
+    pd.testing.assert_frame_equal(back.to_pandas(), wheel.to_pandas())
+    pd.testing.assert_frame_equal(back.responses(), wheel.responses())
+    assert len(wheel.responses()) == 2 * 12 * len(wheel.names)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"angles": (0, 180)}, ValueError, "fewer than three"),
+        ({"angles": (0, 360, 720, 90)}, ValueError, "fewer than three"),
+        ({"placebo": {"spam": 3}}, ValueError, "did you mean 'span'"),
+        ({"placebo": -1}, ValueError, "expected 0 or more"),
+        ({"samples": -1}, ValueError, "samples is -1"),
+        ({"words": ["blorp", "astonished"]}, ValueError, "none of the words"),
+        ({"strenghts": 0.1}, TypeError, "did you mean 'strengths'"),
+    ],
+)
+def test_a_wheel_that_cannot_turn_says_why(circular, found, given, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        steer_around(circular, found, **given)
+
+
+def test_a_circle_of_another_width_is_refused(circular):
+    rows = np.random.default_rng(0).standard_normal((5, 9))
+    circle = fit_circle(Dictionary(rows, list("abcde"), "resid_post.1"))
+    with pytest.raises(ValueError, match=r"9-dimensional vectors, resid_post.1 of circular has 48"):
+        steer_around(circular, circle)
