@@ -82,6 +82,24 @@ def both(here, there):
     return run
 
 
+def latest(worker):
+    """Number of the newest job. A list that keeps its last fifty grows no longer."""
+    return max((record.number for record in worker.jobs), default=0)
+
+
+def since(worker, number):
+    """Records of the jobs asked for after a number."""
+    return [record for record in worker.jobs if record.number > number]
+
+
+def wait_for(condition, seconds=120):
+    """Wait until a state is reached that no event tells of, or fail."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.01)
+
+
 def gap(x, y):
     """Largest difference of two arrays; infinite where they are not of one shape and kind."""
     import numpy as np

@@ -57,6 +57,8 @@ class Shown:
 
     def __init__(self, live, source, name):
         self.live = live
+        # by number: the list keeps its last fifty
+        self.before = live.ask("max((r.number for r in model.worker.jobs), default=0)")
         within = live.run(source).view
         self.jobs = within.locator(".vv-jobs")
         self.root = within.locator(f".vv-{name}")
@@ -65,8 +67,9 @@ class Shown:
 
     @property
     def sent(self):
-        """How many requests this kernel has made."""
-        return self.live.ask("sum(len(r.requests) for r in model.worker.jobs)")
+        """How many requests have been made since the view is there."""
+        jobs = f"(r for r in model.worker.jobs if r.number > {self.before})"
+        return self.live.ask(f"sum(len(r.requests) for r in {jobs})")
 
     def press(self, name="Run"):
         self.root.get_by_role("button", name=name, exact=True).first.click()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from remote.conftest import wait_for
 from remote.doors import door
 
 import volvelle as vv
@@ -133,8 +134,9 @@ def test_a_server_killed_while_running():
 
 def test_a_server_killed_while_queued(there):
     with door(18014) as second:
+        model = at(second.address)
         before = started(there, "running", n=100)
-        job = started(at(second.address), "queued")
+        job = started(model, "queued")
         second.kill()
         error = failure(lambda: job.result(60))
     before.cancel()
@@ -146,11 +148,10 @@ def test_a_connection_that_is_lost_and_comes_back_is_tried_once_more(here, there
     monkeypatch.setattr(remote_run, "RETRY", 20.0)
     wanted = here.capture(TEXT, "resid_post.14", "last")["resid_post.14"]
     with door(18015) as second:
-        before = started(there, "running", n=60)
         model = at(second.address)
+        before = started(there, "running", n=60)
         job = model.submit(lambda: model.capture(TEXT, "resid_post.14", "last"))
-        while not (job.requests and job.requests[0].reached("queued")):
-            time.sleep(0.02)
+        wait_for(lambda: job.requests and job.requests[0].reached("queued"))
         second.kill()
         second.open()
         found = job.result(120)["resid_post.14"]

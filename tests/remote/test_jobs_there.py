@@ -10,6 +10,7 @@ import time
 import nnsight
 import numpy as np
 import pytest
+from remote.conftest import latest, since, wait_for
 from remote.doors import door
 
 import volvelle as vv
@@ -97,12 +98,14 @@ def test_lines_of_the_server_that_are_no_tokens_reach_the_job_as_text(there):
 
 
 LEAVES = f"""
-import os, sys
+import os, sys, time
 import volvelle as vv
 model = vv.load("smollm2", remote=sys.argv[1])
 job = model.submit(lambda: model.generate({TEXT!r}, max_new_tokens=24), detached=True)
 while not job.ids:
-    pass
+    if job.ended:
+        job.result()
+    time.sleep(0.01)
 print(*job.ids, flush=True)
 os._exit(9)  # as a kernel dies
 """
@@ -120,7 +123,11 @@ print(job.ids, job.requests[0].sent, sys.argv[2] in model.left()["id"].tolist())
 
 def run(script, *args):
     return subprocess.run(
-        [sys.executable, "-c", script, *args], capture_output=True, text=True, check=False
+        [sys.executable, "-c", script, *args],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
     )
 
 
@@ -164,18 +171,10 @@ def test_an_id_the_server_does_not_know_is_said_to_be_unknown(there, monkeypatch
         there.attach("no-such-id").result(60)
 
 
-def wait_for(condition, seconds=120):
-    """Wait until a state is reached that no event tells of, or fail."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.01)
-
-
 def test_a_server_that_goes_away_and_comes_back_is_asked_again(here, there):
     with door(18021) as second:
-        before = there.submit(lambda: there.generate(TEXT, max_new_tokens=40))
         model = vv.load("smollm2", remote=second.address)
+        before = busy(there, 60)
         job = model.submit(lambda: state_of(model), detached=True)
         wait_for(lambda: job.ids)
         second.kill()
@@ -187,12 +186,18 @@ def test_a_server_that_goes_away_and_comes_back_is_asked_again(here, there):
     assert len(job.requests) == 1
 
 
-def test_stop_leaves_a_job_that_can_be_taken_up(there, here):
+def busy(model, n):
+    """Have the server write n tokens, and wait until it has begun: what comes next waits."""
     reached = threading.Event()
-    before = there.submit(
-        lambda: there.generate(TEXT, max_new_tokens=30, on_token=lambda *_: reached.set())
+    job = model.submit(
+        lambda: model.generate(TEXT, max_new_tokens=n, on_token=lambda *_: reached.set())
     )
     assert reached.wait(120)
+    return job
+
+
+def test_stop_leaves_a_job_that_can_be_taken_up(there, here):
+    before = busy(there, 30)
     job = there.submit(lambda: state_of(there), detached=True)
     wait_for(lambda: job.ids)
     job.cancel()
@@ -210,9 +215,10 @@ def test_an_estimate_weighs_the_request_and_sends_nothing(there):
     direction = vv.Direction(np.arange(576.0), "v", POINT)
     verb = lambda: vv.steer(there, TEXT, direction, (0, 1), placebo=1, max_new_tokens=4)  # noqa: E731
     there._norms.clear()
-    n = len(there.worker.jobs)
+    before = latest(there.worker)
     estimate = there.estimate(verb)
-    assert not any(record.requests for record in there.worker.jobs[n:])
+    assert len(since(there.worker, before)) == 1
+    assert not any(record.requests for record in since(there.worker, before))
     job = there.submit(verb)
     job.result(120)
     sent = [request.sent for request in job.requests]

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from remote.conftest import latest, since
 
 import volvelle as vv
 
@@ -50,13 +51,13 @@ def test_a_plan_is_true_within_a_factor_of_two_and_a_few_kilobytes(
 ):
     monkeypatch.setenv("VOLVELLE_CACHE", str(tmp_path))  # what is kept there is not asked for
     there._norms.clear()
-    before = len(there.worker.jobs)
+    before = latest(there.worker)
     view = VIEWS[name](there)
-    assert len(there.worker.jobs) == before
+    assert latest(there.worker) == before
     planned_sent, planned_back = planned(view)
     view.run().wait(200)
     assert view.error == ""
-    records = there.worker.jobs[before:]
+    records = since(there.worker, before)
     sent, back = (sum(getattr(r, way) for r in records) for way in ("sent", "received"))
     for said, came in ((planned_sent, sent), (planned_back, back)):
         assert came / 2 - 8e3 <= said <= 2 * came + 8e3, (view._plan, sent, back)
