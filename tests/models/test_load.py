@@ -13,7 +13,7 @@ import pytest
 from models import tiny
 
 import volvelle as vv
-from volvelle.models import smollm2
+from volvelle.models import hub, smollm2
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +77,75 @@ def test_a_name_nobody_knows_says_what_was_tried(monkeypatch):
         raise OSError("no network")
 
     monkeypatch.setattr(AutoTokenizer, "from_pretrained", offline)
+    monkeypatch.setattr(hub, "check_reachable", lambda *_: None)
     with pytest.raises(OSError, match=r"cannot load 'org/nothing'.*the hub.*Demo models: smollm2"):
         vv.load("org/nothing")
+
+
+@pytest.fixture
+def never_asked(monkeypatch):
+    """The hub's client, which would try for twenty seconds, is not to be reached."""
+    from transformers import AutoTokenizer
+
+    def asked(*_, **__):
+        raise AssertionError("the hub's client was asked")
+
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", asked)
+
+
+@pytest.mark.usefixtures("never_asked")
+@pytest.mark.parametrize("name", ["./nowhere", "/no/such/folder", "a/b/c", "two words"])
+def test_what_cannot_be_on_the_hub_is_refused_without_asking_it(name):
+    with pytest.raises(OSError, match=r"there is no such folder, and a model on the hub is called"):
+        vv.load(name)
+
+
+@pytest.mark.usefixtures("never_asked")
+def test_a_file_is_no_model(tmp_path):
+    file = tmp_path / "model.gguf"
+    file.touch()
+    with pytest.raises(OSError, match="that is a file, and a model is a folder"):
+        vv.load(file)
+
+
+@pytest.mark.usefixtures("never_asked")
+@pytest.mark.parametrize("remote", [False, "http://127.0.0.1:9"])
+def test_a_hub_that_does_not_answer_is_said_at_once(monkeypatch, remote):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    for proxy in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(proxy, raising=False)
+    began = time.monotonic()
+    with pytest.raises(OSError, match=r"no folder of that name.*did not answer \(http://127.*9"):
+        vv.load("no_such_folder", remote=remote)
+    assert time.monotonic() - began < hub.CONNECT
+
+
+@pytest.mark.usefixtures("never_asked")
+def test_a_hub_that_may_not_be_asked_is_not(monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(OSError, match="not in the hub's cache, and HF_HUB_OFFLINE"):
+        vv.load("no_such_folder")
+
+
+def test_a_model_in_the_hubs_cache_is_left_to_the_hubs_client(monkeypatch, tmp_path):
+    # as the hub's client lays it out
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    snapshot = tmp_path / "models--org--small" / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (tmp_path / "models--org--small" / "refs").mkdir()
+    (tmp_path / "models--org--small" / "refs" / "main").write_text("abc")
+    (snapshot / "config.json").write_text("{}")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    hub.check_reachable("org/small", None, "smollm2")
+    with pytest.raises(OSError, match="HF_HUB_OFFLINE"):
+        hub.check_reachable("org/other", None, "smollm2")
 
 
 def test_an_unknown_keyword_names_the_closest():

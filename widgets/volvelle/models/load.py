@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from volvelle.compute.names import closest, known_keywords, unknown
-from volvelle.models import smollm2
+from volvelle.models import hub, smollm2
 from volvelle.models.layout import read_layout
 from volvelle.models.model import Model
 from volvelle.models.remote import checked, structure
@@ -107,6 +107,9 @@ def _load(
         if not isinstance(getattr(torch, dtype, None), torch.dtype):
             raise TypeError(unknown("dtype", dtype, ("float32", "bfloat16", "float16", "auto")))
         dtype = getattr(torch, dtype)
+    if not Path(source).is_dir():
+        hub.check_name(source, ", ".join(NAMED))
+        hub.check_reachable(source, revision, ", ".join(NAMED))
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
         if remote:
