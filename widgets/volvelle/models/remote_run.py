@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import torch
+
 from volvelle.models import trace
 from volvelle.models.remote import host_of
 from volvelle.models.remote_backend import ProgressBackend
@@ -155,7 +157,7 @@ def run_there(
     step_shape: tuple[int, int],
 ) -> T:
     """Run one body on the runner's server; `Runner.__call__` documents it."""
-    here = how()
+    here, args = how(), _alone(args)
     if here.weighed is not None:
         return _weigh(runner, body, args, here.weighed)
     if here.left:
@@ -184,6 +186,22 @@ def run_there(
     except RemoteFailure as failure:
         # gone for good: what matters is what was lost
         raise first if failure.kind == "unreachable" else failure from None
+
+
+def _alone(payload: Any) -> Any:
+    """Return arguments whose tensors hold nothing but themselves.
+
+    A slice travels with all of the tensor it is cut from: a few columns of a dictionary with the
+    dictionary.
+    """
+    if isinstance(payload, torch.Tensor):
+        held = payload.untyped_storage().nbytes()
+        return payload if held <= payload.numel() * payload.element_size() else payload.clone()
+    if isinstance(payload, dict):
+        return {key: _alone(value) for key, value in payload.items()}
+    if isinstance(payload, (list, tuple)):
+        return type(payload)(_alone(value) for value in payload)
+    return payload
 
 
 def _leave(runner: Runner, body: Callable[..., T], args: tuple[Any, ...], here: How) -> T:
