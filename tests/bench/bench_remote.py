@@ -15,6 +15,7 @@ import numpy as np
 from harness import Table
 
 import volvelle as vv
+from volvelle.experiments.circle_there import Classes, n_products
 from volvelle.models.predicting import score
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ CALLS = 5
 class Verb(NamedTuple):
     """A verb, and the arrays of what it returns that are compared.
 
-    Their bytes are what was asked for, unless `asked` says otherwise.
+    Their bytes are what was asked for, unless `asked` says what the result is made of: a
+    dictionary stays on this machine where its states are fewer bytes.
     """
 
     name: str
@@ -55,6 +57,25 @@ def states(capture: Any) -> list[Any]:
 def states_of(activations: Any) -> int:
     """Bytes of the states an encode is made of: the dictionary of this bench stays here."""
     return sum(map(len, activations.tokens)) * activations.sae.d_model * 4
+
+
+def ids_and_states(layout: Any) -> int:
+    """Bytes of the labels' token ids, and of the states that activations are made of."""
+    labels = sum(len(half.promoted) for half in (layout.a, layout.b))
+    tokens = layout.n_rows + 3 * len(TEXTS)  # the first of each text is compared by nobody
+    return 4 * 5 * labels + tokens * 576 * 4
+
+
+def held(circle: Any) -> int:
+    """Bytes of what a circle holds of every layer: class means, each product of texts once."""
+    found = circle.vectors
+    of_a_layer = n_products(Classes(found.owner, paired=found.paired, grams=True))
+    return found.means.nbytes + 4 * len(found.points) * of_a_layer
+
+
+def means_of_words(checks: Any) -> int:
+    """Bytes of a state for each word that is checked: unseen ones, and 25 twice."""
+    return (checks["unseen words", "in their quadrant"].n + 2 * 25) * 576 * 4
 
 
 def steered(run: Any) -> list[Any]:
@@ -120,6 +141,19 @@ def verbs(circle: Any) -> list[Verb]:
                 a, b, model=m, texts=TEXTS * 3, match="activation", n_epochs=2, cache=False
             ),
             lambda d: [d.matches.select_dtypes("number").to_numpy()],
+            ids_and_states,
+        ),
+        Verb(
+            "vv.emotion_circle",
+            lambda m: vv.emotion_circle(m, layer=14, n_null=20, cache=False),
+            lambda c: [np.cos(np.radians(c.angles)), np.sin(np.radians(c.angles)), c.radii],
+            held,
+        ),
+        Verb(
+            "vv.check_circle",
+            lambda m: vv.check_circle(m, circle, n_splits=3, n_null=20),
+            lambda c: [np.float32([[row.value, row.limit] for row in c.rows])],
+            means_of_words,
         ),
     ]
 

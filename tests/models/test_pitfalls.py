@@ -10,9 +10,17 @@ import numpy as np
 import pytest
 from models import tiny
 
-from volvelle.models import trace
+from volvelle.models import trace, trace_reduced
 
-BODIES = ast.parse(inspect.getsource(trace))
+MODULES = (trace, trace_reduced)
+
+
+def source(module):
+    """A module's source behind its first statements: one file begins with them only once."""
+    return inspect.getsource(module).replace("from __future__ import annotations", "")
+
+
+BODIES = ast.parse("\n".join(map(source, MODULES)))
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +29,7 @@ def small():
 
 
 def traces():
-    """The with blocks of the trace module that run on a model."""
+    """The with blocks of the trace modules that run on a model."""
     for node in ast.walk(BODIES):
         if isinstance(node, ast.With):
             calls = [ast.unparse(item.context_expr) for item in node.items]
@@ -218,8 +226,8 @@ def test_all_layers_are_read_without_computing_logits(small):
     assert not ran
 
 
-def test_the_trace_module_is_torch_nnsight_and_trace_math_and_has_no_classes():
-    # what runs on a server is these two modules; everything reachable from a trace lives there
+def test_the_trace_modules_are_torch_nnsight_and_trace_math_and_have_no_classes():
+    # what runs on a server is these modules; everything reachable from a trace lives there
     imported = set()
     for node in ast.walk(BODIES):
         assert not isinstance(node, ast.ClassDef)
@@ -230,17 +238,23 @@ def test_the_trace_module_is_torch_nnsight_and_trace_math_and_has_no_classes():
     plain = {
         name for name in imported if name.split(".")[0] in ("__future__", "typing", "collections")
     }
-    ours = {name for name in imported if name.startswith("volvelle.compute.trace_math.")}
+    ours = {
+        name
+        for name in imported
+        if name.startswith(("volvelle.compute.trace_math.", "volvelle.models.trace."))
+    }
     assert ours
     assert imported - plain - ours == {"nnsight", "torch"}
 
 
-def test_everything_a_trace_reaches_lives_in_the_two_shipped_modules():
-    from volvelle.compute import trace_math
+def test_everything_a_trace_reaches_lives_in_the_shipped_modules():
+    from volvelle.models.remote_backend import SHIPPED
 
-    shipped = {trace.__name__, trace_math.__name__}
+    assert set(MODULES) < set(SHIPPED)
+    shipped = {module.__name__ for module in SHIPPED}
+    known = vars(trace) | vars(trace_reduced)
     names = {n.id for node in traces() for n in ast.walk(node) if isinstance(n, ast.Name)}
-    reached = {name: vars(trace)[name] for name in names & set(vars(trace))}
+    reached = {name: known[name] for name in names & set(known)}
     functions = {name for name, value in reached.items() if inspect.isfunction(value)}
     assert functions
     assert {reached[name].__module__ for name in functions} <= shipped

@@ -9,12 +9,18 @@ import types
 
 import numpy as np
 import pytest
+import torch
 import zstandard
 from models import tiny
 
 import volvelle as vv
+from volvelle.experiments.circle_stimuli import read_stimuli
+from volvelle.experiments.circle_vectors import class_vectors
+from volvelle.experiments.dual_parts import promoted_by
+from volvelle.experiments.dual_reading import read
+from volvelle.experiments.dual_sides import side
 from volvelle.models import predicting
-from volvelle.models.remote_backend import ProgressBackend
+from volvelle.models.remote_backend import SHIPPED, ProgressBackend
 from volvelle.models.remote_left import LeftBackend
 
 # What a server has: nnsight with what it is built on, torch, Python. transformers' own output
@@ -120,6 +126,13 @@ def dictionary():
     return vv.SAE({k: v.astype(np.float32) for k, v in weights.items()}, "standard", "resid_post.1")
 
 
+MANY = {word: [f"text {n} of {word}" for n in range(6)] for word in ("joy", "fear", "calm")}
+
+
+def emotions():
+    return vv.Dictionary(np.eye(3, tiny.WIDTH), list(MANY), "resid_post.1")
+
+
 VERBS = {
     "capture": lambda m: m.capture(["one", "another"], ["resid_post.1", "z.2"]),
     "mean": lambda m: m.capture(["one", "another"], "resid_post.1", "mean"),
@@ -127,6 +140,11 @@ VERBS = {
     "unembed": lambda m: m.unembed(np.ones((2, tiny.WIDTH)), k=3),
     "encode": lambda m: vv.encode(m, "short", dictionary()),
     "encode there": lambda m: vv.encode(m, "a text that is long enough " * 20, dictionary()),
+    "class means": lambda m: class_vectors(m, read_stimuli(MANY, None), cache=False),
+    "seen there": lambda m: read(
+        m, ["a text that is long enough " * 20], [side(emotions(), "a")], lambda *_: None
+    ),
+    "promoted": lambda m: promoted_by(m, np.ones((2, tiny.WIDTH), np.float32)),
     "score": lambda m: predicting.score(m, [([1, 2], [3, 4])]),
     "attached later": lambda m: m.submit(lambda: m.norm("embed"), detached=True).result(60),
     "next_token": lambda m: m.next_token("one", tokens=["a"]),
@@ -146,12 +164,9 @@ def blob_of(model, verb):
 
 def known():
     """Names of the functions that may travel as source."""
-    from volvelle.compute import trace_math
-    from volvelle.models import trace
-
     ours = [
         value
-        for module in (trace, trace_math)
+        for module in SHIPPED
         for value in vars(module).values()
         if isinstance(value, types.FunctionType) and value.__module__ == module.__name__
     ]
@@ -246,6 +261,21 @@ def test_a_callback_of_the_caller_does_not_travel(there):
     lock = threading.Lock()
     with pytest.raises(Sent):
         there.generate("one", max_new_tokens=3, on_token=lambda *_: lock.acquire())
+
+
+def test_a_few_columns_of_a_dictionary_travel_without_the_rest_of_it(there):
+    rng = np.random.default_rng(0)
+    whole = {
+        "W_enc": rng.standard_normal((tiny.WIDTH, 30_000)),
+        "W_dec": rng.standard_normal((30_000, tiny.WIDTH)),
+    }
+    weights = {name: torch.tensor(v, dtype=torch.float32) for name, v in whole.items()}
+    few = {"W_enc": weights["W_enc"][:, :4], "W_dec": weights["W_dec"][:4]}
+    few |= {"b_enc": torch.zeros(4), "b_dec": torch.zeros(tiny.WIDTH)}
+    sae = vv.SAE(few, "standard", "resid_post.1")
+    with pytest.raises(Sent) as sent:
+        vv.encode(there, "a text that is long enough " * 20, sae)
+    assert len(sent.value.args[0]) < 100_000
 
 
 def test_a_request_is_small(there):

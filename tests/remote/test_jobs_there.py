@@ -14,6 +14,7 @@ from remote.conftest import latest, since, wait_for
 from remote.doors import door
 
 import volvelle as vv
+from volvelle.models import smollm2
 from volvelle.models.capture import right_padded
 from volvelle.models.worker import Cancelled
 
@@ -48,6 +49,45 @@ def test_every_state_reaches_the_job_with_its_time_its_bytes_and_its_cost(there)
     assert (record.name, record.status, record.ids) == ("one state", "done", job.ids)
     assert (record.sent, record.received) == (request.sent, request.received)
     assert record.runtime == request.runtime
+
+
+def test_a_cold_model_is_seen_to_be_deployed(here, host, tmp_path, capfd):
+    # the same weights under another name: a model the server has never loaded
+    cold = tmp_path / "smollm2-cold"
+    cold.symlink_to(smollm2.folder())
+    model = vv.load(cold, remote=host)
+    name = str(cold)
+    assert name not in set(vv.remote_models(host)["model"])
+    assert not model.worker.jobs
+    said, began = [], time.time()
+    job = model.submit(lambda: state_of(model), on_progress=lambda _, text: said.append(text))
+    found = job.result(240)
+    (request,) = job.requests
+    at = {stage.status: stage.at for stage in request.stages}
+    order = ["sending", "received", "provisioning", "deploying", "dispatched", "running"]
+    assert [status for status in at if status in order] == order
+    times = [began, *(at[status] for status in order), at["completed"], time.time()]
+    assert times == sorted(times)
+    spent = request.spent()
+    assert spent["deploying"] > 0.1  # half a gigabyte is read
+    assert sum(spent.values()) == pytest.approx(request.elapsed)
+    assert "the server is making room for the model" in said
+    assert any("loading the model" in text for text in said)
+    wait_for(lambda: listed(host, name) == "RUNNING")  # the list is made anew every two seconds
+    np.testing.assert_allclose(found, state_of(here), atol=1e-4)
+    # a second request finds it warm; a cell that waits is told only what takes long
+    capfd.readouterr()
+    state_of(model)
+    assert {"provisioning", "deploying"}.isdisjoint(
+        stage.status for stage in model.worker.jobs[-1].requests[0].stages
+    )
+    assert "loading" not in capfd.readouterr().err
+
+
+def listed(host, name):
+    """State of a model in the server's list; "" where it is in none."""
+    table = vv.remote_models(host)
+    return "".join(table[table["model"] == name]["state"])
 
 
 def test_several_jobs_stand_in_the_queue_together_and_none_blocks(there):

@@ -27,9 +27,9 @@ def circle():
     return vv.fit_circle(vv.Dictionary(vectors, names, "resid_post.14"), n_null=10)
 
 
-def dictionary(seed):
-    vectors = np.random.default_rng(seed).normal(size=(40, 576)).astype("f4")
-    return vv.Dictionary(vectors, [f"d{i}" for i in range(40)], "resid_post.14")
+def dictionary(seed, n=40):
+    vectors = np.random.default_rng(seed).normal(size=(n, 576)).astype("f4")
+    return vv.Dictionary(vectors, [f"d{i}" for i in range(n)], "resid_post.14")
 
 
 VIEWS = {
@@ -38,6 +38,10 @@ VIEWS = {
     "EmotionCircle, text": lambda m: vv.EmotionCircle(m, circle(), mode="text", max_new_tokens=8),
     "DualUMAP": lambda m: vv.DualUMAP(
         dictionary(0), dictionary(1), m, [TEXT, f"No. {TEXT}"], match="activation"
+    ),
+    "EmotionCircle, to be found": vv.EmotionCircle,
+    "DualUMAP, few directions": lambda m: vv.DualUMAP(
+        dictionary(0, 8), dictionary(1, 9), m, [TEXT * 3], match="activation"
     ),
     "Steering": lambda m: vv.Steering(
         m, [vv.Steer(vv.demo_sae("a").feature(9), 0.3)], "The letter", placebo=3, max_new_tokens=8

@@ -26,6 +26,27 @@ def gram(vectors: np.ndarray) -> np.ndarray:
     return x @ np.swapaxes(x, -1, -2)
 
 
+def unpacked_gram(packed: np.ndarray, n: int, n_classes: int, *, paired: bool) -> np.ndarray:
+    """Return the Gram matrix (n, n) that `trace_math.packed_gram` packed.
+
+    Of paired rows the two products that only count together are both their mean:
+    `split_half` and `bootstrap_angles` find the same in it as in the matrix that was packed.
+    """
+    inner = np.empty((n, n), packed.dtype)
+    if not paired:
+        first, second = np.triu_indices(n)
+        inner[first, second] = inner[second, first] = packed
+        return inner
+    m = n // n_classes
+    blocks = inner.reshape(n_classes, m, n_classes, m)
+    c, e = (part[:, None] for part in np.triu_indices(n_classes))
+    j, k = np.triu_indices(m)
+    values = packed.reshape(len(c), len(j))
+    for one, other in ((j, k), (k, j)):
+        blocks[c, one, e, other] = blocks[e, other, c, one] = values
+    return inner
+
+
 def gram_scores(grams: np.ndarray, k: int = 2) -> np.ndarray:
     """Return the first k principal component scores (..., n, k) of a centred Gram matrix."""
     values, vectors = np.linalg.eigh(grams)

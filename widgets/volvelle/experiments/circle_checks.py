@@ -211,6 +211,13 @@ def _halves(circle: Circle, n_splits: int, n_null: int, seed: int) -> Check:
 
 def _class_states(model: Any, circle: Circle, read: Stimuli, positions: str) -> np.ndarray:
     """Return class means (n_classes, d_model) at the circle's own point."""
+    if getattr(model, "remote", False):
+        from volvelle.experiments.circle_there import Classes, reduced_there
+
+        point = str(circle.point)
+        found = reduced_there(model, read.texts, {point: positions}, Classes(read.classes))
+        if found is not None:
+            return found[point].means
     states = model.capture(list(read.texts), [circle.point], positions=positions)[circle.point]
     return np.stack([states[read.classes == c].mean(axis=0) for c in range(len(read.words))])
 

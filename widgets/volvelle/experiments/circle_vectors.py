@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.cache import cache_dir
-from volvelle.compute.circle_scores import gram
+from volvelle.compute.circle_scores import gram, unpacked_gram
 from volvelle.compute.directions import Dictionary
 from volvelle.compute.planes import remove_components
 from volvelle.compute.points import Point
@@ -41,7 +41,9 @@ class ClassVectors:
     means : array, float32, shape (n_points, n_classes, d_model)
         Grand mean left in.
     grams : array, float32, shape (n_points, n_texts, n_texts)
-        Inner products of the centred states: all that resampling needs.
+        Inner products of the centred states: all that resampling needs. Of paired texts from a
+        server the two products that only count together (text j of class c with k of e, and k
+        with j) are both their mean.
     owner : array, int, shape (n_texts,)
         Class of each text.
     paired : bool
@@ -116,12 +118,24 @@ def class_vectors(
         path = cache_dir() / "circles" / f"{name}.safetensors"
         if path.exists():
             return _read(path, stimuli, _source(model, stimuli, positions))
-    states = model.call(lambda: _states(model, stimuli, positions, neutral, progress))
+
+    def work() -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+        there = _reduced_there(model, stimuli, positions, neutral, progress)
+        if there is not None:
+            return there
+        states = _states(model, stimuli, positions, neutral, progress)
+        return (
+            tuple(states),
+            np.stack([_means(x, stimuli.classes) for x in states.values()]),
+            np.stack([gram(x).astype(np.float32) for x in states.values()]),
+        )
+
+    points, means, grams = model.call(work)
     found = ClassVectors(
-        points=tuple(states),
+        points=points,
         names=stimuli.words,
-        means=np.stack([_means(x, stimuli.classes) for x in states.values()]),
-        grams=np.stack([gram(x).astype(np.float32) for x in states.values()]),
+        means=means,
+        grams=grams,
         owner=stimuli.classes,
         paired=stimuli.paired,
         source=_source(model, stimuli, positions),
@@ -140,6 +154,52 @@ def _means(states: np.ndarray, owner: np.ndarray) -> np.ndarray:
     return np.stack([states[owner == c].mean(axis=0) for c in range(owner.max() + 1)])
 
 
+def _reduced_there(
+    model: Any,
+    stimuli: Stimuli,
+    positions: str,
+    neutral: float,
+    progress: Callable[[float, str], None] | None,
+) -> tuple[tuple[str, ...], np.ndarray, np.ndarray] | None:
+    """Have the model's server reduce the texts: points, means and grams; None to do it here."""
+    if not model.remote:
+        return None
+    from volvelle.experiments.circle_there import Classes, reduced_there
+
+    texts = _texts(stimuli, neutral)
+    pooling = dict.fromkeys(_layers(model), positions)
+    classes = Classes(
+        stimuli.classes,
+        minus=len(stimuli.minus),
+        neutral=neutral,
+        paired=stimuli.paired,
+        strict=True,
+        grams=True,
+    )
+    model.report(progress, 0.0, f"{len(texts)} texts")
+    found = reduced_there(model, texts, {"embed": "mean", **pooling}, classes)
+    if found is None:
+        return None
+    for one in found.values():
+        for c in np.flatnonzero(one.counts == 0):
+            raise _all_outlying(stimuli.words[c])
+    n, c = len(stimuli.texts), len(stimuli.words)
+    points = ("embed", *pooling)
+    return (
+        points,
+        np.stack([found[point].means for point in points]),
+        np.stack([unpacked_gram(found[p].inner, n, c, paired=stimuli.paired) for p in points]),
+    )
+
+
+def _texts(stimuli: Stimuli, neutral: float) -> list[str]:
+    return [*stimuli.texts, *stimuli.minus, *(neutral_texts() if neutral else ())]
+
+
+def _layers(model: Any) -> list[str]:
+    return [f"resid_post.{layer}" for layer in range(model.n_layers)]
+
+
 def _states(
     model: Any,
     stimuli: Stimuli,
@@ -148,9 +208,7 @@ def _states(
     progress: Callable[[float, str], None] | None,
 ) -> dict[str, np.ndarray]:
     """Return one state per text and point, (n_texts, d_model), pairs subtracted."""
-    extra = list(neutral_texts()) if neutral else []
-    texts = [*stimuli.texts, *stimuli.minus, *extra]
-    layers = [f"resid_post.{layer}" for layer in range(model.n_layers)]
+    texts, layers = _texts(stimuli, neutral), _layers(model)
     # texts of like length together: little is padded
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     rows: dict[str, np.ndarray] = {}
@@ -161,8 +219,9 @@ def _states(
         chunk = [texts[i] for i in chosen]
         deep = model.capture(chunk, layers, positions=positions)
         flat = model.capture(chunk, ["embed"], positions="mean")
-        for point, source in [("embed", flat), *((layer, deep) for layer in layers)]:
-            states = _without_outliers(source, point, positions)
+        read = [("embed", flat, "mean"), *((layer, deep, positions) for layer in layers)]
+        for point, source, how in read:
+            states = _without_outliers(source, point, how)
             rows.setdefault(point, np.empty((len(texts), states.shape[-1]), np.float32))
             rows[point][chosen] = states
         done = min(start + size, len(texts))
@@ -199,12 +258,16 @@ def _filled(states: np.ndarray, stimuli: Stimuli) -> np.ndarray:
     for c in np.unique(stimuli.classes[gone]):
         mine = stimuli.classes == c
         if (mine & ~gone).sum() == 0:
-            raise ValueError(
-                f"every text of {stimuli.words[c]!r} ends on a token of outlying norm; give other "
-                "texts or positions='mean'"
-            )
+            raise _all_outlying(stimuli.words[c])
         states[mine & gone] = states[mine & ~gone].mean(axis=0)
     return states
+
+
+def _all_outlying(word: str) -> ValueError:
+    return ValueError(
+        f"every text of {word!r} ends on a token of outlying norm; give other texts or "
+        "positions='mean'"
+    )
 
 
 def _write(path: Any, vectors: ClassVectors) -> None:

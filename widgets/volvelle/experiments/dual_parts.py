@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Neighbours shown for a point.
 N_SHOWN = 3
+# Tokens that a feature promotes, as its label.
+PROMOTED = 5
 # Tokens promoted are worked out ahead up to so many features; views ask for others one by one.
 MOST_PROMOTED = 10_000
 
@@ -52,7 +54,12 @@ def promoted_by(model: Any, vectors: np.ndarray) -> list[str]:
     model : Model
     vectors : float32 array, shape (n, d_model)
     """
-    found = model.unembed(vectors, k=5).promoted
+    if getattr(model, "remote", False):
+        from volvelle.models.predicting import promoted as tokens_of
+
+        found = tokens_of(model, vectors, k=PROMOTED)
+    else:
+        found = model.unembed(vectors, k=PROMOTED).promoted
     return [" · ".join(dict.fromkeys(t.strip() or repr(t)[1:-1] for t in row)) for row in found]
 
 

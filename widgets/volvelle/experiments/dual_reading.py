@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from volvelle.models.capture import find_outliers
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -69,19 +71,63 @@ def read(
             )
     tokens = tuple(model.tokens(text) for text in texts)
     codes: list[list[Any]] = [[None] * len(texts) for _ in sides]
-    scored: list[Any] = [None] * len(texts)
     points = list(dict.fromkeys(one.point for one in sides))
     total = max(sum(map(len, tokens)), 1)
     done = 0
-    for batch in _batches(tokens, model.context):
+    scored = [np.arange(len(each)) > 0 for each in tokens]
+    there: list[str] = []
+    if getattr(model, "remote", False):
+        there = model.call(lambda: _there(model, tokens, sides, codes, scored))
+    points = [point for point in points if point not in there]
+    for batch in _batches(tokens, model.context) if points else ():
         progress(done / total, f"{done:,} of {total:,} tokens of the texts")
         for text, states, outliers in _states(model, batch, tokens, points):
             for row, one in zip(codes, sides, strict=True):
-                row[text] = _codes(one, states[one.point])
-            scored[text] = ~outliers & (np.arange(len(outliers)) > 0)
+                if one.point in points:
+                    row[text] = _codes(one, states[one.point])
+            scored[text] &= ~outliers
             done += len(outliers)
     whole = np.concatenate(scored) if scored else np.zeros(0, bool)
     return [Reading(sp.csr_array(sp.vstack(row)), tokens, whole) for row in codes]
+
+
+def _there(
+    model: Any,
+    tokens: Sequence[Tokens],
+    sides: Sequence[Side],
+    codes: list[list[Any]],
+    scored: list[np.ndarray],
+) -> list[str]:
+    """Read points on the model's server where that moves less, into `codes` and `scored`."""
+    from volvelle.experiments.observe_there import observed_there, points_there
+
+    at: dict[str, list[int]] = {}
+    for number, one in enumerate(sides):
+        at.setdefault(one.point, []).append(number)
+    readers = {point: [_reader(sides[i]) for i in numbers] for point, numbers in at.items()}
+    points = points_there(model, tokens, readers)
+    if not points:
+        return []
+    # as a capture has it: of several points the residual stream's alone tell outliers
+    residual = [p for p in points if p.split(".")[0] in ("resid_pre", "resid_post")]
+    telling = residual if len(at) > 1 else points
+    for text, seen in enumerate(observed_there(model, tokens, {p: readers[p] for p in points})):
+        for point in points:
+            for number, found in zip(at[point], seen[point].readings, strict=True):
+                one = sides[number]
+                alive = np.flatnonzero(one.alive)
+                codes[number][text] = found[:, alive] if _encodes(one) else sp.csr_array(found)
+        mask = np.ones((1, len(tokens[text])), bool)
+        for point in telling:
+            scored[text] &= ~find_outliers(seen[point].norms[None], mask)[0]
+    return points
+
+
+def _reader(one: Side) -> Any:
+    """Return what reads states for a side: its SAE, or the unit rows that are alive."""
+    from volvelle.compute.neighbours import unit_rows
+
+    return one.noun if _encodes(one) else unit_rows(one.vectors[one.alive])
 
 
 def _encodes(one: Side) -> bool:
@@ -89,8 +135,6 @@ def _encodes(one: Side) -> bool:
 
 
 def _codes(one: Side, states: np.ndarray) -> sp.csr_array:
-    from volvelle.compute.neighbours import unit_rows
-
     if states.shape[-1] != one.d_model:
         raise ValueError(
             f"{one.name} reads {one.d_model}-dimensional vectors, {one.point} of this model has "
@@ -98,7 +142,7 @@ def _codes(one: Side, states: np.ndarray) -> sp.csr_array:
         )
     if _encodes(one):
         return one.noun.encode_sparse(states)[:, np.flatnonzero(one.alive)]
-    return sp.csr_array(states @ unit_rows(one.vectors[one.alive]).T)
+    return sp.csr_array(states @ _reader(one).T)
 
 
 def _batches(tokens: Sequence[Tokens], context: int) -> list[list[int]]:

@@ -13,7 +13,7 @@ from volvelle.models.capture import find_outliers, right_padded
 from volvelle.models.remote_backend import MOST_SENT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from volvelle.compute.sae import SAE
     from volvelle.models.tokens import Tokens
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 ALIVE = 64
 # Bytes of a feature's value and number; of a token's norm, and of how many it has.
 CODE, TOKEN = 8, 8
+FLOAT = 4
 
 
 class Cut(NamedTuple):
@@ -68,9 +69,27 @@ def bytes_of_both(sae: SAE, batches: Sequence[Sequence[Cut]]) -> tuple[int, int]
     Both without compression, which does little to either.
     """
     tokens = sum(len(batch) * max(len(cut.tokens) for cut in batch) for batch in batches)
-    alive = sae.k if sae.is_top_k and sae.k is not None else min(ALIVE, sae.n_features)
-    weights = sum(tensor.numel() * 4 for tensor in sae.weights.values())
-    return tokens * sae.d_model * 4, weights + tokens * (alive * CODE + TOKEN)
+    weights = sum(tensor.numel() * FLOAT for tensor in sae.weights.values())
+    there = weights + tokens * (alive_at_a_token(sae) * CODE + TOKEN)
+    return tokens * sae.d_model * FLOAT, there
+
+
+def alive_at_a_token(sae: SAE) -> int:
+    """Return how many features are on at a token, about."""
+    return sae.k if sae.is_top_k and sae.k is not None else min(ALIVE, sae.n_features)
+
+
+def encoding(sae: SAE, weights: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    """Return what a trace needs to encode: weights, and the options of `trace_math.encode`."""
+    return {
+        "weights": dict(weights),
+        "options": {
+            "architecture": sae.architecture,
+            "k": sae.k,
+            "normalize": sae.normalize,
+            "subtract_b_dec": sae.subtract_b_dec,
+        },
+    }
 
 
 def encode_there(
@@ -99,15 +118,7 @@ def encode_there(
     if back <= there or not fits:
         return None
     site = model.layout.site(sae.point)
-    sent = {
-        "weights": dict(sae.weights),
-        "options": {
-            "architecture": sae.architecture,
-            "k": sae.k,
-            "normalize": sae.normalize,
-            "subtract_b_dec": sae.subtract_b_dec,
-        },
-    }
+    sent = encoding(sae, sae.weights)
     full = [batch for batch in batches if batch]
     inputs = [
         (

@@ -251,12 +251,7 @@ def unembed(model: Model, vectors: Any, k: int) -> Unembedding:
         )
     if not 1 <= k <= model.vocabulary:
         raise ValueError(f"k={k} must be in 1...{model.vocabulary}")
-    top: list[Sequence[torch.Tensor]] = []
-    size = MOST_ROWS_SENT if model.remote else MOST_ROWS
-    for start in range(0, len(rows), size):
-        top.append(_effects(model, rows[start : start + size], k))
-        model.report(None, start / len(rows))
-    joined = [torch.cat(parts).cpu().numpy() for parts in zip(*top, strict=True)]
+    joined = _unembedded(model, rows, k)
     return Unembedding(
         promoted=_strings(model, joined[0]),
         suppressed=_strings(model, joined[2]),
@@ -268,13 +263,40 @@ def unembed(model: Model, vectors: Any, k: int) -> Unembedding:
     )
 
 
-def _effects(model: Model, rows: torch.Tensor, k: int) -> Sequence[torch.Tensor]:
+def promoted(model: Model, vectors: np.ndarray, k: int) -> tuple[tuple[str, ...], ...]:
+    """Return the tokens each of some directions (n, d_model) promotes most, and nothing else.
+
+    Of a model on a server a sixth of what `unembed` brings back.
+    """
+    import torch
+
+    rows = torch.from_numpy(np.ascontiguousarray(vectors, dtype=np.float32))
+    return _strings(model, model.call(lambda: _unembedded(model, rows, k, ids_only=True))[0])
+
+
+def _unembedded(
+    model: Model, rows: torch.Tensor, k: int, *, ids_only: bool = False
+) -> list[np.ndarray]:
+    """Return what `trace.effects_of` gives, over as many passes or requests as it takes."""
+    import torch
+
+    top: list[Sequence[torch.Tensor]] = []
+    size = MOST_ROWS_SENT if model.remote else MOST_ROWS
+    for start in range(0, len(rows), size):
+        top.append(_effects(model, rows[start : start + size], k, ids_only=ids_only))
+        model.report(None, start / len(rows))
+    return [torch.cat(parts).cpu().numpy() for parts in zip(*top, strict=True)]
+
+
+def _effects(model: Model, rows: torch.Tensor, k: int, *, ids_only: bool) -> Sequence[torch.Tensor]:
     import torch
 
     layout = model.layout
     if model.remote:
         inputs = {"input_ids": torch.tensor([[model.pad_id]]), "use_cache": False}
-        return model.run(trace.unembed, inputs, (layout.embed, layout.norm, layout.head), rows, k)
+        paths = (layout.embed, layout.norm, layout.head)
+        what = "promoted" if ids_only else "both"
+        return model.run(trace.unembed, inputs, paths, rows, k, what)
     weight = model.nnsight._module.get_output_embeddings().weight  # noqa: SLF001 - nnsight's name
     with torch.no_grad():
         gain, centred = final_gain(model)

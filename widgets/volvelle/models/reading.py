@@ -50,12 +50,7 @@ def capture(
     """Read states; the caller is on the model's worker. `Model.capture` documents it."""
     if positions not in POSITIONS:
         raise ValueError(unknown("positions", positions, POSITIONS))
-    for text in tokens:
-        if len(text) > model.context:
-            raise ValueError(
-                f"a text has {len(text)} tokens, {model.name} reads {model.context}; "
-                "model.capture_windows runs it in overlapping windows"
-            )
+    check_lengths(model, tokens)
     kept = _Kept(model, tokens, points, positions)
     said = _Progress(model, progress, kept)
     if reuse and positions == "all" and not model.remote and len(tokens) <= MOST_TEXTS:
@@ -76,6 +71,16 @@ def capture(
             kept.batch(members, read)
             said.done(members)
     return kept.capture()
+
+
+def check_lengths(model: Model, tokens: Sequence[Tokens]) -> None:
+    """Raise ValueError for texts the model does not read at once."""
+    for text in tokens:
+        if len(text) > model.context:
+            raise ValueError(
+                f"a text has {len(text)} tokens, {model.name} reads {model.context}; "
+                "model.capture_windows runs it in overlapping windows"
+            )
 
 
 class _Progress:

@@ -21,7 +21,7 @@ from nnsight.schema.request import RequestModel
 from nnsight.schema.response import ResponseModel, Status
 
 from volvelle.compute import trace_math
-from volvelle.models import remote_errors, trace
+from volvelle.models import remote_errors, trace, trace_reduced
 from volvelle.models.remote_answer import data_of, opened, unpacked_size
 from volvelle.models.worker import Cancelled
 
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from volvelle.models.worker import Job
 
 # Travel by value: a server does not have volvelle.
-for _module in (trace, trace_math):
+SHIPPED = (trace, trace_reduced, trace_math)
+for _module in SHIPPED:
     cloudpickle.register_pickle_by_value(_module)
 
 # Seconds: to connect; until the first word; between looks at Stop; between signs of life asked

@@ -1,10 +1,10 @@
 """The bodies of every trace: what runs inside the model, here or on a server.
 
 Torch, plain Python and nnsight only, no classes, and of volvelle nothing but `trace_math`: a
-remote server is sent this module and that one. Each body is a function of its own, so that a
-trace that ends early leaves no value of an earlier one behind, and takes plain values, lists
-and tensors. Sites come as ``(path, io)`` or ``(path, io, payload)`` in the order the forward
-pass reaches them.
+remote server is sent this module, `trace_reduced` and that one. Each body is a function of its
+own, so that a trace that ends early leaves no value of an earlier one behind, and takes plain
+values, lists and tensors. Sites come as ``(path, io)`` or ``(path, io, payload)`` in the order
+the forward pass reaches them.
 """
 
 from __future__ import annotations
@@ -185,7 +185,8 @@ def codes_of(
         What a pre-activation had to reach; empty for kinds without k.
     norms : torch.Tensor, float32, shape (rows, tokens)
     sums : torch.Tensor, float64, shape (2 + d,)
-        Over tokens that are encoded and no outliers: |x|^2, |x - decode(z)|^2, and x.
+        Over tokens that are encoded and no outliers: |x|^2, |x - decode(z)|^2, and x. Zeros
+        where the decoder was not sent.
     """
     place = torch.arange(state.shape[1], device=state.device)
     real = place < lengths.to(state.device)[:, None]
@@ -209,6 +210,8 @@ def codes_of(
         values.append(codes[on])
         columns.append(on.nonzero()[:, 1].int())
         counts.append(on.sum(-1).int())
+        if "W_dec" not in weights:
+            continue
         error = x - decode(codes, weights, scale=scale, shift=shift)
         sums[0] += x[good].double().square().sum()
         sums[1] += error[good].double().square().sum()
@@ -454,12 +457,13 @@ def effects_of(
     return promoted, highest, suppressed, lowest
 
 
-def unembed(
+def unembed(  # noqa: PLR0917 - a runner passes what follows the model by place
     lm: Any,
     inputs: dict[str, Any],
     paths: tuple[str, str, str],
     vectors: torch.Tensor,
     k: int,
+    what: str = "both",
     *,
     backend: Any = None,
 ) -> list[torch.Tensor]:
@@ -472,6 +476,9 @@ def unembed(
     paths : tuple of str
         Of the embedding, the final norm ("" for none) and the unembedding.
     vectors : torch.Tensor, float32, shape (n, d)
+    what : str
+        ``"both"`` returns what `effects_of` does, ``"promoted"`` the ids (n, k) of what is
+        promoted alone, int32.
     """
     with torch.no_grad(), lm.trace(**inputs, backend=backend) as run:
         embed, norm, head = paths
@@ -480,6 +487,8 @@ def unembed(
         gain, centred = gain_of(lm.get(norm) if norm else None, weight)
         here = vectors.to(weight.device).split(UNEMBEDDED_AT_ONCE)
         parts = [effects_of(rows, weight, gain, k, centred=centred) for rows in here]
+        if what == "promoted":
+            parts = [(ids.int(),) for ids, *_ in parts]
         found = nnsight.save([torch.cat(part).cpu() for part in zip(*parts, strict=True)])
         run.stop()
     return found

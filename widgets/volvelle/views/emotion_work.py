@@ -12,6 +12,7 @@ from volvelle.compute.circle_placebos import placebo_planes
 from volvelle.compute.directions import Direction
 from volvelle.compute.steers import Steer
 from volvelle.experiments.circle_stimuli import neutral_texts
+from volvelle.models.capture import find_outliers
 from volvelle.views.circle_traits import ring_of
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from volvelle.compute.circle import Circle
     from volvelle.experiments.circle_wheel import Wheel
+    from volvelle.models.tokens import Tokens
 
     Report = Callable[[float, str], None]
 
@@ -66,6 +68,14 @@ def neutral_centre(model: Any, circle: Circle) -> np.ndarray:
     The circle's own origin is that of last tokens of its templates, far from where running
     text lies; neutral text is the origin a token is read against.
     """
+    if getattr(model, "remote", False):
+        from volvelle.experiments.circle_there import Classes, reduced_there
+
+        texts, point = neutral_texts(), str(circle.point)
+        one = Classes(np.zeros(len(texts), dtype=np.int64))
+        found = model.call(lambda: reduced_there(model, texts, {point: "mean"}, one))
+        if found is not None:
+            return found[point].means[0]
     states = model.capture(list(neutral_texts()), [circle.point], positions="mean")
     return states[circle.point].mean(axis=0)
 
@@ -86,16 +96,14 @@ def trail_of(
         raise ValueError(f"the text has {longest} tokens, {model.name} reads {model.context}")
     strings, rows, means = [], [], []
     if longest:
-        captured = model.capture(tokens, [circle.point], reuse=len(texts) <= 8, progress=report)
-        states, usable = captured[circle.point], captured.usable
-        for row, each in enumerate(tokens):
-            n = len(each)
-            xy = circle.project(states[row, :n], centre=centre) / ring_of(circle)
-            xy[~usable[row, :n]] = np.nan
+        for each, (xy, usable) in zip(
+            tokens, _in_plane(model, circle, tokens, centre, report), strict=True
+        ):
+            xy = np.where(usable[:, None], xy / ring_of(circle), np.nan)  # noqa: PLW2901
             strings += list(each.strings)
             rows.append(xy)
             # a text without usable tokens has no mean
-            means.append(xy[usable[row, :n]].mean(axis=0) if usable[row].any() else [np.nan] * 2)
+            means.append(xy[usable].mean(axis=0) if usable.any() else [np.nan] * 2)
     lengths = [len(each) for each in tokens]
     return Trail(
         strings,
@@ -103,6 +111,35 @@ def trail_of(
         np.cumsum([0, *lengths])[:-1],
         np.reshape(means, (-1, 2)),
     )
+
+
+def _in_plane(
+    model: Any, circle: Circle, tokens: Sequence[Tokens], centre: np.ndarray, report: Report
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return each text's coordinates (n_tokens, 2), and which of its tokens count."""
+    point = str(circle.point)
+    if getattr(model, "remote", False):
+        from volvelle.experiments.observe_there import observed_there, points_there
+
+        readers = {point: [np.asarray(circle.plane, np.float64)]}
+        if points_there(model, tokens, readers):
+            origin = circle.plane @ np.asarray(centre, np.float64)
+            return [
+                (seen[point].readings[0] - origin, _usable(seen[point].norms))
+                for seen in model.call(lambda: observed_there(model, tokens, readers))
+            ]
+    captured = model.capture(tokens, [point], reuse=len(tokens) <= 8, progress=report)
+    states, usable = captured[point], captured.usable
+    return [
+        (circle.project(states[row, : len(each)], centre=centre), usable[row, : len(each)])
+        for row, each in enumerate(tokens)
+    ]
+
+
+def _usable(norms: np.ndarray) -> np.ndarray:
+    """Say which tokens of a text are fit for means: neither the first nor outliers."""
+    mask = np.ones((1, len(norms)), bool)
+    return (np.arange(len(norms)) > 0) & ~find_outliers(norms[None], mask)[0]
 
 
 def single_words(model: Any, names: Sequence[str]) -> dict[str, int]:

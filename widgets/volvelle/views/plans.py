@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from volvelle.experiments.dual_parts import MOST_PROMOTED
+import numpy as np
+
+from volvelle.experiments.circle_there import Classes
+from volvelle.experiments.circle_there import bytes_of_both as class_bytes
+from volvelle.experiments.dual_parts import MOST_PROMOTED, PROMOTED
+from volvelle.experiments.observe_there import bytes_of_both as seen_bytes
+from volvelle.experiments.observe_there import sent_bytes
 from volvelle.views.job_wire import host_of, size
 
 if TYPE_CHECKING:
@@ -62,10 +68,35 @@ def writing(rows: int, n_new: int, vectors: int, width: int, *, scored: bool = T
     return Plan(what, sent, 2_000 + rows * n_new * PER_TOKEN)
 
 
-def finding(n_texts: int, n_layers: int, width: int) -> Plan:
-    """Estimate looking for a circle in every layer; one state per text and layer comes back."""
-    received = n_texts * (n_layers + 1) * width * FLOAT
-    return Plan(f"{n_texts} texts to read in every layer", 2 * CODE + 20 * n_texts, received)
+def placing(n_tokens: int, width: int, n_texts: int = 1) -> Plan:
+    """Estimate reading texts in a plane: its axes go there, two numbers a token come back."""
+    there = reading(n_tokens, width, n_texts)
+    received = 1_500 + n_tokens * 3 * FLOAT  # and a norm each, which tells outliers
+    return there._replace(sent=there.sent + 2 * width * 8, received=received)
+
+
+def finding(n_words: int, n_each: int, n_layers: int, width: int) -> Plan:
+    """Estimate looking for a circle in every layer of texts of one sentence per word."""
+    classes = Classes(np.repeat(np.arange(n_words), n_each), paired=True, grams=True)
+    n = n_words * n_each
+    received = min(class_bytes(n, classes, width, n_layers + 1))
+    return Plan(f"{n} texts to read in every layer", CODE + 20 * n, received)
+
+
+def matching(model: Any, texts: Sequence[str], nouns: Sequence[Any]) -> list[Plan]:
+    """Estimate what dictionaries of one model do along texts."""
+    n, parts = n_tokens(model, texts), []
+    at: dict[str, list[Any]] = {}
+    for noun in nouns:
+        at.setdefault(str(noun.point), []).append(getattr(noun, "vectors", noun))
+    for readers in at.values():
+        back, there = seen_bytes(n, model.d_model, readers)
+        plan = reading(n, model.d_model, len(texts))
+        if there < back:
+            sent = sent_bytes(readers)
+            plan = plan._replace(sent=plan.sent + sent, received=1_000 + there - sent)
+        parts.append(plan)
+    return parts
 
 
 def measuring(model: Any, points: Iterable[str]) -> list[Plan]:
@@ -130,13 +161,12 @@ def layout(given: Mapping[str, Any], there: Sequence[Any]) -> str:
         if n > MOST_MATCHED:
             return too_many(n, "vv.dual_layout(...)", MOST_MATCHED)
         if n:
-            points = {str(given[side].point) for side in "ab" if hasattr(given[side], "point")}
-            parts += [reading(n, model.d_model, len(texts)) for _ in points]
+            parts += matching(model, texts, [given[s] for s in "ab" if hasattr(given[s], "point")])
     sizes = [n_directions(given[side]) for side in "ab"]
     vectors = sum(n for n in sizes if n <= MOST_PROMOTED)
     width = there[0].d_model
     what = f"{vectors:,} directions to read off the vocabulary"
-    parts.append(Plan(what, CODE + vectors * width * FLOAT, 1_000 + vectors * 20 * 2 * FLOAT))
+    parts.append(Plan(what, CODE + vectors * width * FLOAT, 1_000 + vectors * PROMOTED * FLOAT))
     return f"{together(parts).text(host_of(there[0]))} Less, where it is in the cache."
 
 
@@ -160,18 +190,18 @@ def circle(view: Any) -> str:
 
     model, parts = view._model, []  # noqa: SLF001 - the view's own estimate
     if view._circle is None:  # noqa: SLF001 - as above
-        n = len(default_words()) * len(templates())
+        found = finding(len(default_words()), len(templates()), model.n_layers, model.d_model)
         return (
-            f"{finding(n, model.n_layers, model.d_model).text(host_of(model))} "
+            f"{found.text(host_of(model))} "
             "Less, where they were read before: what comes back is kept."
         )
     width = view.circle.d_model
     texts = list(view.texts) or ([view.text] if view.text else [])
     if texts:
-        parts.append(reading(n_tokens(model, texts), width, len(texts)))
+        parts.append(placing(n_tokens(model, texts), width, len(texts)))
     if str(view.circle.point) not in view._centres and texts:  # noqa: SLF001 - as above
         n = len(neutral_texts())
-        parts.append(Plan(f"{n} neutral sentences", CODE, n * width * FLOAT))
+        parts.append(Plan(f"{n} neutral sentences", CODE, 1_000 + width * FLOAT))
     if view.mode == "words":
         n = 1 if view.prompt in view._bases else 2  # noqa: SLF001 - as above
         what = f"the next word after {n} prompt{'s' if n > 1 else ''}"

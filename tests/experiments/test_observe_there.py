@@ -1,0 +1,113 @@
+"""Texts seen through dictionaries where the model is: what their states would have shown here."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from models import tiny
+
+import volvelle as vv
+from volvelle.experiments import observe_there
+from volvelle.experiments.dual_reading import read
+from volvelle.experiments.dual_sides import side
+from volvelle.views import emotion_work
+
+# the last is longer than the model's context of 128 bytes
+TEXTS = ["one two three four five six", "", "two", "three two one " * 30]
+
+
+@pytest.fixture(scope="module")
+def here():
+    return tiny.wrapped("llama")
+
+
+@pytest.fixture(scope="module")
+def there(here):
+    """The same model under the same traces, taken for one on a server."""
+    remote = copy.copy(here)
+    remote.remote = "http://localhost:1"
+    return remote
+
+
+def dictionary(n, point, seed=0):
+    rows = np.random.default_rng(seed).normal(size=(n, tiny.WIDTH)).astype("f4")
+    return vv.Dictionary(rows, [f"d{i}" for i in range(n)], point, f"words {seed}")
+
+
+def sae(architecture, n, point):
+    make = np.random.default_rng(1).normal
+    weights = {
+        "W_enc": make(size=(tiny.WIDTH, n)),
+        "W_dec": make(size=(n, tiny.WIDTH)),
+        "b_dec": make(size=tiny.WIDTH),
+        "b_enc": make(size=n) / 4,
+    }
+    weights = {name: torch.tensor(value, dtype=torch.float32) for name, value in weights.items()}
+    k = 3 if architecture == "topk" else None
+    # a feature that never fires is left out of both
+    densities = np.r_[0.0, np.ones(n - 1)]
+    return vv.SAE(weights, architecture, point, k=k, densities=densities)
+
+
+SIDES = {
+    "two dictionaries": (dictionary(5, "resid_post.1"), dictionary(7, "resid_post.1", 1)),
+    "two points": (dictionary(5, "resid_post.2"), dictionary(7, "mlp_out.1", 1)),
+    "an SAE": (sae("topk", 12, "resid_post.1"), dictionary(4, "resid_post.1")),
+    "another": (sae("standard", 12, "resid_post.1"), sae("topk", 14, "resid_post.2")),
+}
+
+
+@pytest.mark.parametrize("given", SIDES)
+def test_readings_are_the_same_wherever_they_are_made(here, there, given):
+    sides = [side(one, name) for one, name in zip(SIDES[given], "ab", strict=True)]
+    wanted = read(here, TEXTS, sides, lambda *_: None)
+    job = there.submit(lambda: read(there, TEXTS, sides, lambda *_: None))
+    found = job.result(60)
+    assert all("is sent" in said for said in job.details)
+    assert len(job.details) == len({one.point for one in sides})
+    for a, b in zip(wanted, found, strict=True):
+        np.testing.assert_array_equal(a.scored, b.scored)
+        np.testing.assert_allclose(a.codes.toarray(), b.codes.toarray(), atol=1e-4)
+        assert b.codes.nnz
+
+
+def test_only_what_moves_less_is_read_there(here, there):
+    small, large = dictionary(3, "resid_post.1"), dictionary(400, "resid_post.2", 1)
+    sides = [side(one, name) for one, name in zip((small, large), "ab", strict=True)]
+    job = there.submit(lambda: read(there, TEXTS, sides, lambda *_: None))
+    found, wanted = job.result(60), read(here, TEXTS, sides, lambda *_: None)
+    assert ["is sent" in said for said in job.details] == [True, False]
+    for a, b in zip(wanted, found, strict=True):
+        np.testing.assert_array_equal(a.scored, b.scored)
+        np.testing.assert_allclose(a.codes.toarray(), b.codes.toarray(), atol=1e-4)
+
+
+def test_nothing_over_the_size_of_a_request_is_sent(there, monkeypatch):
+    monkeypatch.setattr(observe_there, "MOST_SENT", 100)
+    readers = {"resid_post.1": [dictionary(3, "resid_post.1").vectors]}
+    assert observe_there.points_there(there, [there.tokens(t) for t in TEXTS], readers) == []
+
+
+def test_the_bytes_that_are_compared_are_those_of_rows_readings_and_states():
+    rows = np.ones((3, tiny.WIDTH), np.float32)
+    back, sent = observe_there.bytes_of_both(10, tiny.WIDTH, [rows, SIDES["an SAE"][0]])
+    assert back == 10 * tiny.WIDTH * 4
+    encoder = tiny.WIDTH * 12 + tiny.WIDTH + 12
+    assert sent == 10 * 4 + (rows.nbytes + 10 * 3 * 4) + (encoder * 4 + 10 * (3 * 8 + 4))
+
+
+def test_a_text_lies_where_it_does_on_the_dial_of_a_model_here(here, there):
+    circle = vv.fit_circle(dictionary(4, "resid_post.2"), n_null=5)
+    texts = ["one two three four five six " * 4, "two"]
+    trails = []
+    for model in (here, there):
+        centre = emotion_work.neutral_centre(model, circle)
+        trails.append(emotion_work.trail_of(model, circle, texts, centre, lambda *_: None))
+    a, b = trails
+    np.testing.assert_allclose(a.xy, b.xy, atol=1e-5)
+    np.testing.assert_allclose(a.means, b.means, atol=1e-5)
+    assert a.strings == b.strings
+    assert np.isnan(b.xy[0]).all()
