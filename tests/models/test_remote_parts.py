@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 import torch
@@ -185,3 +186,103 @@ def test_a_key_that_a_server_repeats_is_taken_out():
     said = remote_errors.without("my-key", "Invalid API key format: 'my-key'.")
     assert said == "Invalid API key format: '<your key>'."
     assert remote_errors.without(None, "x") == "x"
+
+
+# -- the key ---------------------------------------------------------------------------------
+
+KEY = "a-key-that-nobody-may-see-4711"
+
+
+def verbose(error):
+    """What IPython prints after ``%xmode Verbose``: every frame with its locals."""
+    from IPython.core.ultratb import VerboseTB
+
+    drawn = VerboseTB().text(type(error), error, error.__traceback__)
+    return re.sub(r"\x1b\[[\d;]*m", "", drawn)
+
+
+@pytest.fixture(scope="module")
+def nobody():
+    return vv.load("smollm2", remote="http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("detached", [False, True])
+def test_a_verbose_traceback_shows_frames_and_no_key(nobody, monkeypatch, detached):
+    monkeypatch.setenv("NDIF_API_KEY", KEY)
+    job = nobody.submit(lambda: nobody.norm("resid_post.3"), detached=detached)
+    with pytest.raises(vv.RemoteFailure) as caught:
+        job.result(60)
+    shown = verbose(caught.value)
+    assert "no server answers" in shown
+    assert "remote_backend.py" in shown
+    assert "ExitTracingException:" not in shown  # nnsight's way out of a block
+    assert KEY not in shown
+
+
+def test_the_walk_through_frames_would_find_a_key(monkeypatch):
+    # what the test above looks for is there where nobody took care
+    monkeypatch.setenv("NDIF_API_KEY", KEY)
+
+    def careless():
+        headers = {"ndif-api-key": KEY}
+        raise ValueError(len(headers))
+
+    with pytest.raises(ValueError, match="1") as caught:
+        careless()
+    assert KEY in verbose(caught.value)
+
+
+@pytest.mark.parametrize("key", ["two\nlines", "schlüssel"])
+def test_a_key_that_can_be_none_is_refused_without_being_repeated(nobody, monkeypatch, key):
+    monkeypatch.setenv("NDIF_API_KEY", key)
+    with pytest.raises(vv.RemoteFailure, match="holds characters no key has") as caught:
+        nobody.norm("resid_post.3")
+    assert caught.value.kind == "key"
+    for part in key.split("\n"):
+        assert part not in str(caught.value)
+
+
+def test_space_around_a_key_is_not_sent(monkeypatch):
+    from volvelle.models.remote_backend import api_key
+
+    monkeypatch.setenv("NDIF_API_KEY", f" {KEY}\n")
+    key = api_key(RemoteRequest("http://h", "m"))
+    assert key == KEY
+    assert KEY not in repr(key)
+    assert KEY not in repr({"ndif-api-key": key})
+    monkeypatch.setenv("NDIF_API_KEY", "")
+    monkeypatch.setattr("nnsight.CONFIG.API.APIKEY", "")
+    assert api_key(RemoteRequest("http://h", "m")) is None
+
+
+# -- in a cell -------------------------------------------------------------------------------
+
+CELLS = """
+import volvelle as vv
+model = vv.load("smollm2", remote="http://127.0.0.1:9")
+#---
+x = 1
+model.norm("resid_post.3")
+#---
+%tb
+"""
+
+
+def test_a_cell_shows_its_line_and_one_sentence_and_the_rest_when_asked():
+    import nbformat
+    from nbclient import NotebookClient
+
+    book = nbformat.v4.new_notebook()
+    book.cells = [nbformat.v4.new_code_cell(cell.strip()) for cell in CELLS.split("#---")]
+    NotebookClient(book, timeout=120, allow_errors=True, kernel_name="python3").execute()
+    outputs = [cell.outputs for cell in book.cells]
+    ((said,), (asked,)) = outputs[1:]
+    assert said.ename == "RemoteFailure"
+    shown = [re.sub(r"\x1b\[[\d;]*m", "", line) for line in said.traceback]
+    assert shown[0] == '----> 2 model.norm("resid_post.3")'
+    assert shown[1].startswith("RemoteFailure: no server answers at http://127.0.0.1:9")
+    assert shown[2].startswith("(%tb shows the full traceback")
+    assert len(shown) == 3
+    whole = "".join(asked.get("traceback") or asked["text"])
+    assert "remote_backend.py" in whole
+    assert "ConnectionRefusedError" in whole

@@ -90,7 +90,7 @@ class ProgressBackend(RemoteBackend):
         on_state: Callable[[RemoteRequest], None] | None = None,
     ) -> None:
         env = lm._remoteable_get_env() if hasattr(lm, "_remoteable_get_env") else None  # noqa: SLF001
-        super().__init__(lm.to_model_key(), host=request.host, api_key=api_key(), env=env)
+        super().__init__(lm.to_model_key(), host=request.host, api_key=api_key(request), env=env)
         self.display.enabled = False
         self.told, self.job, self.stream, self.on_state = request, job, stream, on_state
 
@@ -104,6 +104,7 @@ class ProgressBackend(RemoteBackend):
             raise remote_errors.too_large(self.told, len(blob), MOST_SENT)
         return blob
 
+    @remote_errors.bare
     def request(self, request: RequestModel, tracer: Any) -> Any:
         """Send one request and wait for its result, told by the server's own stream."""
         blob = self._serialize(tracer)
@@ -162,6 +163,8 @@ class ProgressBackend(RemoteBackend):
                     files={"blob": ("request", blob, "application/octet-stream")},
                     headers=headers,
                 )
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise remote_errors.unreachable(self.told, error) from error
         except httpx.TimeoutException as error:
             raise remote_errors.silent(self.told, TRANSFER) from error
         except httpx.HTTPError as error:
@@ -290,13 +293,25 @@ class ProgressBackend(RemoteBackend):
             raise remote_errors.bad_answer(self.told, error) from error
 
 
-def api_key() -> str | None:
+class Secret(str):
+    """A key that shows itself to a server and to no repr: not in a dict, not in a traceback."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'<your key>'"
+
+
+def api_key(request: RemoteRequest) -> Secret | None:
     """Return the key of nnsight's configuration, or of the environment as it is now."""
     import os
 
     from nnsight import CONFIG
 
-    return os.environ.get("NDIF_API_KEY") or CONFIG.API.APIKEY
+    found = str(os.environ.get("NDIF_API_KEY") or CONFIG.API.APIKEY or "").strip()
+    if not (found.isascii() and (found.isprintable() or not found)):
+        raise remote_errors.no_key(request)
+    return Secret(found) if found else None
 
 
 def _detail(answer: httpx.Response) -> str:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import functools
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from volvelle.models.remote_status import RemoteRequest
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # What failed, by the words of NDIF 0.1.2 in an ERROR without a traceback; first match wins.
 VERSIONS = (
@@ -52,10 +58,46 @@ class RemoteFailure(RuntimeError):  # noqa: N818 - a server failed, not a line o
         self.remote_traceback = told
         self.request = request
 
+    def _render_traceback_(self) -> list[str]:
+        # IPython's name: what a cell shows of it
+        from volvelle.models.remote_cell import lines
+
+        return lines(self)
+
 
 def without(secret: str | None, text: str) -> str:
     """Return a text without an API key a server may have repeated."""
     return text.replace(secret, "<your key>") if secret else text
+
+
+def bare(work: Callable[P, T]) -> Callable[P, T]:
+    """Take from what a failure was caused by the frames it came through.
+
+    They are the network libraries', with the key in their locals, which a notebook set to verbose
+    tracebacks prints. What the cause says stays.
+    """
+
+    @functools.wraps(work)
+    def done(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return work(*args, **kwargs)
+        except RemoteFailure as failure:
+            cause = failure.__cause__
+            if cause is not None:
+                cause.__traceback__ = cause.__cause__ = cause.__context__ = None
+            raise
+
+    return done
+
+
+def no_key(request: RemoteRequest) -> RemoteFailure:
+    """Say that what is configured as the key cannot be one."""
+    return RemoteFailure(
+        "the API key holds characters no key has, such as a line break: paste it again into "
+        "NDIF_API_KEY, or call nnsight.login()",
+        "key",
+        request=request,
+    )
 
 
 def unreachable(request: RemoteRequest, error: BaseException) -> RemoteFailure:

@@ -57,6 +57,7 @@ class LeftBackend(ProgressBackend):
         self.digest, self.what = digest, what
         self._last: tuple[str, str] = ("", "")
 
+    @remote_errors.bare
     def request(self, request: RequestModel, tracer: Any) -> Any:
         """Send it, unless it was, and fetch its result."""
         taken_up = bool(self.told.id)
@@ -69,6 +70,7 @@ class LeftBackend(ProgressBackend):
             self.note(first)
         return self.fetch(taken_up=taken_up)
 
+    @remote_errors.bare
     def fetch(self, *, taken_up: bool = True) -> Any:
         """Look at the request until its result is there, and return that."""
         pause, known, seen = SOON, not taken_up, time.monotonic()
