@@ -218,6 +218,14 @@ def test_reading_states_of_another_width_says_both_widths():
         fit_circle(days(), EVEN).project(["a text"])
 
 
+def test_two_names_and_angles_that_are_no_numbers_are_refused():
+    two = Dictionary(np.eye(2, 8), ["a", "b"], "embed")
+    with pytest.raises(ValueError, match="dictionary holds 2 names, a circle needs 4"):
+        fit_circle(two, {"a": 0.0, "b": 90.0})
+    with pytest.raises(ValueError, match="'monday' is at nan, expected degrees"):
+        fit_circle(days(), {**EVEN, "monday": float("nan")})
+
+
 def test_vectors_without_spread_span_no_plane():
     with pytest.raises(ValueError, match="all vectors of the dictionary are the same"):
         fit_circle(Dictionary(np.ones((7, 5)), DAYS, "embed"), EVEN)

@@ -78,6 +78,7 @@ def test_a_wheel_comes_back_from_its_file(circular, found, tmp_path):
         ({"placebo": {"spam": 3}}, ValueError, "did you mean 'span'"),
         ({"placebo": -1}, ValueError, "expected 0 or more"),
         ({"samples": -1}, ValueError, "samples is -1"),
+        ({"prompts": []}, ValueError, "prompts is empty"),
         ({"words": ["blorp", "astonished"]}, ValueError, "none of the words"),
         ({"strenghts": 0.1}, TypeError, "did you mean 'strengths'"),
     ],

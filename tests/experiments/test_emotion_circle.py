@@ -202,6 +202,10 @@ def test_texts_and_states_are_read_alike(model, circle):
     states = model.capture([good, bad], [circle.point], positions="mean")[circle.point]
     assert np.allclose(xy, circle.project(states), atol=1e-3)
     assert xy[0, 0] > xy[1, 0]
+    capture = model.capture([good, "Ah."], circle.point)
+    read = circle.project(capture)
+    assert np.allclose(np.nanmean(read[0], axis=0), xy[0], atol=1e-3)
+    assert np.isnan(read).all(-1).tolist() == (~capture.usable).tolist()
     trail = circle.project(good, model=model, positions="all")
     assert trail.shape == (len(model.tokens(good)), 2)
 

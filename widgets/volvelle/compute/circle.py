@@ -156,8 +156,9 @@ class Circle:
 
         Parameters
         ----------
-        x : array or tensor (..., d_model), or str, or sequence of str
-            States at the circle's point; texts need `model`.
+        x : array or tensor (..., d_model), Capture, str, or sequence of str
+            States at the circle's point; texts need `model`. Of a capture the tokens that do not
+            count (padding, first tokens, outliers) become NaN.
         model : Model, optional
             Runs the texts.
         positions : str
@@ -181,7 +182,7 @@ class Circle:
         if isinstance(centre, str):
             if centre != "own":
                 raise ValueError(f"centre {centre!r}: give 'own', a vector, or nothing")
-            centre = states.reshape(-1, self.d_model).mean(axis=0)
+            centre = np.nanmean(states.reshape(-1, self.d_model), axis=0)
         return (states - (self.mean if centre is None else centre)) @ self.plane.T
 
     def read(self, x: Any, model: Any = None, positions: str = "mean") -> np.ndarray:
@@ -197,6 +198,10 @@ class Circle:
             captured = model.capture([x] if one else list(x), [self.point], positions=positions)
             states = np.asarray(captured[self.point], dtype=np.float64)
             return states[0] if one else states
+        usable = getattr(x, "usable", None)
+        if usable is not None:
+            states = np.asarray(x[self.point], dtype=np.float64)
+            return states if states.ndim == 2 else np.where(usable[..., None], states, np.nan)
         detach = getattr(x, "detach", None)  # a torch tensor, without importing torch
         return np.asarray(x if detach is None else detach().float().cpu(), dtype=np.float64)
 

@@ -60,15 +60,16 @@ def fit_circle(
     Raises
     ------
     ValueError
-        For fewer than four names (with a reference), no spread, or an unknown method.
+        For fewer than four names (with a reference), an angle that is no number, no spread, or
+        an unknown method.
     """
     if method not in METHODS:
         raise ValueError(unknown("method", method, METHODS))
     if n_null < 1:
         raise ValueError(f"n_null is {n_null}, expected at least 1: no circle without its null")
-    angles = _reference_of(dictionary, reference)
     if len(dictionary) < FEWEST:
         raise ValueError(f"dictionary holds {len(dictionary)} names, a circle needs {FEWEST}")
+    angles = _reference_of(dictionary, reference)
     if np.ptp(dictionary.vectors, axis=0).max() == 0:
         raise ValueError("all vectors of the dictionary are the same: they span no plane")
     if method == "ridge" and angles is None:
@@ -165,6 +166,9 @@ def _reference_of(
     """Return radians per name, NaN where the reference has none."""
     if reference is None:
         return None
+    for name, angle in reference.items():
+        if not np.isfinite(angle):
+            raise ValueError(f"reference: {name!r} is at {angle}, expected degrees; leave it out")
     degrees = np.array([float(reference.get(name, np.nan)) for name in dictionary.names])
     n = int(np.isfinite(degrees).sum())
     if n < FEWEST:

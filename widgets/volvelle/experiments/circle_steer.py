@@ -107,7 +107,10 @@ def steer_around(
         )
     planes = _placebos(placebo, circle, seed)
     norms = None if vad is None else read_norms(vad)
-    asked = [prompts] if isinstance(prompts, str) else list(prompts or readout_prompts())
+    asked = readout_prompts() if prompts is None else prompts
+    asked = [asked] if isinstance(asked, str) else list(asked)
+    if not asked:
+        raise ValueError("prompts is empty; leave it out for the standard ones")
     opened = list(generation_prompts()) if prompts is None else asked
     names, reference, held_out, ids, left_out = _words(model, circle, words)
     turn = Turn(model, circle, levels, around, where or Where())
