@@ -51,6 +51,17 @@ class Dial:
             mouse.move(*self.at(start + (end - start) * step / 5, share))
         mouse.up()
 
+    def swipe(self, start: float, end: float, share: float = 0.5) -> None:
+        """Drag as `drag` does, with a finger."""
+        self.svg.scroll_into_view_if_needed()
+        browser = self.page.context.new_cdp_session(self.page)
+        places = [self.at(start + (end - start) * step / 5, share) for step in range(6)]
+        kinds = ["touchStart", *["touchMove"] * 5, "touchEnd"]
+        for kind, place in zip(kinds, [*places, None], strict=True):
+            points = [{"x": place[0], "y": place[1]}] if place else []
+            browser.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        browser.detach()
+
     def ordered(self) -> list[str]:
         """Return the words of the bars, likeliest first."""
         return self.words.evaluate_all(

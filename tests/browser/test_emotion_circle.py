@@ -50,6 +50,11 @@ def test_the_mouse_turns_the_hand_and_the_bars_follow(live, dial):
     assert dial.ordered()[:6] == top
 
 
+def test_a_finger_turns_the_hand_and_does_not_scroll_the_page(live, dial):
+    dial.swipe(330, 200)
+    live.until("abs(w.angle - 200) < 1.5", expected=True)
+
+
 def test_keys_turn_the_hand_by_5_and_by_30(live, dial):
     dial.hand.focus()
     turns = {"ArrowRight": 5, "PageUp": 35, "Shift+ArrowLeft": 5, "ArrowUp": 10, "Home": 0}
