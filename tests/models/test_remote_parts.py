@@ -13,7 +13,7 @@ from volvelle.models import remote_errors
 from volvelle.models.remote import checked, host_of
 from volvelle.models.remote_answer import data_of, opened
 from volvelle.models.remote_status import RemoteRequest
-from volvelle.models.remote_stream import TokenStream
+from volvelle.models.remote_stream import StepShape, TokenStream
 
 # -- addresses -------------------------------------------------------------------------------
 
@@ -84,7 +84,7 @@ def test_the_clock_of_a_request_stops_with_it():
 
 def test_lines_of_others_in_the_log_are_not_tokens():
     heard = []
-    stream = TokenStream(lambda *step: heard.append(step), rows=2, watch=1, vocabulary=10)
+    stream = TokenStream(lambda *step: heard.append(step), StepShape(2, 1), vocabulary=10)
     good = f"{stream.mark} 0 3 -1 -0.5 -1.0 -2 -inf"
     foreign = [
         "vv-" + "0" * 32 + " 0 3 -1 -0.5 -1.0 -2 -inf",
@@ -100,11 +100,23 @@ def test_lines_of_others_in_the_log_are_not_tokens():
     assert not any(stream.hear(line) for line in foreign)
     assert stream.hear(good)
     assert not stream.hear(good)
-    assert heard == [(0, [3, -1], [-0.5, -1.0], [[-2.0], [float("-inf")]])]
+    assert heard == [(0, [3, -1], [-0.5, -1.0], [[-2.0], [float("-inf")]], [])]
+
+
+def test_marks_of_steered_tokens_must_fit_the_tokens_that_were_read():
+    heard = []
+    stream = TokenStream(lambda *step: heard.append(step[-1]), StepShape(1, 0, 5), vocabulary=10)
+    start = f"{stream.mark} 0 3 -0.5 "
+    assert not any(stream.hear(start + said) for said in ("", "20", "013", "-1", "0x1", "g"))
+    assert not stream.hear(start.strip())
+    assert stream.hear(start + "13")
+    assert not stream.hear(f"{stream.mark} 1 3 -0.5 2")
+    assert stream.hear(f"{stream.mark} 1 3 -0.5 1")
+    assert heard == [[[True, False, False, True, True]], [[True]]]
 
 
 def test_two_streams_have_two_marks():
-    one, other = (TokenStream(print, 1, 0, 10) for _ in range(2))
+    one, other = (TokenStream(print, StepShape(1), 10) for _ in range(2))
     assert one.mark != other.mark
 
 
@@ -112,11 +124,17 @@ def test_what_a_trace_prints_is_what_a_stream_hears(capsys):
     from volvelle.models import trace
 
     heard = []
-    stream = TokenStream(lambda *step: heard.append(step), rows=2, watch=2, vocabulary=10)
-    step = (0, [3, -1], [-0.5, -1.25], [[-2.0, -3.5], [-4.0, -5.0]])
-    trace.tell(stream.mark, *step)
-    assert stream.hear(capsys.readouterr().out)
-    assert heard == [step]
+    stream = TokenStream(lambda *step: heard.append(step), StepShape(2, 2, 9), vocabulary=10)
+    watched = [[-2.0, -3.5], [-4.0, -5.0]]
+    marks = [[n in (0, 4, 8) for n in range(9)], [False] * 9]
+    steps = [
+        (0, [3, -1], [-0.5, -1.25], watched, marks),
+        (1, [2, -1], [-0.5, -1.25], watched, [[True], [False]]),
+    ]
+    for step in steps:
+        trace.tell(stream.mark, *step)
+        assert stream.hear(capsys.readouterr().out)
+    assert heard == steps
 
 
 # -- results ---------------------------------------------------------------------------------

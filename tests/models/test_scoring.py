@@ -7,7 +7,7 @@ import pytest
 from models import tiny
 
 import volvelle as vv
-from volvelle.models.predicting import score
+from volvelle.models.scoring import score
 from volvelle.models.steering import Steered
 from volvelle.models.writing import generate_rows
 
@@ -108,3 +108,85 @@ def test_rows_that_know_different_depths_are_scored_whole():
     found = score(model, texts, known=[*shallow_known[:2], *deep_known[:2]])
     for one, text in zip(found, texts, strict=True):
         np.testing.assert_allclose(one, expected(hf, *text), atol=1e-3)
+
+
+# -- behind the text of the unsteered model --------------------------------------------------
+
+
+def sweep(family, strengths=(0.0, 0.02, 0.3, 0.6, 0.9), n=8, kind="resid_post", temperature=0.0):
+    """Write one prompt at several strengths, the first unsteered."""
+    model = tiny.wrapped(family)
+    ids = model.prompt_ids("she looked at")
+    rows = [[vv.Steer(direction(2, kind=kind), s)] for s in strengths]
+    steered = Steered(model, rows, [ids] * len(rows), n, keeping=True)
+    how = {"max_new_tokens": n, "temperature": temperature, "seeds": [3] * len(rows)}
+    found = generate_rows(model, [ids] * len(rows), steered, **how)
+    texts = [(ids, one.ids.tolist()) for one in found]
+    known = [steered.known.get(row) for row in range(len(rows))]
+    return model, texts, known, steered.beginning(0, found[0])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("kind", ["resid_post", "mlp_out"])
+def test_scores_behind_a_shared_beginning_equal_plain_transformers(family, kind):
+    model, texts, known, beginning = sweep(family, kind=kind)
+    # a window's cache forgets what a shorter text needs
+    assert (beginning is None) == (family == "gemma2")
+    found = score(model, texts, known=known, beginning=beginning)
+    for one, text in zip(found, texts, strict=True):
+        np.testing.assert_allclose(one, expected(tiny.hf(family), *text), atol=1e-3)
+
+
+def test_only_what_follows_the_shared_beginning_runs(monkeypatch):
+    from volvelle.models import scoring
+
+    model, texts, known, beginning = sweep("llama", temperature=0.7)
+    shared = [beginning.shared([*prompt, *text]) for prompt, text in texts]
+    assert shared[0] == len(beginning.ids)
+    assert len(set(shared)) > 1
+    monkeypatch.setattr(scoring, "PASS", 0)
+    read = []
+    stack = model.nnsight._module.model.layers[3]
+    hook = stack.register_forward_pre_hook(lambda _, given: read.append(given[0].shape[:2]))
+    try:
+        found = score(model, texts, known=known, beginning=beginning)
+    finally:
+        hook.remove()
+    # one token more than is not shared: the one that predicts the first of them
+    ends = [len(prompt) + len(text) for prompt, text in texts]
+    wanted = sum(end - min(s, end - 1) for s, end in zip(shared, ends, strict=True))
+    assert sum(rows * tokens for rows, tokens in read) == wanted
+    for one, text in zip(found, texts, strict=True):
+        np.testing.assert_allclose(one, expected(tiny.hf("llama"), *text), atol=1e-3)
+
+
+def test_a_beginning_behind_another_prompt_is_not_used():
+    model, texts, _, beginning = sweep("llama")
+    other = [(model.prompt_ids("he looked at"), text) for _, text in texts]
+    assert beginning.shared(other[0][0]) < len(other[0][0])
+    for one, text in zip(score(model, other, beginning=beginning), other, strict=True):
+        np.testing.assert_allclose(one, expected(tiny.hf("llama"), *text), atol=1e-3)
+
+
+@pytest.mark.parametrize("most", [10_000, 60, 1])
+def test_rows_are_divided_into_passes_that_run_few_tokens_twice(most):
+    from volvelle.models.scoring import PASS, _passes
+
+    rng = np.random.default_rng(0)
+    starts = rng.integers(5, 50, 12).tolist()
+    lengths = [50 + int(n) for n in rng.integers(0, 5, 12)]
+    found = _passes(lengths, starts, most)
+    assert sorted(n for group in found for n in group) == list(range(12))
+
+    def cost(groups):
+        sizes = [
+            len(group) * (max(lengths[n] for n in group) - min(starts[n] for n in group))
+            for group in groups
+        ]
+        assert all(size <= most or len(g) == 1 for size, g in zip(sizes, groups, strict=True))
+        return sum(sizes) + PASS * len(groups)
+
+    one_by_one = [[n] for n in range(12)]
+    assert cost(found) <= cost(one_by_one)
+    if most == 10_000:
+        assert cost(found) < cost([list(range(12))])

@@ -19,7 +19,7 @@ from volvelle.experiments.circle_vectors import class_vectors
 from volvelle.experiments.dual_parts import promoted_by
 from volvelle.experiments.dual_reading import read
 from volvelle.experiments.dual_sides import side
-from volvelle.models import predicting
+from volvelle.models import scoring
 from volvelle.models.remote_backend import SHIPPED, ProgressBackend
 from volvelle.models.remote_left import LeftBackend
 
@@ -145,7 +145,7 @@ VERBS = {
         m, ["a text that is long enough " * 20], [side(emotions(), "a")], lambda *_: None
     ),
     "promoted": lambda m: promoted_by(m, np.ones((2, tiny.WIDTH), np.float32)),
-    "score": lambda m: predicting.score(m, [([1, 2], [3, 4])]),
+    "score": lambda m: scoring.score(m, [([1, 2], [3, 4])]),
     "attached later": lambda m: m.submit(lambda: m.norm("embed"), detached=True).result(60),
     "next_token": lambda m: m.next_token("one", tokens=["a"]),
     "generate": lambda m: m.generate("one", max_new_tokens=3),

@@ -296,6 +296,33 @@ class Where:
             exclude = np.union1d(exclude, np.fromiter(special_ids, dtype=np.int64))
         return include, exclude, chosen.kept(n, negative=False)
 
+    def known_mask(
+        self,
+        ids: np.ndarray,
+        n: int,
+        special_ids: Iterable[int],
+        token_ids: dict[str, int] | None = None,
+    ) -> np.ndarray:
+        """Return which generated tokens are touched when they are known beforehand.
+
+        Parameters
+        ----------
+        ids : int array, shape (m,)
+            The first m tokens behind the prompt.
+        n : int
+            How many tokens would be generated.
+        special_ids, token_ids
+            As in `generated_tokens`.
+
+        Returns
+        -------
+        bool array, shape (m,)
+        """
+        m = len(ids)
+        include, exclude, kept = self.generated_tokens(max(n, m), special_ids, token_ids)
+        mask = self.generated_mask(max(n, m))[:m] | (np.isin(ids, include) & kept[:m])
+        return mask & ~np.isin(ids, exclude)
+
     @property
     def strings(self) -> tuple[str, ...]:
         """The strings among the token selections, for the tokenizer to resolve."""

@@ -21,15 +21,12 @@ if TYPE_CHECKING:
     import torch
 
     from volvelle.models.model import Model
-    from volvelle.models.steering import Known
 
 # Rows of a product with the unembedding, so that it stays below 200 MB.
 MOST_ROWS = 512
 # Directions of one request: 32 MB at width 1,024; the server splits them by itself.
 MOST_ROWS_SENT = 8192
 MOST_TOKENS = 4096
-# Logits (float32) of one scoring pass: 256 MB.
-MOST_LOGITS = 2**26
 
 
 def next_token(
@@ -106,70 +103,6 @@ def one_pass(model: Model, rows: Sequence[Sequence[int]], kept: int) -> dict[str
     if takes(model, "logits_to_keep"):
         inputs["logits_to_keep"] = kept
     return inputs
-
-
-def score(
-    model: Model,
-    rows: Sequence[tuple[Sequence[int], Sequence[int]]],
-    progress: Callable[[float, str], None] | None = None,
-    *,
-    known: Sequence[Known | None] = (),
-) -> list[np.ndarray]:
-    """Return the unsteered log-probability of every token of continuations.
-
-    Parameters
-    ----------
-    model : Model
-    rows : sequence of (prompt ids, continuation ids)
-    known : sequence of Known or None, optional
-        One per row: unsteered states that writing the row left behind, at least as many as it
-        has tokens but the last. The blocks they have passed do not run again, where all rows
-        of a batch have them.
-    progress : callable(fraction, text), optional
-
-    Returns
-    -------
-    list of array, float32, each shape (n_continuation,)
-        Natural log.
-    """
-    longest = max((len(written) for _, written in rows), default=0)
-    if not longest:
-        return [np.zeros(0, np.float32) for _ in rows]
-    per = max(1, MOST_LOGITS // (model.vocabulary * (longest + 1)))
-    found: list[np.ndarray] = []
-    for start in range(0, len(rows), per):
-        part = rows[start : start + per]
-        inputs = one_pass(model, [[*prompt, *written] for prompt, written in part], longest + 1)
-        width = inputs["input_ids"].shape[1]
-        kept = min(longest, width - 1)
-        skipped, states = _resumed(model, part, known[start : start + per], width)
-        logprobs = to_numpy(
-            model.run(trace.score, inputs, kept, skipped, states, only=set(skipped))
-        )
-        found += [
-            row[kept - len(written) :] for row, (_, written) in zip(logprobs, part, strict=True)
-        ]
-        model.report(progress, len(found) / len(rows), f"{len(found)} texts scored")
-    return found
-
-
-def _resumed(
-    model: Model,
-    rows: Sequence[tuple[Sequence[int], Sequence[int]]],
-    known: Sequence[Known | None],
-    width: int,
-) -> tuple[list[str], torch.Tensor | None]:
-    """Return the blocks that need not run, and the states they would give, left-padded."""
-    here = [one for one in known if one is not None]
-    if not here or len(here) < len(known) or len({one.depth for one in here}) > 1:
-        return [], None
-    states = here[0].states.new_zeros(len(here), width, here[0].states.shape[-1])
-    for row, one, (prompt, written) in zip(states, here, rows, strict=True):
-        # the last token's state is not known, and nothing is read from it; of a row that ended
-        # early more is known than is there
-        n = len(prompt) + len(written) - 1
-        row[width - 1 - n : width - 1] = one.states[:n]
-    return [f"{model.layout.blocks}.{n}" for n in range(here[0].depth)], states
 
 
 def neutral_text() -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from volvelle.models.job import Job
+    from volvelle.models.remote_stream import StepShape
     from volvelle.models.running import Runner
 
 T = TypeVar("T")
@@ -154,7 +155,7 @@ def run_there(
     body: Callable[..., T],
     args: tuple[Any, ...],
     on_step: Callable[..., None] | None,
-    step_shape: tuple[int, int],
+    step_shape: StepShape | None,
 ) -> T:
     """Run one body on the runner's server; `Runner.__call__` documents it."""
     here, args = how(), _alone(args)
@@ -163,9 +164,9 @@ def run_there(
     if here.left:
         return _leave(runner, body, args, here)
     stream, told = None, {}
-    if on_step is not None:
+    if on_step is not None and step_shape is not None:
         vocabulary = runner.lm._module.get_output_embeddings().weight.shape[0]  # noqa: SLF001 - nnsight's name
-        stream = TokenStream(on_step, *step_shape, vocabulary)
+        stream = TokenStream(on_step, step_shape, vocabulary)
         told = {"on_step": partial(trace.tell, stream.mark)}
 
     def once() -> T:

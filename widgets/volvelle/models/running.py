@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from volvelle.models.layout import Layout
     from volvelle.models.remote_status import RemoteRequest
+    from volvelle.models.remote_stream import StepShape
 
 T = TypeVar("T")
 
@@ -101,7 +102,7 @@ class Runner:
         on_block: Callable[[int], None] | None = None,
         only: Collection[str] | None = None,
         on_step: Callable[..., None] | None = None,
-        step_shape: tuple[int, int] = (0, 0),
+        step_shape: StepShape | None = None,
     ) -> T:
         """Run one body of `models.trace`; the caller is on the worker's thread.
 
@@ -116,11 +117,11 @@ class Runner:
         only : collection of str, optional
             Paths of the modules the body touches, beside the whole model: the others then run
             without nnsight's wrapper, which is faster.
-        on_step : callable(step, ids, logprobs, watched), optional
+        on_step : callable(step, ids, logprobs, watched, touched), optional
             Passed to the body, which calls it with every token; from a server the calls come by
             lines of its log.
-        step_shape : tuple of int
-            Rows and watched tokens of a step, which those lines must have.
+        step_shape : StepShape, optional
+            What those lines must hold.
         """
         if self.remote:
             from volvelle.models.remote_run import run_there

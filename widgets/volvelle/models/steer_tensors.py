@@ -49,6 +49,7 @@ def lay_out(
     *,
     n: int = 0,
     padded: str = "left",
+    forced: Sequence[np.ndarray] = (),
 ) -> Plan:
     """Lay out each row's steers for one batch.
 
@@ -63,6 +64,8 @@ def lay_out(
         Tokens to generate.
     padded : {"left", "right"}
         On which side the batch's prompts are padded.
+    forced : sequence of int array, optional
+        Of each row, tokens that are read behind its prompt in the same pass, as generated ones.
 
     Returns
     -------
@@ -79,7 +82,7 @@ def lay_out(
     Rows share an op where their steers have the same method at the same site and the same
     number in the row, so that a sweep of strengths and placebos is one op.
     """
-    builder = _Builder(rows, prompts, model, n, padded)
+    builder = _Builder(rows, prompts, model, n, padded=padded, forced=forced)
     for row, steers in enumerate(rows):
         slots: dict[tuple[str, str], int] = {}
         for owner, steer in enumerate(steers):
@@ -102,14 +105,18 @@ class _Builder:
         prompts: Sequence[tuple[np.ndarray, np.ndarray]],
         model: Model,
         n: int,
+        *,
         padded: str,
+        forced: Sequence[np.ndarray],
     ) -> None:
         self.n_rows = len(rows)
         self.prompts = prompts
         self.model = model
         self.n = n
         self.padded = padded
-        self.width = max((len(ids) for ids, _ in prompts), default=0)
+        self.forced = list(forced) or [np.zeros(0, dtype=np.int64)] * len(rows)
+        lengths = (len(ids) + len(f) for (ids, _), f in zip(prompts, self.forced, strict=True))
+        self.width = max(lengths, default=0)
         self.sites: dict[tuple[str, str], Site] = {}
         self.names: dict[tuple[str, str], str] = {}
         # site -> op key -> row -> (owner, part)
@@ -245,9 +252,11 @@ class _Builder:
         for row, part in parts.items():
             where = part.where
             mask = self._prompt_mask(where, row)
-            start = self.width - len(mask) if self.padded == "left" else 0
-            prompt[row, start : start + len(mask)] = mask
             strings = {s: self.model.token_id(s) for s in where.strings}
+            forced = where.known_mask(self.forced[row], self.n, self.model.special_ids, strings)
+            read = np.concatenate([mask, forced])
+            start = self.width - len(read) if self.padded == "left" else 0
+            prompt[row, start : start + len(read)] = read
             generated[row] = where.generated_mask(self.n)
             found = where.generated_tokens(self.n, self.model.special_ids, strings)
             include[row], exclude[row], kept[row] = found

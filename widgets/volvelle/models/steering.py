@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from volvelle.compute.points import Point
 from volvelle.compute.steers import HeadScale, Steer
+from volvelle.models.scoring import Beginning, Known
 from volvelle.models.steer_tensors import lay_out
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from volvelle.models.model import Model
     from volvelle.models.steer_tensors import Plan
+    from volvelle.models.writing import Generation
 
 AnySteer = Steer | HeadScale
 
@@ -48,21 +50,6 @@ class Applied:
         return {point: size[0] / size[1] for point, size in self.sizes.items()}
 
 
-class Known(NamedTuple):
-    """States of a row that steering left alone, kept while it was written.
-
-    Attributes
-    ----------
-    depth : int
-        Blocks they have passed.
-    states : torch.Tensor, shape (n_tokens - 1, d)
-        Of prompt and continuation, but for the last token, which is never read.
-    """
-
-    depth: int
-    states: torch.Tensor
-
-
 class Steered:
     """The steers of some rows: laid out for the rows that run together, noted afterwards.
 
@@ -78,8 +65,11 @@ class Steered:
     noting : bool
         Whether to measure what is applied.
     keeping : bool
-        Whether to keep the states that reach the first steered place, of models that run here:
-        nothing has been steered there yet, so that `predicting.score` can go on from them.
+        Whether to keep what `scoring.score` can go on from, of models that run here: the states
+        that reach the first steered place, where nothing has been steered yet, and all rows'
+        keys and values.
+    forced : sequence of sequence of int, optional
+        Of each row, tokens that are read behind its prompt in the same pass, as generated ones.
 
     Attributes
     ----------
@@ -97,6 +87,7 @@ class Steered:
         *,
         noting: bool = False,
         keeping: bool = False,
+        forced: Sequence[Sequence[int]] = (),
     ) -> None:
         self.model = model
         self.rows = [list(row) for row in rows]
@@ -106,6 +97,8 @@ class Steered:
         self.applied: dict[int, Applied] = {}
         self.known: dict[int, Known] = {}
         self._plans: dict[tuple[int, ...], Plan] = {}
+        self._caches: dict[int, tuple[Any, int, int]] = {}
+        self._forced = [np.asarray(tokens, dtype=np.int64) for tokens in forced]
         special = np.asarray(model.special_ids, dtype=np.int64)
         # keyed by the object: a sweep shares one prompt
         seen: dict[int, tuple[np.ndarray, np.ndarray]] = {}
@@ -123,6 +116,7 @@ class Steered:
             [self._prompts[n] for n in members],
             self.model,
             n=self.n,
+            forced=[self._forced[n] for n in members] if self._forced else (),
         )
         self._plans[tuple(members)] = plan
         return [
@@ -167,17 +161,23 @@ class Steered:
                 sizes[point] = size
             self.applied[n] = Applied(masks, sizes)
 
-    def keep(self, members: Sequence[int], before: Sequence[torch.Tensor]) -> None:
-        """Keep the states that reached the first steered place.
+    def keep(self, members: Sequence[int], before: Sequence[torch.Tensor], cache: Any) -> None:
+        """Keep what a run of some rows left behind.
 
         Parameters
         ----------
         members : sequence of int
             The rows that ran together.
         before : sequence over passes of torch.Tensor, shape (rows, tokens, d)
+            The states that reached the first steered place.
+        cache : transformers Cache or None
+            Their keys and values.
         """
         import torch
 
+        padded = max(len(self._prompts[n][0]) for n in members)
+        for b, n in enumerate(members):
+            self._caches[n] = (cache, b, padded - len(self._prompts[n][0]))
         plan = self._plans[tuple(members)]
         depth = depth_of(self.model, *plan.sites[0][:2]) if plan.sites and before else 0
         if not depth:
@@ -187,6 +187,19 @@ class Steered:
         for b, n in enumerate(members):
             prompt = before[0][b, width - len(self._prompts[n][0]) :]
             self.known[n] = Known(depth, torch.cat([prompt, written[b]]))
+
+    def beginning(self, n: int, written: Generation) -> Beginning | None:
+        """Return what an unsteered row left behind for others that begin as it does.
+
+        Parameters
+        ----------
+        n : int
+            Its number; none of its steers had a strength.
+        written : Generation
+            What it wrote.
+        """
+        cache, b, start = self._caches.get(n, (None, 0, 0))
+        return Beginning.of(written, cache, b, start)
 
 
 def depth_of(model: Model, path: str, io: str) -> int:

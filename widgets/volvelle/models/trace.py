@@ -224,7 +224,7 @@ def steer(lm: Any, sites: list[tuple[str, str, dict[str, Any]]], here: dict[str,
     """Turn the states of one forward pass, in the order of the sites.
 
     `here` describes the pass, as `trace_math.steer` takes it: ``step`` 0 for the prompt, then
-    one per generated token; ``ids`` (rows, tokens) and ``real``, left-padded; ``ended`` (rows,);
+    one per generated token; ``ids`` (rows, tokens), left-padded; ``ended`` (rows,);
     ``notes``, a list that gets what was applied, or None; ``before``, a list that gets the
     states of the first site as they come where they come as a tensor, or None.
     """
@@ -238,6 +238,13 @@ def steer(lm: Any, sites: list[tuple[str, str, dict[str, Any]]], here: dict[str,
         steered = turned(rows, payload, here)
         if steered is not rows:
             rows[:] = steered
+
+
+def only_prompt(inputs: dict[str, Any], device: Any) -> dict[str, Any]:
+    """Describe the one pass of a run that generates nothing, as `steer` takes it."""
+    seen = inputs["input_ids"].to(device)
+    ended = torch.zeros(len(seen), dtype=torch.bool, device=device)
+    return {"step": 0, "ids": seen, "ended": ended, "notes": None}
 
 
 def draw(
@@ -269,13 +276,25 @@ def draw(
     return (logp / temperature - race.log().to(logp.device)[of_row]).argmax(-1)
 
 
-def tell(
-    mark: str, step: int, ids: list[int], logprobs: list[float], watched: list[list[float]]
+def tell(  # noqa: PLR0917 - the arguments of a step's callback
+    mark: str,
+    step: int,
+    ids: list[int],
+    logprobs: list[float],
+    watched: list[list[float]],
+    touched: list[list[bool]],
 ) -> None:
-    """Print one step as a line of numbers: a server's log is what comes back while it runs."""
+    """Print one step as a line of numbers: a server's log is what comes back while it runs.
+
+    Which tokens were touched goes as one hexadecimal number a row, the first token its highest
+    bit, in as many digits as the tokens need.
+    """
     flat = [f"{p:.7g}" for p in logprobs]
     for row in watched:
         flat += [f"{p:.7g}" for p in row]
+    for marks in touched:
+        bits = "".join("1" if on else "0" for on in marks)
+        flat.append(f"{int(bits, 2):0{(len(bits) + 3) // 4}x}")
     print(" ".join([mark, str(step), *map(str, ids), *flat]) + "\n", end="")  # noqa: T201
 
 
@@ -284,12 +303,10 @@ def write(
     inputs: dict[str, Any],
     sites: list[tuple[str, str, dict[str, Any]]],
     settings: dict[str, Any],
-    on_step: Callable[[int, list[int], list[float], list[list[float]]], None] | None = None,
+    on_step: Callable[..., None] | None = None,
     *,
     backend: Any = None,
-) -> tuple[
-    list[torch.Tensor], list[torch.Tensor], list[torch.Tensor], list[list[Any]], list[torch.Tensor]
-]:
+) -> tuple[list[Any], ...]:
     """Generate rows together, steered, each drawing its own tokens.
 
     The token is drawn here and forced on the generation loop by its logits, so that the same
@@ -304,10 +321,11 @@ def write(
         ``n`` steps, ``temperature``, ``seeds`` and which of them each row draws from
         (``of_row``, a tensor), ``eos`` and ``watch`` (tensors of ids: what ends a row, whose
         probabilities are kept), ``noting`` (whether to note what steering did), ``keeping``
-        (whether to keep the states that reach the first site), ``generate`` (arguments of the
-        loop).
-    on_step : callable(step, ids, logprobs, watched), optional
-        Called with every step's tokens, -1 for rows that ended; may raise to end it all.
+        (whether to keep the states that reach the first site, and the keys and values),
+        ``generate`` (arguments of the loop).
+    on_step : callable(step, ids, logprobs, watched, touched), optional
+        Called with every step's tokens, -1 for rows that ended, and, where steering is noted,
+        which of the tokens read it touched; may raise to end it all.
 
     Returns
     -------
@@ -319,6 +337,8 @@ def write(
     notes : list over steps of list over sites
     before : list of torch.Tensor, each (rows, tokens, d)
         What reached the first site, padding too; empty unless kept.
+    cache : list of one Cache
+        Keys and values of what was read; empty unless kept, or where there are none.
     """
     with torch.no_grad(), lm.generate(**inputs, **settings["generate"], backend=backend) as run:
         ids = nnsight.save([])
@@ -326,19 +346,23 @@ def write(
         watched = nnsight.save([])
         notes = nnsight.save([])
         before = nnsight.save([])
+        cache = nnsight.save([])
         device = lm.device
         places = moved(sites, device)
         noise = [torch.Generator().manual_seed(seed) for seed in settings["seeds"]]
         of_row = settings["of_row"].to(device)
-        seen, real = inputs["input_ids"].to(device), inputs["attention_mask"].bool().to(device)
+        seen = inputs["input_ids"].to(device)
         eos, watch = settings["eos"].to(device), settings["watch"].to(device)
         ended = torch.zeros(len(seen), dtype=torch.bool, device=device)
         for step in run.iter[: settings["n"]]:
             noted = [] if settings["noting"] else None
-            here = {"step": step, "ids": seen, "real": real, "ended": ended, "notes": noted}
+            here = {"step": step, "ids": seen, "ended": ended, "notes": noted}
             here["before"] = before if settings["keeping"] else None
             steer(lm, places, here)
-            logits = lm.output.logits[:, -1]
+            out = lm.output
+            logits = out.logits[:, -1]
+            if step == 0 and settings["keeping"] and getattr(out, "past_key_values", None):
+                cache.append(out.past_key_values)
             logp = logits.float().log_softmax(-1)
             chosen = draw(logp, settings["temperature"], noise, of_row)
             logprob = logp.gather(-1, chosen[:, None])[:, 0]
@@ -349,47 +373,54 @@ def write(
             watched.append(logp[:, watch])
             notes.append(moved(noted, "cpu"))
             ended = ended | torch.isin(chosen, eos)
-            seen, real = chosen[:, None], ~ended[:, None]
+            seen = chosen[:, None]
             if on_step is not None:
-                on_step(step, ids[-1].tolist(), logprob.tolist(), watched[-1].tolist())
+                marks = touched_in(noted)
+                told = (ids[-1], logprob, watched[-1])
+                on_step(step, *(part.tolist() for part in told), marks)
             if bool(ended.all()):
                 break
-    return ids, logprobs, watched, notes, before
+    return ids, logprobs, watched, notes, before, cache
+
+
+def touched_in(noted: list[Any] | None) -> list[list[bool]]:
+    """Return which tokens any steer of one pass touched, per row; empty where none was noted."""
+    masks = [mask for site, _ in noted or [] for mask in site]
+    return torch.stack(masks).any(0).tolist() if masks else []
 
 
 def score(
     lm: Any,
     inputs: dict[str, Any],
-    kept: int,
-    skipped: Sequence[str] = (),
-    states: torch.Tensor | None = None,
+    sites: list[tuple[str, str, dict[str, Any]]],
+    written: torch.Tensor,
+    known: tuple[Sequence[str], torch.Tensor | None] = ((), None),
     *,
     backend: Any = None,
 ) -> torch.Tensor:
-    """Return natural-log probabilities of the last tokens of each row, unsteered.
+    """Return natural-log probabilities of the tokens that follow the last ones read.
 
     Parameters
     ----------
     inputs : dict
-        Left-padded, so that all rows end together.
-    kept : int
-        How many last tokens to score; at least one token stands before them.
-    skipped : sequence of str
-        Paths of the first blocks, which need not run because what the last of them gives is
-        known; blocks that give a tensor, not a tuple.
-    states : torch.Tensor, shape (rows, tokens, d), optional
-        What it gives.
+        What is read: each row but the last token it is scored for.
+    written : torch.Tensor, int64, shape (rows, kept)
+        The token that follows each of the last `kept` ones; any token where there is none.
+    known : (sequence of str, torch.Tensor)
+        Paths of the first blocks, which need not run, and what the last of them gives, shape
+        (rows, tokens, d); blocks that give a tensor, not a tuple.
 
     Returns
     -------
     torch.Tensor, float32, shape (rows, kept)
     """
     with torch.no_grad(), lm.trace(**inputs, backend=backend):
-        for path in skipped:
-            lm.get(path).skip(states)
-        logits = lm.output.logits[:, -kept - 1 : -1].float()
-        written = inputs["input_ids"][:, -kept:, None].to(logits.device)
-        logprobs = nnsight.save(logits.gather(-1, written)[..., 0] - logits.logsumexp(-1))
+        for path in known[0]:
+            lm.get(path).skip(known[1])
+        steer(lm, moved(sites, lm.device), only_prompt(inputs, lm.device))
+        logits = lm.output.logits[:, -written.shape[1] :].float()
+        asked = written[..., None].to(logits.device)
+        logprobs = nnsight.save(logits.gather(-1, asked)[..., 0] - logits.logsumexp(-1))
     return logprobs  # noqa: RET504 - nnsight hands saved values back by name
 
 
@@ -410,10 +441,7 @@ def predict(
         Over the whole vocabulary, in nats; empty where all of it is returned.
     """
     with torch.no_grad(), lm.trace(**inputs, backend=backend):
-        seen, real = inputs["input_ids"].to(lm.device), inputs["attention_mask"].bool()
-        ended = torch.zeros(len(seen), dtype=torch.bool, device=lm.device)
-        here = {"step": 0, "ids": seen, "real": real, "ended": ended, "notes": None}
-        steer(lm, moved(sites, lm.device), here)
+        steer(lm, moved(sites, lm.device), only_prompt(inputs, lm.device))
         scores = lm.output.logits[:, -1].float().log_softmax(-1)
         entropy = scores.new_empty(0)
         if tokens is not None:

@@ -9,12 +9,15 @@ import numpy as np
 
 from volvelle.models import trace
 from volvelle.models.capture import left_padded
+from volvelle.models.remote_stream import StepShape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from volvelle.compute.points import Point
     from volvelle.models.model import Model
+
+    OnStep = Callable[[int, list[int], list[float], list[list[float]], list[list[bool]]], None]
 
 # Tokens (prompt and continuation, with padding) that are generated together.
 MOST_TOKENS = 8192
@@ -64,11 +67,15 @@ class Step(NamedTuple):
         Natural log of each token's probability.
     watched : list of list of float
         Natural log of the watched tokens' probabilities, per row.
+    touched : list of list of bool
+        Which of the tokens that the pass read were steered, per row: the prompt's at step 0
+        (left-padded), then the token of the step before. Empty where nothing is noted.
     """
 
     ids: list[int]
     logprobs: list[float]
     watched: list[list[float]]
+    touched: list[list[bool]]
 
 
 def row_seed(seed: int, sample: int) -> int:
@@ -94,8 +101,8 @@ class Steering(Protocol):
         """Take what was applied, per pass and site, where `noting` asked for it."""
         ...
 
-    def keep(self, members: Sequence[int], before: Sequence[Any], /) -> None:
-        """Take the states that reached the first site, per pass, where `keeping` asked for it."""
+    def keep(self, members: Sequence[int], before: Sequence[Any], cache: Any, /) -> None:
+        """Take, where `keeping` asked, what reached the first site per pass, and the cache."""
         ...
 
 
@@ -162,13 +169,13 @@ def generate_rows(
             settings["seeds"] = list(dict.fromkeys(drawn))
             settings["of_row"] = torch.tensor([settings["seeds"].index(s) for s in drawn])
             located = sites(model, steers(members) if steers is not None else ())
-            ids, logprobs, watched, notes, before = _together(
+            ids, logprobs, watched, notes, kept = _together(
                 model, [rows[n] for n in members], located, settings, stream.of(number)
             )
             if steers is not None and steers.noting:
                 steers.note(members, notes)
             if steers is not None and steers.keeping:
-                steers.keep(members, before)
+                steers.keep(members, *kept)
             for n, *row in zip(members, ids, logprobs, watched, strict=True):
                 found[n] = _generation(model, rows[n], *row)
         return [found[n] for n in range(len(rows))]
@@ -209,15 +216,13 @@ class _Stream:
         self.model, self.groups, self.n = model, groups, n
         self.on_token, self.on_step, self.progress = on_token, on_step, progress
 
-    def of(self, number: int) -> Callable[[int, list[int], list[float], list[list[float]]], None]:
+    def of(self, number: int) -> OnStep:
         """Return the callback of one group's trace."""
 
-        def on_step(
-            step: int, ids: list[int], logprobs: list[float], watched: list[list[float]]
-        ) -> None:
+        def on_step(step: int, *columns: Any) -> None:
             group = self.groups[number]
             # without the twin of `_filled`
-            wrote = Step(ids[: len(group)], logprobs[: len(group)], watched[: len(group)])
+            wrote = Step(*(column[: len(group)] for column in columns))
             fraction = (number + (step + 1) / self.n) / len(self.groups)
             self.model.report(self.progress, fraction, f"{step + 1} of {self.n} tokens")
             if self.on_token is not None:
@@ -268,8 +273,8 @@ def _together(
     rows: Sequence[Sequence[int]],
     located: list[tuple[str, str, dict[str, Any]]],
     settings: dict[str, Any],
-    on_step: Callable[[int, list[int], list[float], list[list[float]]], None],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[list[Any]], list[Any]]:
+    on_step: OnStep,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[list[Any]], tuple[list[Any], Any]]:
     import torch
 
     settings = settings | {
@@ -290,17 +295,21 @@ def _together(
         },
     }
     inputs = left_padded(rows, model.pad_id)
-    *kept, notes, before = model.run(
+    *drawn, notes, before, cache = model.run(
         trace.write,
         inputs,
         located,
         settings,
         only={path for path, *_ in located},
         on_step=on_step,
-        step_shape=(len(rows), len(settings["watch"])),
+        step_shape=StepShape(
+            len(rows),
+            len(settings["watch"]),
+            inputs["input_ids"].shape[1] if settings["noting"] and located else 0,
+        ),
     )
-    ids, logprobs, watched = (torch.stack(steps, 1).cpu().numpy() for steps in kept)
-    return ids, logprobs, watched, notes, before
+    ids, logprobs, watched = (torch.stack(steps, 1).cpu().numpy() for steps in drawn)
+    return ids, logprobs, watched, notes, (before, cache[0] if cache else None)
 
 
 def _generation(

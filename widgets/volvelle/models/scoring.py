@@ -1,0 +1,311 @@
+"""How likely given texts are: to the unsteered model, or under the steers that would write them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from volvelle.models import trace
+from volvelle.models.capture import to_numpy
+from volvelle.models.predicting import one_pass, takes
+from volvelle.models.prefix import new_cache
+from volvelle.models.writing import sites
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import torch
+
+    from volvelle.models.model import Model
+    from volvelle.models.steering import Steered
+    from volvelle.models.writing import Generation
+
+    Text = tuple[Sequence[int], Sequence[int]]
+    Progress = Callable[[float, str], None] | None
+
+# Logits (float32) of one pass: 256 MB.
+MOST_LOGITS = 2**26
+# A pass costs as much as so many more tokens in it (the demo model, two cores).
+PASS = 20
+
+
+class Known(NamedTuple):
+    """States of a row that steering left alone, kept while it was written.
+
+    Attributes
+    ----------
+    depth : int
+        Blocks they have passed.
+    states : torch.Tensor, shape (n_tokens - 1, d)
+        Of prompt and continuation, but for the last token, which is never read.
+    """
+
+    depth: int
+    states: torch.Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Beginning:
+    """An unsteered text that was written here, for texts that begin as it does.
+
+    Attributes
+    ----------
+    ids : int array, shape (n_read,)
+        What was read of it: prompt and continuation but for the last token.
+    n_prompt : int
+    logprobs : float array, shape (n_written,)
+        Of its continuation.
+    layers : list of (keys, values), torch.Tensor, shape (1, heads, n_read, d_head)
+    """
+
+    ids: np.ndarray
+    n_prompt: int
+    logprobs: np.ndarray
+    layers: list[tuple[torch.Tensor, torch.Tensor]]
+
+    @classmethod
+    def of(cls, written: Generation, cache: Any, row: int, start: int) -> Beginning | None:
+        """Take one row out of a cache; None where a beginning of it is not exact.
+
+        Parameters
+        ----------
+        written : Generation
+        cache : transformers Cache or None
+        row : int
+        start : int
+            Padding before its prompt.
+        """
+        from transformers.cache_utils import DynamicLayer
+
+        # windows and recurrent states forget what a shorter text still needs
+        if not all(type(layer) is DynamicLayer for layer in getattr(cache, "layers", [None])):
+            return None
+        ids = np.concatenate([written.prompt_ids, written.ids])[:-1]
+        place = (slice(row, row + 1), slice(None), slice(start, start + len(ids)))
+        layers = [(layer.keys[place], layer.values[place]) for layer in cache.layers]
+        return cls(ids, len(written.prompt_ids), written.logprobs, layers)
+
+    def shared(self, ids: Sequence[int]) -> int:
+        """Return with how many of its tokens another text begins."""
+        n = min(len(ids), len(self.ids))
+        differ = np.flatnonzero(np.asarray(ids[:n]) != self.ids[:n])
+        return int(differ[0]) if len(differ) else n
+
+    def cache(self, model: Model, n_tokens: int, n_rows: int) -> Any:
+        """Return its first tokens' keys and values, as the past of several rows."""
+        cache = new_cache(model.nnsight._module)  # noqa: SLF001 - nnsight's name
+        for layer, (keys, values) in zip(cache.layers, self.layers, strict=True):
+            layer.lazy_initialization(keys, values)
+            # views: a block that is skipped has no need of copies, the others make their own
+            layer.keys = keys[:, :, :n_tokens].expand(n_rows, -1, -1, -1)
+            layer.values = values[:, :, :n_tokens].expand(n_rows, -1, -1, -1)
+        return cache
+
+
+def score(
+    model: Model,
+    rows: Sequence[Text],
+    progress: Progress = None,
+    *,
+    known: Sequence[Known | None] = (),
+    beginning: Beginning | None = None,
+) -> list[np.ndarray]:
+    """Return the unsteered log-probability of every token of continuations.
+
+    Parameters
+    ----------
+    model : Model
+    rows : sequence of (prompt ids, continuation ids)
+    progress : callable(fraction, text), optional
+    known : sequence of Known or None, optional
+        One per row: unsteered states that writing the row left behind, at least as many as it
+        has tokens but the last. The blocks they have passed do not run again, where all rows
+        of a batch have them.
+    beginning : Beginning, optional
+        A text the unsteered model wrote behind the same prompt: of a row, only what follows the
+        tokens it shares with that text runs.
+
+    Returns
+    -------
+    list of array, float32, each shape (n_continuation,)
+        Natural log.
+    """
+    states = list(known) or [None] * len(rows)
+    if beginning is None or not all(beginning.shared(prompt) == len(prompt) for prompt, _ in rows):
+        return _whole(model, rows, states, progress)
+    return _behind(model, rows, states, beginning, progress)
+
+
+def score_steered(
+    model: Model, rows: Sequence[Text], steered: Steered, progress: Progress = None
+) -> list[np.ndarray]:
+    """Return the log-probability of every token of continuations under steers.
+
+    Parameters
+    ----------
+    model : Model
+    rows : sequence of (prompt ids, continuation ids)
+    steered : Steered
+        Each row's steers, made with ``forced=``: its continuation but for the last token.
+    progress : callable(fraction, text), optional
+
+    Returns
+    -------
+    list of array, float32, each shape (n_continuation,)
+        Natural log: of each token given those before it, steered where generated tokens are.
+    """
+    return _whole(model, rows, [None] * len(rows), progress, steered)
+
+
+def _whole(
+    model: Model,
+    rows: Sequence[Text],
+    known: Sequence[Known | None],
+    progress: Progress,
+    steered: Steered | None = None,
+) -> list[np.ndarray]:
+    """Score rows from their first token, left-padded."""
+    longest = max((len(written) for _, written in rows), default=0)
+    if not longest:
+        return [np.zeros(0, np.float32) for _ in rows]
+    per = max(1, MOST_LOGITS // (model.vocabulary * longest))
+    found: list[np.ndarray] = []
+    for start in range(0, len(rows), per):
+        part = rows[start : start + per]
+        members = list(range(start, start + len(part)))
+        inputs = one_pass(model, [[*prompt, *written][:-1] for prompt, written in part], longest)
+        width = inputs["input_ids"].shape[1]
+        resumed = _resumed(
+            model, known[start : start + per], [len(p) + len(w) - 1 for p, w in part], width
+        )
+        located = sites(model, steered(members) if steered is not None else ())
+        logprobs = model.run(
+            trace.score,
+            inputs,
+            located,
+            _table([written for _, written in part], longest, left=True),
+            resumed,
+            only={*resumed[0], *(path for path, *_ in located)},
+        )
+        found += [
+            row[longest - len(written) :]
+            for row, (_, written) in zip(to_numpy(logprobs), part, strict=True)
+        ]
+        model.report(progress, len(found) / len(rows), f"{len(found)} texts scored")
+    return found
+
+
+def _behind(
+    model: Model,
+    rows: Sequence[Text],
+    known: Sequence[Known | None],
+    beginning: Beginning,
+    progress: Progress,
+) -> list[np.ndarray]:
+    """Score rows behind what they share with a text whose keys and values are there."""
+    import torch
+
+    texts = [[*prompt, *written] for prompt, written in rows]
+    # the last shared token runs again, for what it predicts; the last token is never read
+    starts = [min(beginning.shared(text), len(text) - 1) - 1 for text in texts]
+    found: dict[int, np.ndarray] = {}
+    most = MOST_LOGITS // model.vocabulary
+    for members in _passes([len(text) - 1 for text in texts], starts, most):
+        start = min(starts[n] for n in members)
+        tails = [texts[n][start:] for n in members]
+        width = max(len(tail) for tail in tails) - 1
+        inputs: dict[str, Any] = {
+            "input_ids": _table([tail[:-1] for tail in tails], width),
+            "past_key_values": beginning.cache(model, start, len(members)),
+        }
+        if takes(model, "position_ids"):
+            inputs["position_ids"] = torch.arange(start, start + width).expand(len(members), -1)
+        resumed = _resumed(
+            model, [known[n] for n in members], [len(tail) - 1 for tail in tails], width, start
+        )
+        written = _table([tail[1:] for tail in tails], width)
+        scored = to_numpy(
+            model.run(trace.score, inputs, [], written, resumed, only=set(resumed[0]))
+        )
+        for n, tail, row in zip(members, tails, scored, strict=True):
+            before = beginning.logprobs[: start + 1 - beginning.n_prompt]
+            found[n] = np.concatenate([before, row[: len(tail) - 1]]).astype(np.float32)
+        model.report(progress, len(found) / len(rows), f"{len(found)} texts scored")
+    return [found[n] for n in range(len(rows))]
+
+
+def _passes(lengths: Sequence[int], starts: Sequence[int], most: int) -> list[list[int]]:
+    """Divide rows into passes so that few tokens run twice or as padding.
+
+    Rows of a pass begin together, where the first of them has to. The cheapest division of the
+    rows in the order of their beginnings, a pass counted as `PASS` tokens.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Where each row ends.
+    starts : sequence of int
+        Where it may begin.
+    most : int
+        Tokens of a pass, padding included; a longer row is a pass of its own.
+    """
+    order = sorted(range(len(starts)), key=lambda n: -starts[n])
+    cost, cut = [0.0], [0]
+    for stop in range(1, len(order) + 1):
+        best, end = (np.inf, 0), 0
+        for first in range(stop - 1, -1, -1):
+            end = max(end, lengths[order[first]])
+            tokens = (stop - first) * (end - starts[order[stop - 1]])
+            if tokens > most and first < stop - 1:
+                break
+            best = min(best, (cost[first] + tokens + PASS, first))
+        cost.append(best[0])
+        cut.append(best[1])
+    found, stop = [], len(order)
+    while stop:
+        found.append(order[cut[stop] : stop])
+        stop = cut[stop]
+    return found[::-1]
+
+
+def _resumed(
+    model: Model, known: Sequence[Known | None], reads: Sequence[int], width: int, start: int = -1
+) -> tuple[list[str], torch.Tensor | None]:
+    """Return the blocks that need not run, and the states they would give.
+
+    Parameters
+    ----------
+    known : sequence of Known or None
+    reads : sequence of int
+        Tokens each row reads.
+    width : int
+        Of the batch.
+    start : int
+        The first token the rows read, padded on the right behind their last; -1 for all of
+        them, padded on the left.
+    """
+    here = [one for one in known if one is not None]
+    if not here or len(here) < len(known) or len({one.depth for one in here}) > 1:
+        return [], None
+    states = here[0].states.new_zeros(len(here), width, here[0].states.shape[-1])
+    for row, one, n in zip(states, here, reads, strict=True):
+        # of a row that ended early more is known than is there
+        if start < 0:
+            row[width - n :] = one.states[:n]
+        else:
+            row[:n] = one.states[start : start + n]
+    return [f"{model.layout.blocks}.{n}" for n in range(here[0].depth)], states
+
+
+def _table(rows: Sequence[Sequence[int]], width: int, *, left: bool = False) -> torch.Tensor:
+    """Return ids as a table, int64 (rows, width), filled up with the first token there is."""
+    import torch
+
+    table = torch.zeros(len(rows), width, dtype=torch.long)
+    for n, row in enumerate(rows):
+        table[n, width - len(row) if left else 0 : None if left else len(row)] = torch.tensor(
+            list(row), dtype=torch.long
+        )
+    return table
