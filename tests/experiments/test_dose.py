@@ -7,7 +7,7 @@ import pytest
 from models import tiny
 
 import volvelle as vv
-from volvelle.experiments.dose import spellings
+from volvelle.experiments.dose import answer_of
 
 D = tiny.WIDTH
 
@@ -128,7 +128,7 @@ def test_the_sentence_tells_effect_placebos_control_and_the_reversed_question(re
     ("arguments", "said"),
     [
         ({"answers": ["y"]}, "at least two"),
-        ({"answers": ("yes", "no")}, "more than one token of llama"),
+        ({"answers": ("yes", " ")}, "not empty"),
         ({"steers": {}}, "steers is empty"),
         ({"steers": [direction(0, name="a"), direction(1, name="a")]}, "two concepts are named"),
         ({"placebos": 3}, "did you mean 'placebo'"),
@@ -150,12 +150,22 @@ def test_an_unknown_curve_names_what_there_is(result):
 
 
 def test_answers_count_in_every_single_token_spelling(model):
-    assert [model.tokenizer.decode([i]) for i in spellings(model, "yes")] == [
-        "yes",
-        " yes",
-        "Yes",
-        " Yes",
-    ]
+    assert answer_of(model, "yes").strings == ("yes", " yes", "Yes", " Yes") == vv.spellings("yes")
+
+
+def test_an_answer_of_several_tokens_counts_whole_in_every_spelling(small):
+    steer = vv.Steer(direction(1), 0.8)
+    found = vv.dose(small, "so? ", steer, (1,), ("ab", "n"), placebo=1)
+    assert found.spellings == (("ab", " ab", "Ab", " Ab"), ("n", "N"))
+    total = 0.0
+    for spelled in found.spellings[0]:
+        # the letters are put there one by one, each steered as the prompt is
+        parts = [small.next_token("so? " + spelled[:n], steer, tokens=[spelled[n]]) for n in
+                 range(len(spelled))]  # fmt: skip
+        total += float(np.exp(np.sum(parts)))
+    frame = found.to_pandas()
+    row = frame[(frame.kind == "steered") & (frame.strength == 1)]
+    assert float(row["P(ab)"].iloc[0]) == pytest.approx(total, rel=1e-3)
 
 
 def test_placebos_rise_too_and_the_result_shows_it(model):

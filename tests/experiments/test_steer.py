@@ -281,7 +281,13 @@ def test_an_unknown_row_or_measure_names_what_there_is(run):
     [
         ({"samples": 2}, "would be the same text"),
         ({"placebo": -1}, "placebo=-1"),
-        ({"watch": ["two letters"]}, "tokens of llama"),
+        ({"watch": [""]}, "which has no tokens"),
+        ({"watch": [1.5]}, "an answer is a text"),
+        ({"watch": [()]}, "without a spelling"),
+        ({"watch": [9999]}, "outside llama"),
+        ({"watch": ["perplexity"]}, "also a measure's name"),
+        ({"watch": [("a", "b"), ("a", "c")]}, "two answers are named 'a'"),
+        ({"watch": 1.5}, "is no answer"),
         ({"strengths": (float("inf"),)}, "finite"),
         ({"steers": []}, "steers is empty"),
         ({"strenghts": (1,)}, "did you mean 'strengths'"),
@@ -371,3 +377,137 @@ def test_probabilities_are_short_and_keep_two_digits_that_count(value, said):
     from volvelle.experiments.steering_summary import short
 
     assert short(value) == said
+
+
+# -- answers and marks -----------------------------------------------------------------------
+
+WHERE = {
+    "everywhere": vv.Where(),
+    "only the prompt": vv.Where(generated="none"),
+    "only what is generated": vv.Where(prompt="none"),
+    "one place": vv.Where(prompt="none", generated=[1]),
+    "letters": vv.Where(prompt="none", generated={"tokens": ["b", "c"], "exclude_positions": [1]}),
+    "all but a letter": vv.Where(generated={"exclude_tokens": ["b"]}),
+}
+
+
+def answered(model, prompt, steers, answer):
+    """Log-probability of an answer, its tokens forced one by one on a generation."""
+    import torch
+
+    from volvelle.models.steering import Steered
+
+    ids, tokens = model.prompt_ids(prompt), model.tokens(answer).ids.tolist()
+    steered = Steered(model, [steers], [ids], len(tokens))
+    ((_, payload),) = steered([0])
+    kept, total = [*ids], 0.0
+    (op,) = payload["ops"]
+    for step, token in enumerate(tokens):
+        # an independent reading of the same masks: one whole pass for each token
+        later = [
+            bool(op["generated"][0, n])
+            or (op["include"] is not None and tokens[n] in op["include"][0].tolist()
+                and bool(op["kept"][0, n]))
+            for n in range(step)
+        ]  # fmt: skip
+        out = [] if op["exclude"] is None else op["exclude"][0].tolist()
+        later = [on and tokens[n] not in out for n, on in enumerate(later)]
+        mask = torch.tensor([*op["prompt"][0].tolist(), *later])[:, None]
+        delta = op["strength"][0] * op["vector"][0]
+
+        def hook(_module, _inputs, states, mask=mask, delta=delta):
+            return states + mask * delta
+
+        handle = tiny.hf("llama").model.layers[1].register_forward_hook(hook)
+        with torch.no_grad():
+            logp = tiny.hf("llama")(input_ids=torch.tensor([kept])).logits[0, -1].log_softmax(-1)
+        handle.remove()
+        total += float(logp[token])
+        kept.append(token)
+    return total
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_an_answer_of_several_tokens_is_the_product_of_its_tokens_under_the_steer(small, where):
+    steer = vv.Steer(direction(), 0.5, where=WHERE[where])
+    run = vv.steer(small, PROMPT, steer, (-1, 1), 2, watch=["abcb", "e"], max_new_tokens=4)
+    assert run.watch == ("abcb", "e")
+    for strength in run.strengths:
+        row = run.row(strength)
+        wanted = answered(small, PROMPT, [steer.times(strength)], "abcb")
+        assert row.watched[0, 0] == pytest.approx(wanted, abs=1e-3)
+        assert np.isnan(row.watched[1:, 0]).all()
+        assert np.isfinite(row.watched[:, 1]).all()
+    assert run.curve("abcb")[2] == pytest.approx(np.exp(wanted), rel=1e-2)
+    assert len(run.band("abcb")) == 3
+    assert "P(abcb)" in run.to_pandas().columns
+
+
+def test_an_answer_is_what_generating_it_would_have_given(model):
+    v = vv.Steer(vv.Direction(np.ones(576), "v", "resid_post.14"), 0.1)
+    how = {"strengths": (1,), "placebo": 0, "max_new_tokens": 3}
+    row = vv.steer(model, "The capital of France is", v, **how).row(1)
+    again = vv.steer(model, "The capital of France is", v, watch=row.text, **how)
+    assert again.row(1).watched[0, 0] == pytest.approx(row.logprobs.sum(), abs=1e-3)
+    assert again.watch == (row.text,)
+
+
+def test_spellings_of_one_answer_add_up_and_what_begins_with_another_is_in_it(small):
+    how = {"strengths": (1,), "placebo": 1, "max_new_tokens": 3}
+    apart = vv.steer(small, PROMPT, direction(), watch=["ab", "e", "f"], **how)
+    watch = {"either": ("ab", "e", "abc"), "letters": ("e", "f"), "f": "f"}
+    run = vv.steer(small, PROMPT, direction(), watch=watch, **how)
+    assert run.watch == ("either", "letters", "f")
+    assert run.spellings == (("ab", "e"), ("e", "f"), ("f",))
+    for mine, other in zip(run.rows, apart.rows, strict=True):
+        p = np.exp(other.watched)
+        np.testing.assert_allclose(np.exp(mine.watched[0, 0]), p[0, 0] + p[0, 1], rtol=1e-4)
+        np.testing.assert_allclose(np.exp(mine.watched[:, 1]), p[:, 1] + p[:, 2], rtol=1e-4)
+        assert np.isnan(mine.watched[1:, 0]).all()
+
+
+def test_answers_read_back_and_older_files_have_no_spellings(small, tmp_path):
+    run = vv.steer(small, PROMPT, direction(), (1,), 1, watch=["abc", ("e", "f")], max_new_tokens=3)
+    again = vv.SteeringRun.load(run.save(tmp_path / "run"))
+    assert (again.watch, again.spellings) == (run.watch, run.spellings)
+    assert again.summary() == run.summary()
+    assert "P(abc)" in run.summary()
+    np.testing.assert_array_equal(again.row(1).watched, run.row(1).watched)
+
+
+def test_single_tokens_need_no_pass_of_their_own(small, monkeypatch):
+    from volvelle.experiments import answers
+
+    monkeypatch.setattr(answers, "score_steered", None)
+    run = vv.steer(small, PROMPT, direction(), (1,), 0, watch=("e", 7), max_new_tokens=2)
+    assert run.watch == ("e", small.tokenizer.decode([7]))
+    with pytest.raises(TypeError):
+        vv.steer(small, PROMPT, direction(), (1,), 0, watch="ef", max_new_tokens=2)
+
+
+def test_answers_stream_from_the_first_token_on(small):
+    seen = []
+    run = vv.steer(
+        small, PROMPT, direction(), (1,), 1, watch=["abc", "e"], max_new_tokens=3,
+        on_token=lambda *token: seen.append(token),
+    )  # fmt: skip
+    for row in run.rows:
+        mine = [t[4] for t in seen if (t[0].kind, t[0].strength) == (row.kind, row.strength)]
+        np.testing.assert_allclose(mine, row.watched, rtol=1e-5)
+
+
+def test_which_tokens_were_steered_is_told_as_they_are_read(small):
+    seen = {}
+    where = vv.Where(prompt=(2, 5), generated={"exclude_positions": [1]})
+    run = vv.steer(
+        small, PROMPT, vv.Steer(direction(), 0.5, where=where), (-1, 1), 2, max_new_tokens=5,
+        on_steered=lambda key, step, touched: seen.setdefault(key, []).append((step, touched)),
+    )  # fmt: skip
+    assert len(seen) == len(run.rows)
+    for row in run.rows:
+        told = seen[next(k for k in seen if (k.kind, k.number, k.strength) == (
+            row.kind, row.number, row.strength))]  # fmt: skip
+        assert [step for step, _ in told] == list(range(len(row.ids)))
+        flat = [mark for _, touched in told for mark in touched]
+        # the last token is never read
+        assert [*flat, False] == row.masks.any(0).tolist()

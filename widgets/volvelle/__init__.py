@@ -37,6 +37,7 @@ _HOMES = {
     "dose": "experiments.dose",
     "Dose": "experiments.dose_result",
     "SteeringRun": "experiments.steering_run",
+    "spellings": "experiments.answers",
     "encode": "experiments.encode",
     "Activations": "experiments.encode",
     "dual_layout": "experiments.dual_layout",

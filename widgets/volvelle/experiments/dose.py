@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from volvelle.compute.names import known_keywords
+from volvelle.experiments.answers import Answer, Watched, answers_of, spellings
 from volvelle.experiments.dose_result import Dose
 from volvelle.experiments.prompts import prompt_ids
 from volvelle.experiments.steer_rows import as_steers, as_strengths, card, placebos_of
@@ -92,7 +92,8 @@ def dose(
         Multiply every steer's own strength; 0 is always run.
     answers : sequence of str
         At least two; the first one's share is drawn. Case and a leading space do not matter:
-        every spelling that is one token counts.
+        every spelling that is one token counts. An answer that is one token in no spelling
+        counts as a whole, in all of them: the product of its tokens' probabilities.
     control : prompt or list of prompts, optional
         Unrelated questions with the same answers: an answer that rises here too is a bias.
     reverse : prompt or list of prompts, optional
@@ -115,11 +116,11 @@ def dose(
     Raises
     ------
     ValueError
-        For fewer than two answers, or answers without a single-token spelling.
+        For fewer than two answers, or empty ones.
     """
     concepts = _concepts(steers)
     multipliers = as_strengths(strengths)
-    spelled = [spellings(model, answer) for answer in _answers(answers)]
+    watched = Watched([answer_of(model, answer) for answer in _answers(answers)])
     asked = [
         (name, prompt_ids(model, one, chat=chat))
         for name, given in (("asked", [prompt]), ("control", control), ("reversed", reverse))
@@ -133,20 +134,20 @@ def dose(
             for name in dict.fromkeys(shared.values())
         }
         rows = _plan(concepts, multipliers, asked, placebos)
-        wanted = [i for ids in spelled for i in ids]
+        steered = Steered(model, rows.steers, rows.prompts)
         found, entropy = next_token_and_entropy(
-            model, rows.prompts, Steered(model, rows.steers, rows.prompts), wanted, progress
+            model, rows.prompts, steered, watched.tokens, progress
         )
-        borders = np.cumsum([0, *(len(ids) for ids in spelled)])
-        logprobs = [np.logaddexp.reduce(found[:, a:b], axis=1) for a, b in pairwise(borders)]
+        whole = watched.of_texts(model, rows.prompts, rows.steers, max_new_tokens, progress)
+        logprobs = watched.at(0, watched.of_tokens(found), whole)
         return Dose(
             model=model.name,
             questions={
                 name: tuple(model.tokenizer.decode(ids) for n, ids in asked if n == name)
                 for name in dict.fromkeys(name for name, _ in asked)
             },
-            answers=tuple(answers),
-            spellings=tuple(tuple(model.tokenizer.decode([i]) for i in ids) for ids in spelled),
+            answers=tuple(answer.name for answer in watched.answers),
+            spellings=tuple(answer.strings for answer in watched.answers),
             concepts=tuple(concepts),
             steers={name: tuple(card(s, model) for s in mine) for name, mine in concepts.items()},
             strengths=multipliers,
@@ -155,7 +156,7 @@ def dose(
             question=np.array(rows.question),
             number=np.array(rows.number),
             strength=np.array(rows.strength),
-            logprobs=np.stack(logprobs, axis=1).astype(np.float32),
+            logprobs=logprobs.astype(np.float32),
             entropy=entropy.astype(np.float32),
             texts=_texts(model, rows, max_new_tokens, progress),
             placebo_of=shared,
@@ -170,29 +171,19 @@ def dose(
     return model.call(work)
 
 
-def spellings(model: Model, answer: str) -> list[int]:
-    """Return the ids of every spelling of an answer that is one token.
+def answer_of(model: Model, word: str) -> Answer:
+    """Return an answer in every spelling that is one token; where there is none, in all of them.
 
-    As given, in lower case and capitalised, each with and without a leading space.
-
-    Raises
-    ------
-    ValueError
-        Where none is one token.
+    A word that is one token somewhere is said so: leaving its rarer, longer spellings out saves
+    their passes.
     """
-    found: list[int] = []
-    word = answer.strip()
-    for form in dict.fromkeys((word, word.lower(), word.capitalize())):
-        for spelling in (form, f" {form}"):
-            ids = model.tokenizer(spelling, add_special_tokens=False)["input_ids"]
-            if len(ids) == 1 and ids[0] not in found:
-                found.append(int(ids[0]))
-    if not found:
-        raise ValueError(
-            f"answer {answer!r} is more than one token of {model.name} in every spelling; ask so "
-            "that a single word answers"
-        )
-    return found
+    (found,) = answers_of(model, {word: spellings(word)})
+    short = [n for n, ids in enumerate(found.spellings) if len(ids) == 1]
+    if not short:
+        return found
+    return Answer(
+        word, tuple(found.spellings[n] for n in short), tuple(found.strings[n] for n in short)
+    )
 
 
 def _answers(answers: Sequence[str]) -> list[str]:

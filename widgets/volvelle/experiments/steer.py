@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.compute.names import known_keywords
+from volvelle.experiments.answers import Watched, answers_of
 from volvelle.experiments.prompts import prompt_ids
 from volvelle.experiments.steer_rows import (
     Key,
@@ -16,8 +17,9 @@ from volvelle.experiments.steer_rows import (
     placebos_of,
     plan_rows,
 )
-from volvelle.experiments.steering_run import SteeredRow, SteeringRun
-from volvelle.models.predicting import score
+from volvelle.experiments.steered_row import SteeredRow
+from volvelle.experiments.steering_run import MEASURES, SteeringRun
+from volvelle.models.scoring import score
 from volvelle.models.steer_readers import heads_of
 from volvelle.models.steering import Steered
 from volvelle.models.writing import generate_rows, row_seed
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from volvelle.models.writing import Generation, Step
 
     OnToken = Callable[[Key, int, int, float, Sequence[float]], None]
+    OnSteered = Callable[[Key, int, Sequence[bool]], None]
 
 __all__ = ["SteeringRun", "steer"]
 
@@ -44,13 +47,14 @@ def steer(
     strengths: Sequence[float] | float = (-1, 0, 1),
     placebo: int = 5,
     *,
-    watch: Sequence[str | int] = (),
+    watch: Any = (),
     max_new_tokens: int = 48,
     temperature: float = 0.0,
     samples: int = 1,
     chat: bool = False,
     seed: int = 0,
     on_token: OnToken | None = None,
+    on_steered: OnSteered | None = None,
     progress: Callable[[float, str], None] | None = None,
 ) -> SteeringRun:
     """Continue a prompt at several strengths of a steer, and under placebos of the same size.
@@ -70,8 +74,16 @@ def steer(
         How many norm-matched random counterparts; where there are SAE features, as many
         counterparts along other features of the same SAE. 5 show the size of chance, 20 make
         quantiles.
-    watch : sequence of str or int
-        Single tokens whose probability is followed (mind the leading space).
+    watch : str, int, a list of them or of tuples of them, or dict of name -> str, int or tuple
+        Answers whose probability is followed. A text counts exactly as written (mind the leading
+        space), split as the tokenizer splits it by itself; an int is a token's id; a tuple is
+        several spellings counted together (``vv.spellings("yes")`` makes one), named by the
+        first. An answer that is one token in every spelling is followed at every step, before
+        each token is written. An answer of several tokens is measured once, where it would
+        begin: right after the prompt. Its probability is that of the whole, the product of its
+        tokens' probabilities, each given the ones before it, under the steer (which acts on
+        them as on generated tokens). Spellings add up; one that begins with another counts
+        within it.
     max_new_tokens : int
     temperature : float
         0 takes the likeliest token.
@@ -84,7 +96,11 @@ def steer(
         at every strength, so that strength 0 is the unsteered run at any temperature.
     on_token : callable(key, step, token id, logprob, watched logprobs), optional
         Called as tokens come, on the model's thread; `key` says kind, number, strength and
-        sample. What it raises ends the run.
+        sample; one log-probability per answer, NaN where it is not measured. What it raises ends
+        the run.
+    on_steered : callable(key, step, touched), optional
+        Called as it is known which tokens were steered: of the prompt at step 0, one bool each;
+        of the token written at step - 1 later. The last token is never read, so never steered.
     progress : callable(fraction, text), optional
 
     Returns
@@ -94,8 +110,8 @@ def steer(
     Raises
     ------
     ValueError, TypeError
-        For steers that do not fit the model, empty selections, strings that are no single
-        token, samples without temperature.
+        For steers that do not fit the model, empty selections, answers that are no text,
+        samples without temperature.
     """
     mine, multipliers = as_steers(steers), as_strengths(strengths)
     if samples < 1 or (samples > 1 and temperature == 0):
@@ -104,7 +120,7 @@ def steer(
             + ("at least 1" if samples < 1 else "all would be the same text; give a temperature")
         )
     ids = prompt_ids(model, prompt, chat=chat)
-    watched = [model.token_id(token) for token in watch]
+    watched = Watched(answers_of(model, watch, MEASURES))
     settings = {
         "seed": seed,
         "temperature": float(temperature),
@@ -118,23 +134,25 @@ def steer(
         placebos = placebos_of(mine, placebo, seed, heads_of(model)[0])
         plan = plan_rows(mine, multipliers, placebos, samples)
         keys = [key for key, _ in plan]
+        prompts, rows = [ids] * len(plan), [row for _, row in plan]
+        whole = watched.of_texts(model, prompts, rows, max_new_tokens)
         steered = Steered(
             model,
-            [row for _, row in plan],
-            [ids] * len(plan),
+            rows,
+            prompts,
             max_new_tokens,
             noting=True,
             keeping=True,
         )
         written = generate_rows(
             model,
-            [ids] * len(plan),
+            prompts,
             steered,
             seeds=[row_seed(seed, key.sample) for key in keys],
             max_new_tokens=max_new_tokens,
             temperature=temperature,
-            watch=watched,
-            on_step=_streamed(keys, on_token),
+            watch=watched.tokens,
+            on_step=_streamed(keys, watched, whole, on_token, on_steered),
             progress=_part(progress, 0, WRITING),
         )
         return SteeringRun(
@@ -144,8 +162,19 @@ def steer(
             prompt_strings=model.tokens(ids).strings,
             steers=tuple(card(one, model) for one in mine),
             strengths=multipliers,
-            watch=tuple(t if isinstance(t, str) else model.tokenizer.decode([t]) for t in watch),
-            rows=_rows(model, keys, written, steered, _part(progress, WRITING, 1)),
+            watch=tuple(answer.name for answer in watched.answers),
+            spellings=tuple(answer.strings for answer in watched.answers),
+            rows=_rows(
+                model,
+                keys,
+                written,
+                steered,
+                watched=[
+                    watched.along(one.watched, first)
+                    for one, first in zip(written, whole, strict=True)
+                ],
+                progress=_part(progress, WRITING, 1),
+            ),
             norms={point: model.norm(point) for point in steered.applied[0].sizes},
             settings=settings,
             vectors={
@@ -159,17 +188,29 @@ def steer(
 
 
 def _streamed(
-    keys: Sequence[Key], on_token: OnToken | None
+    keys: Sequence[Key],
+    watched: Watched,
+    whole: np.ndarray,
+    on_token: OnToken | None,
+    on_steered: OnSteered | None,
 ) -> Callable[[int, Sequence[int], Step], None] | None:
-    if on_token is None:
+    if on_token is None and on_steered is None:
         return None
+    ended: set[int] = set()
 
     def on_step(step: int, rows: Sequence[int], wrote: Step) -> None:
-        for row, token, logprob, watched in zip(
-            rows, wrote.ids, wrote.logprobs, wrote.watched, strict=True
+        found = watched.of_tokens(np.asarray(wrote.watched, dtype=float))
+        found = watched.at(step, found, whole[list(rows)])
+        for n, (row, token, logprob) in enumerate(
+            zip(rows, wrote.ids, wrote.logprobs, strict=True)
         ):
-            if token >= 0:
-                on_token(keys[row], step, token, logprob, watched)
+            # what a row's last step read is its last token but one
+            if on_steered is not None and wrote.touched and row not in ended:
+                on_steered(keys[row], step, wrote.touched[n])
+            if token < 0:
+                ended.add(row)
+            elif on_token is not None:
+                on_token(keys[row], step, token, logprob, found[n].tolist())
 
     return on_step
 
@@ -187,6 +228,8 @@ def _rows(
     keys: Sequence[Key],
     written: Sequence[Generation],
     steered: Steered,
+    *,
+    watched: Sequence[np.ndarray],
     progress: Callable[[float, str], None] | None,
 ) -> tuple[SteeredRow, ...]:
     # a text the baseline wrote has been scored while it was written, and twins are scored once
@@ -198,11 +241,13 @@ def _rows(
     others = {
         tuple(w.ids.tolist()): n for n, w in enumerate(written) if tuple(w.ids.tolist()) not in own
     }
+    baseline = next(n for n, key in enumerate(keys) if key.strength == 0)
     scored = score(
         model,
         [(written[n].prompt_ids.tolist(), written[n].ids.tolist()) for n in others.values()],
         progress,
         known=[steered.known.get(n) for n in others.values()],
+        beginning=steered.beginning(baseline, written[baseline]),
     )
     known = own | dict(zip(others, scored, strict=True))
     return tuple(
@@ -217,7 +262,7 @@ def _rows(
             strings=model.tokens([int(one.prompt_ids[-1]), *one.ids]).strings[1:],
             logprobs=one.logprobs,
             base_logprobs=known[tuple(one.ids.tolist())],
-            watched=one.watched,
+            watched=watched[n],
             masks=steered.applied[n].masks,
             sizes=steered.applied[n].sizes,
             ended=one.ended,

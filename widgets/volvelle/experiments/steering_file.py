@@ -44,6 +44,7 @@ def save(run: SteeringRun, path: str | Path) -> Path:
         "steers": [asdict(steer) for steer in run.steers],
         "strengths": run.strengths,
         "watch": run.watch,
+        "spellings": run.spellings,
         "norms": run.norms,
         "settings": run.settings,
         "rows": [{name: getattr(row, name) for name in ROW} for row in rows],
@@ -58,7 +59,8 @@ def save(run: SteeringRun, path: str | Path) -> Path:
 def load(path: str | Path) -> SteeringRun:
     """Read a run."""
     from volvelle.experiments.steer_rows import SteerCard
-    from volvelle.experiments.steering_run import SteeredRow, SteeringRun
+    from volvelle.experiments.steered_row import SteeredRow
+    from volvelle.experiments.steering_run import SteeringRun
 
     tensors, header = open_file(Path(path), KIND, VERSION)
     said = json.loads(header["run"])
@@ -93,6 +95,7 @@ def load(path: str | Path) -> SteeringRun:
         ),
         strengths=tuple(said["strengths"]),
         watch=tuple(said["watch"]),
+        spellings=tuple(tuple(each) for each in said.get("spellings", ())),
         rows=tuple(rows),
         norms=said["norms"],
         settings=said["settings"],

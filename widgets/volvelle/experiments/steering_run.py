@@ -9,7 +9,6 @@ import numpy as np
 
 from volvelle.compute.names import known_keywords_in, unknown
 from volvelle.experiments.steering_summary import summarise
-from volvelle.experiments.texts import perplexity, repetition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,90 +17,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from volvelle.experiments.steer_rows import SteerCard
+    from volvelle.experiments.steered_row import SteeredRow
 
 # Measures of a row beside the watched tokens' probabilities.
 MEASURES = ("perplexity", "repetition", "ratio")
-
-
-@dataclass(frozen=True, eq=False)
-class SteeredRow:
-    """One continuation under one strength.
-
-    Attributes
-    ----------
-    kind : {"steered", "random", "shuffled"}
-        The steers, a random turn of them, or other features of the same SAE.
-    number : int
-        Which placebo; -1 for the steers themselves.
-    strength : float
-        Multiplier of every steer's own strength; 0 is the baseline.
-    sample : int
-        Rows of one sample drew from the same noise.
-    text : str
-        The continuation.
-    ids : int array, shape (n,)
-    strings : tuple of str
-        Its tokens as a reader sees them.
-    logprobs : float32 array, shape (n,)
-        Natural log of each token's probability as it was written, steered.
-    base_logprobs : float32 array, shape (n,)
-        The same text under the unsteered model.
-    watched : float32 array, shape (n, n_watch)
-        Natural log of the watched tokens' probabilities, before each token was written: row 0
-        is what the prompt makes likely.
-    masks : bool array, shape (n_steers, n_prompt + n)
-        Where each steer acted. The last token is never read, so never steered.
-    sizes : dict of point -> float32 array, shape (2, n_prompt + n)
-        |delta| and |h| at every token, at every steered point.
-    ended : bool
-        Whether the model ended the text itself.
-    """
-
-    kind: str
-    number: int
-    strength: float
-    sample: int
-    text: str
-    ids: np.ndarray = field(repr=False)
-    strings: tuple[str, ...] = field(repr=False)
-    logprobs: np.ndarray = field(repr=False)
-    base_logprobs: np.ndarray = field(repr=False)
-    watched: np.ndarray = field(repr=False)
-    masks: np.ndarray = field(repr=False)
-    sizes: dict[str, np.ndarray] = field(repr=False)
-    ended: bool = False
-
-    @property
-    def perplexity(self) -> float:
-        """Of the text under the unsteered model: soars when it collapses into noise."""
-        return perplexity(self.base_logprobs)
-
-    @property
-    def repetition(self) -> float:
-        """Share of token trigrams that occurred before: near 1 when it collapses into a loop."""
-        return repetition(self.ids)
-
-    @property
-    def ratios(self) -> dict[str, np.ndarray]:
-        """|delta| / |h| per point and token, shape (n_prompt + n,)."""
-        return {point: size[0] / size[1] for point, size in self.sizes.items()}
-
-    @property
-    def ratio(self) -> float:
-        """Median |delta| / |h| over the tokens that were touched, at the point it is largest."""
-        touched = [r[np.nan_to_num(r) > 0] for r in self.ratios.values()]
-        return max((float(np.median(r)) for r in touched if len(r)), default=0.0)
-
-    @property
-    def deltas(self) -> dict[str, float]:
-        """Median |delta| over the tokens that were touched, per point; 0 where none was."""
-        touched = {p: size[0][np.nan_to_num(size[0]) > 0] for p, size in self.sizes.items()}
-        return {p: float(np.median(d)) if len(d) else 0.0 for p, d in touched.items()}
-
-    @property
-    def next(self) -> np.ndarray:
-        """Probability of each watched token right after the prompt, shape (n_watch,)."""
-        return np.exp(self.watched[0]) if len(self.watched) else np.zeros(0, np.float32)
 
 
 @known_keywords_in
@@ -121,6 +40,9 @@ class SteeringRun:
     strengths : tuple of float
         Multipliers, ascending, 0 among them.
     watch : tuple of str
+        Names of the answers that were followed.
+    spellings : tuple of tuple of str
+        What counted as each.
     rows : tuple of SteeredRow
     norms : dict of point -> float
         Median residual norm of each steered point: the unit ``norm``.
@@ -141,6 +63,7 @@ class SteeringRun:
     norms: dict[str, float] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     vectors: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    spellings: tuple[tuple[str, ...], ...] = ()
 
     def row(
         self, strength: float, *, kind: str = "steered", number: int | None = None, sample: int = 0
@@ -186,7 +109,7 @@ class SteeringRun:
         Parameters
         ----------
         measure : str
-            A watched token (its probability right after the prompt), ``"perplexity"``,
+            A watched answer (its probability right after the prompt), ``"perplexity"``,
             ``"repetition"`` or ``"ratio"``.
         kind, number
             Which steers.
@@ -265,7 +188,8 @@ class SteeringRun:
         """Return one line per row.
 
         Columns: kind, placebo, strength, sample, text, n_tokens, perplexity, repetition, ratio
-        (median |delta|/|h| where it acted), one ``P(token)`` per watched token, per steered
+        (median |delta|/|h| where it acted), one ``P(answer)`` per watched answer
+        (right after the prompt), per steered
         point the median |delta| as it is and in residual norms (``|delta| point [raw]``,
         ``[norm]``), and one ``<steer> [unit]`` per steer of method add and unit with its
         effective strength.
