@@ -4,7 +4,7 @@ import { encode, type WireArray } from "../src/lib/arrays";
 import { linear, path, ticks } from "../src/lib/axis";
 import { changedFrom } from "../src/lib/diff";
 import { tidy } from "../src/lib/tidy";
-import { readNumbers, readTokens, writeTokens } from "../src/views/steering/fields";
+import { readAnswers, readNumbers, writeAnswers } from "../src/views/steering/fields";
 import widget from "../src/widgets/steering";
 import { atRest, settled } from "./fake";
 
@@ -252,6 +252,54 @@ describe("texts", () => {
     expect(el.textContent).toContain("Stopped before the end");
   });
 
+  it("are underlined as far as they are read, in their prompt too", async () => {
+    const { model, all } = await shown({ status: "running" });
+    const base = { strings: ["a", "b", "c"], logprobs: [-1, -1, -1], bands: {} };
+    const columns = [
+      { ...base, strength: 0, steered: [0, 0], watched: [0.1, 0.3] },
+      { ...base, strength: 1, steered: [1, 1], watched: [0.2, 0.4] },
+    ];
+    model.set("_stream", {
+      serial: 1,
+      watch: [" happy", " of course"],
+      once: [false, true],
+      sizes: [{ strength: 0.3, unit: "norm", method: "add" }],
+      columns,
+      prompt_strings: ["A", " letter"],
+      prompt_steered: [0, 1],
+      placebos: { random: 2 },
+      settings: { seed: 7, temperature: 0 },
+    });
+    await settled();
+    const marks = (selector: string) => all(selector).map((t) => "steered" in t.dataset);
+    expect(marks(".vv-given .vv-tok")).toEqual([false, true]);
+    expect(marks(".vv-column:nth-child(1) .vv-tok")).toEqual([false, false, false]);
+    expect(marks(".vv-column:nth-child(2) .vv-tok")).toEqual([true, true, false]);
+    const bars = all(".vv-column:nth-child(2) .vv-watch");
+    expect(bars.map((bar) => bar.textContent)).toEqual([
+      expect.not.stringContaining("after the prompt"),
+      expect.stringContaining("after the prompt"),
+    ]);
+    expect(bars[1]?.textContent).toContain("0.400");
+    expect(all(".vv-legend")[0]?.textContent).toContain("2 random directions");
+    expect(all(".vv-legend")[0]?.textContent).toContain("seed 7");
+  });
+
+  it("show an answer of several tokens as it is right after the prompt", async () => {
+    const one = run(1, ["a", "b"]);
+    const spelled = { watch: ["yes"], spellings: [["yes", "of course"]], once: [true] };
+    const nan = Number.NaN;
+    const columns = [column(0, ["a", "b"], [0.25, nan]), column(1, ["a", "b"], [0.5, nan])];
+    const { all } = await shown({ _runs: [{ ...one, ...spelled, columns }], _shown: 1 });
+    const token = all(".vv-column:nth-child(2) .vv-tok")[1];
+    token?.dispatchEvent(new Event("pointerover", { bubbles: true }));
+    await settled();
+    const bar = all(".vv-column:nth-child(2) .vv-watch")[0];
+    expect(bar?.textContent).toContain("0.500");
+    expect(bar?.textContent).toContain("after the prompt");
+    expect(bar?.title).toContain("counts yes, of·course");
+  });
+
   it("say what has been changed since", async () => {
     const { model, el } = await shown({ _runs: [run(1, ["a"])], _shown: 1 });
     expect(el.textContent).not.toContain("Changed since");
@@ -279,8 +327,13 @@ describe("what people type", () => {
   it("is read as numbers and tokens, and written back", () => {
     expect(readNumbers("−1, 0.5 2")).toEqual([-1, 0.5, 2]);
     expect(readNumbers("one")).toBeUndefined();
-    expect(readTokens('happy, "sad", " a, b"')).toEqual([" happy", "sad", " a, b"]);
-    expect(readTokens(writeTokens([" x", "y", "\n"]))).toEqual([" x", "y", "\n"]);
+    expect(readAnswers('happy, "sad", " a, b"')).toEqual([" happy", "sad", " a, b"]);
+    expect(readAnswers(writeAnswers([" x", "y", "\n"]))).toEqual([" x", "y", "\n"]);
+    const mixed = [" x", [" yes", "Yes", " of course"], "a|b"];
+    expect(readAnswers('yes|"Yes" | yes, " a mess"')).toEqual([[" yes", "Yes"], " a mess"]);
+    expect(readAnswers(writeAnswers(mixed))).toEqual(mixed);
+    expect(readAnswers('"\\q"')).toEqual(["\\q"]);
+    expect(readAnswers("")).toEqual([]);
     expect([tidy(0.25), tidy(-1), tidy(120), tidy(0)]).toEqual(["0.25", "−1", "120", "0"]);
   });
 });

@@ -13,7 +13,8 @@ from views.fakes import FakeModel
 import volvelle as vv
 from volvelle.experiments.steer_rows import Key, as_steers, as_strengths, card, plan_rows
 from volvelle.experiments.steer_rows import placebos_of as placebos
-from volvelle.experiments.steering_run import SteeredRow, SteeringRun
+from volvelle.experiments.steered_row import SteeredRow
+from volvelle.experiments.steering_run import SteeringRun
 from volvelle.models.worker import Cancelled
 from volvelle.views.arrays import unpack
 from volvelle.views.steering import Steering
@@ -24,15 +25,30 @@ from volvelle.views.steering_wire import Stream
 WORDS = ("one", " two", " three", " four", " five", " six")
 
 
+class Chat:
+    """A tokenizer with a template, of texts that are two tokens each."""
+
+    chat_template = "{{ messages }}"
+
+    def apply_chat_template(self, messages, **_):
+        return str(messages)
+
+    def __call__(self, text, **_):
+        return {"input_ids": [0, 1]}
+
+
 class SteeredModel(FakeModel):
     """Writes a word per token; a strength moves the words and the watched probability."""
 
     n_layers, d_model, context, remote = 4, 8, 64, False
-    tokenizer = SimpleNamespace(chat_template="{{ messages }}")
+    tokenizer = Chat()
     layout = SimpleNamespace(point=lambda text: vv.Direction(np.ones(1), "", text).point)
 
     def norm(self, point):
         return 10.0
+
+    def prompt_ids(self, prompt, *, chat=False):
+        return [0, 1]
 
     def tokens(self, ids):
         return SimpleNamespace(strings=tuple(WORDS[i % 6] for i in ids))
@@ -437,3 +453,38 @@ def test_a_stream_shows_the_quantiles_of_the_placebos():
     assert column["watched"] == pytest.approx([0.5])
     assert column["bands"]["random"][0][1] == pytest.approx(0.2)
     assert len(pictures) == 1  # the others came within a frame
+
+
+def test_a_stream_marks_what_was_steered_as_it_is_read_and_keeps_what_is_measured_once():
+    stream = Stream(
+        lambda ids: tuple(map(str, ids)), lambda _: None, [[" yes", "Yes"], "of course"], ["A", "b"]
+    )
+    key, base = Key("steered", -1, 1.0), Key("steered", -1, 0.0)
+    nan = float("nan")
+    for step, (touched, whole) in enumerate((([0, 1], -2.0), ([1], nan), ([0], nan))):
+        stream.mark(base, step, [False] * len(touched))
+        stream.mark(key, step, [bool(on) for on in touched])
+        stream.mark(Key("random", 0, 1.0), step, [True] * len(touched))
+        for one in (base, key):
+            stream(one, step, 7 + step, -0.5, [-1.0 - step, whole])
+    picture = stream.picture()
+    assert picture["watch"] == [" yes", "of course"]
+    assert picture["once"] == [False, True]
+    assert (picture["prompt_strings"], picture["prompt_steered"]) == (["A", "b"], [0, 1])
+    unsteered, steered = picture["columns"]
+    assert unsteered["steered"] == [0, 0]
+    # the newest token is not read yet
+    assert steered["steered"] == [1, 0]
+    assert steered["strings"] == ["7", "8", "9"]
+    assert steered["watched"] == pytest.approx([np.exp(-3), np.exp(-2)])
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [([""], "an answer is a text"), ([[]], "without a spelling"), ([3], "holds 3")],
+)
+def test_what_is_no_answer_is_refused_where_it_is_set(view, value, said):
+    with pytest.raises(TraitError, match=said):
+        view.watch = value
+    view.watch = [" x", ("yes", "Yes")]
+    assert view.watch == [" x", ["yes", "Yes"]]

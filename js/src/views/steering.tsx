@@ -2,7 +2,6 @@
 
 import type { ReadonlySignal } from "@preact/signals-core";
 import { render } from "preact";
-import { decode } from "../lib/arrays";
 import base from "../lib/base.css";
 import type { BaseTraits, Traits } from "../lib/model";
 import slider from "../lib/slider.css";
@@ -105,7 +104,7 @@ const Result = tracked(({ state }: { state: State }) => {
   const stale = state.stale.value;
   return (
     <>
-      {shown.run && <PromptTokens state={state} shown={shown} />}
+      {shown.prompt.strings.length > 0 && <PromptTokens state={state} shown={shown} />}
       <Caption state={state} shown={shown} />
       {!busy && !shown.finished && (
         <p class="vv-caption" role="status">
@@ -125,31 +124,27 @@ const Result = tracked(({ state }: { state: State }) => {
   );
 });
 
-const PromptTokens = tracked(({ state, shown }: { state: State; shown: Shown }) => {
-  const { run } = shown;
-  if (!run) return null;
-  return (
-    <div class="vv-given">
-      <span class="vv-facts">prompt</span>
-      <Text
-        state={state}
-        serial={shown.serial}
-        column={-1}
-        label="prompt"
-        strings={run.prompt_strings}
-        steered={decode(run.prompt_steered)}
-        changed={undefined}
-      />
-    </div>
-  );
-});
+const PromptTokens = tracked(({ state, shown }: { state: State; shown: Shown }) => (
+  <div class="vv-given">
+    <span class="vv-facts">prompt</span>
+    <Text
+      state={state}
+      serial={shown.serial}
+      column={-1}
+      label="prompt"
+      strings={shown.prompt.strings}
+      steered={shown.prompt.steered}
+      changed={undefined}
+    />
+  </div>
+));
 
 /** What the marks and bars mean, at which step, and what n is. */
 const Caption = tracked(({ state, shown }: { state: State; shown: Shown }) => {
   const step = stepOf(state, shown);
   const at = step === 0 ? "right after the prompt" : `before token ${step}`;
-  const { run } = shown;
-  const { random = 0, shuffled = 0 } = run?.placebos ?? {};
+  const { settings, columns, finished } = shown;
+  const { random = 0, shuffled = 0 } = shown.placebos;
   const placebos = [
     { kind: "random", n: random, name: `${random} random directions of the same size` },
     { kind: "shuffled", n: shuffled, name: `${shuffled} other features` },
@@ -174,13 +169,11 @@ const Caption = tracked(({ state, shown }: { state: State; shown: Shown }) => {
           {placebos.length > 0 && " (5…95 %, and the median)"}
         </span>
       )}
-      {run && placebos.length === 0 && run.columns.length > 1 && <span>no placebo was run</span>}
-      {run && (
-        <span>
-          {run.settings.temperature ? `temperature ${run.settings.temperature}` : "greedy"} · seed{" "}
-          {run.settings.seed} · n = 1 text per column
-        </span>
-      )}
+      {finished && placebos.length === 0 && columns.length > 1 && <span>no placebo was run</span>}
+      <span>
+        {settings.temperature ? `temperature ${settings.temperature}` : "greedy"} · seed{" "}
+        {settings.seed} · n = 1 text per column
+      </span>
     </p>
   );
 });

@@ -17,7 +17,7 @@ interface SteeringTraits extends BaseTraits {
   messages: Record<string, unknown>[];
   chat: boolean;
   multiples: number[];
-  watch: string[];
+  watch: unknown[];
   placebo: number;
   seed: number;
   temperature: number;

@@ -236,6 +236,7 @@ class Steering(History, Controls, View):
             raise ValueError("this view has no model; make one with vv.Steering(model, ...)")
         if not self._all:
             raise ValueError("nothing to steer: add a direction, as in w.add(direction)")
+        from volvelle.experiments.prompts import prompt_ids
         from volvelle.experiments.steer import steer
 
         steers = self.steers()
@@ -244,6 +245,7 @@ class Steering(History, Controls, View):
         prompt: Any = self.messages or self.prompt
         frame = {
             "serial": self._next,
+            "settings": {name: controls[name] for name in ("seed", "temperature")},
             "sizes": [{"strength": s.strength, "unit": s.unit, "method": s.method} for s in steers],
         }
 
@@ -258,6 +260,9 @@ class Steering(History, Controls, View):
                     if serial == self._newest:
                         self._stream = picture | frame
 
+            chat = controls["chat"] and not self.messages
+            given = spell(prompt_ids(model, prompt, chat=chat))
+            stream = Stream(spell, show, controls["watch"], given)
             return steer(
                 model,
                 prompt,
@@ -267,9 +272,10 @@ class Steering(History, Controls, View):
                 watch=controls["watch"],
                 max_new_tokens=controls["max_new_tokens"],
                 temperature=controls["temperature"],
-                chat=controls["chat"] and not self.messages,
+                chat=chat,
                 seed=controls["seed"],
-                on_token=Stream(spell, show, controls["watch"]),
+                on_token=stream,
+                on_steered=stream.mark,
                 progress=report,
             )
 

@@ -70,8 +70,9 @@ class Controls(HasTraits):
     multiples = List(Float(), [1.0]).tag(sync=True)
     """One column per number: how many times the `strengths`. The unsteered text always stands
     beside them."""
-    watch = List(Unicode()).tag(sync=True)
-    """Single tokens whose probability is followed; mind the leading space."""
+    watch = List().tag(sync=True)
+    """Answers whose probability is followed, as texts exactly as written (mind the leading
+    space); a list of texts counts its spellings together. `vv.steer` says what is measured."""
     placebo = Int(5).tag(sync=True)
     """Norm-matched random counterparts run beside each column, and as many of other features
     where there are SAE features."""
@@ -166,6 +167,18 @@ class Controls(HasTraits):
                 f"multiples={proposal['value']} must be 1...{MOST_COLUMNS} finite numbers other "
                 "than 0 (the unsteered text is always there); sweep with vv.steer"
             )
+        return found
+
+    @validate("watch")
+    def _check_watch(self, proposal: dict[str, Any]) -> list[str | list[str]]:
+        found: list[str | list[str]] = []
+        for given in proposal["value"]:
+            several = isinstance(given, (list, tuple))
+            if not all(isinstance(one, str) and one for one in (given if several else [given])):
+                raise TraitError(f"watch holds {given!r}; an answer is a text, or a list of them")
+            if several and not given:
+                raise TraitError("watch holds an answer without a spelling")
+            found.append(list(given) if several else given)
         return found
 
     @validate("placebo", "max_new_tokens", "temperature")

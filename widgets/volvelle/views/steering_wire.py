@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from volvelle.experiments.steer_rows import Key
-    from volvelle.experiments.steering_run import SteeredRow, SteeringRun
+    from volvelle.experiments.steered_row import SteeredRow
+    from volvelle.experiments.steering_run import SteeringRun
 
 QUANTILES = (0.05, 0.5, 0.95)
 FRAME_SECONDS = 0.08  # a dozen pictures a second read as flowing; more only fills the wire
@@ -73,6 +74,8 @@ def run_wire(run: SteeringRun, serial: int, controls: dict[str, Any]) -> dict[st
         "prompt_steered": pack(_touched(furthest)[:n_prompt]),
         "prompt_ratio": pack(_ratio(furthest, n_prompt)[0]),
         "watch": list(run.watch),
+        "spellings": [list(each) for each in run.spellings],
+        "once": np.isnan(run.baseline.watched[1:]).any(axis=0).tolist(),
         "columns": [_column(run, run.row(strength)) for strength in strengths],
         "placebos": {kind: sum(k == kind for k, _ in run.placebos) for kind in KINDS},
         "cards": [finite(asdict(card)) for card in run.steers],
@@ -151,15 +154,24 @@ class Stream:
         Token ids to the strings a reader sees.
     show : callable
         Takes a picture.
+    watch : sequence of str or list of str
+        Answers; a list is one in several spellings.
+    prompt : sequence of str
+        Its tokens as a reader sees them.
     """
 
     def __init__(
         self,
         spell: Callable[[list[int]], Sequence[str]],
         show: Callable[[dict[str, Any]], None],
-        watch: Sequence[str],
+        watch: Sequence[str | list[str]],
+        prompt: Sequence[str] = (),
     ) -> None:
-        self._spell, self._show, self._watch = spell, show, list(watch)
+        self._spell, self._show, self._prompt = spell, show, list(prompt)
+        self._watch = [one if isinstance(one, str) else one[0] for one in watch]
+        self._once = [False] * len(watch)
+        self._marks: dict[float, list[bool]] = {}
+        self._prompt_marks: dict[float, list[bool]] = {}
         self._ids: dict[float, list[int]] = {}
         self._logprobs: dict[float, list[float]] = {}
         self._watched: dict[float, list[float]] = {}
@@ -174,15 +186,31 @@ class Stream:
             if step == len(self._ids.setdefault(key.strength, [])):
                 self._ids[key.strength].append(int(token))
                 self._logprobs.setdefault(key.strength, []).append(round(float(logprob), 3))
-            self._watched[key.strength] = np.exp(watched).tolist()
+            self._put(self._watched, key.strength, watched)
         else:
             group = self._placebos.setdefault((key.kind, key.strength), {})
-            group[key.number] = np.exp(watched).tolist()
+            self._put(group, key.number, watched)
         now = time.monotonic()
         if now - self._sent >= FRAME_SECONDS:
             # the step's other rows come right behind; they are in the next picture
             self._sent = now
             self._show(self.picture())
+
+    def mark(self, key: Key, step: int, touched: Sequence[bool]) -> None:
+        """Take which tokens were steered: `on_steered` of `volvelle.steer`."""
+        if key.kind != "steered" or key.sample:
+            return
+        if step == 0:
+            self._prompt_marks[key.strength] = list(touched)
+        elif step - 1 == len(self._marks.setdefault(key.strength, [])):
+            self._marks[key.strength] += touched
+
+    def _put(self, into: dict[Any, list[float]], key: Any, logprobs: Sequence[float]) -> None:
+        """Keep the newest probabilities; what is measured once stays as it was."""
+        new = np.exp(logprobs).tolist()
+        self._once = [once or math.isnan(p) for once, p in zip(self._once, new, strict=True)]
+        old = into.get(key) or new
+        into[key] = [b if math.isnan(p) else p for p, b in zip(new, old, strict=True)]
 
     def picture(self) -> dict[str, Any]:
         """Return what has come so far, the unsteered text first."""
@@ -198,8 +226,21 @@ class Stream:
                     "strength": strength,
                     "strings": list(self._spell(self._ids[strength])),
                     "logprobs": list(self._logprobs[strength]),
+                    "steered": [int(on) for on in self._marks.get(strength, ())],
                     "watched": self._watched[strength],
                     "bands": bands,
                 }
             )
-        return {"watch": self._watch, "columns": finite(columns)}
+        furthest = max(self._prompt_marks, key=abs, default=0.0)
+        marks = self._prompt_marks.get(furthest, [])
+        return {
+            "watch": self._watch,
+            "once": self._once,
+            "columns": finite(columns),
+            "prompt_strings": self._prompt,
+            "prompt_steered": [int(on) for on in marks],
+            "placebos": {
+                kind: max((len(g) for (k, _), g in self._placebos.items() if k == kind), default=0)
+                for kind in KINDS
+            },
+        }

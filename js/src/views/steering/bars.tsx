@@ -24,7 +24,7 @@ interface WatchedProps {
 }
 
 export const Watched = tracked(({ state, shown, column }: WatchedProps) => {
-  const { watch, columns } = shown;
+  const { watch, once, columns, run } = shown;
   const mine = columns[column];
   if (watch.length === 0 || !mine) return null;
   const step = stepOf(state, shown);
@@ -46,9 +46,18 @@ export const Watched = tracked(({ state, shown, column }: WatchedProps) => {
         const said = bands
           .map(({ name, band }) => `${name}: ${short(band[0])} to ${short(band[2])}`)
           .join("; ");
+        const spelled = run?.spellings?.[k] ?? [];
+        const about = [
+          spelled.length > 1 && `counts ${spelled.map(visible).join(", ")}`,
+          once[k] && "an answer of several tokens: P of the whole, right after the prompt",
+          said && `placebo band (5…95 %): ${said}`,
+        ];
         return (
-          <div class="vv-watch" key={token} title={said && `placebo band (5…95 %): ${said}`}>
-            <bdi class="vv-index">{visible(token)}</bdi>
+          <div class="vv-watch" key={token} title={about.filter(Boolean).join("\n")}>
+            <bdi class="vv-index">
+              {visible(token)}
+              {once[k] && step > 0 && <sup> after the prompt</sup>}
+            </bdi>
             <span
               class="vv-track"
               role="img"

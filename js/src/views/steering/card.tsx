@@ -36,9 +36,10 @@ export const Card = tracked(
     const column = shown?.columns[looked.column];
     const i = looked.token;
     if (!shown || (looked.column >= 0 && !column)) return null;
-    const string = column ? column.strings[i] : shown.run?.prompt_strings[i];
+    const string = column ? column.strings[i] : shown.prompt.strings[i];
     const ratio = column ? column.ratios?.[i] : shown.run && decode(shown.run.prompt_ratio)[i];
-    const steered = column ? column.steered?.[i] : shown.run && decode(shown.run.prompt_steered)[i];
+    const steered = column ? column.steered?.[i] : shown.prompt.steered[i];
+    const size = ratio === undefined ? "" : `: |δ|/|h| ${ratio ? short(ratio) : "0"}`;
     return (
       <div class="vv-card" ref={card} role="tooltip">
         <div class="vv-card-head">
@@ -58,10 +59,10 @@ export const Card = tracked(
             />
           </div>
         )}
-        {shown.finished && (
+        {steered !== undefined && (
           <p class="vv-card-note">
             {steered
-              ? `steered here: |δ|/|h| ${ratio ? short(ratio) : "0"}`
+              ? `steered here${size}`
               : column && i === column.strings.length - 1
                 ? "not steered: the last token is never read"
                 : "not steered here"}

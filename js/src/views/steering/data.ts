@@ -16,7 +16,7 @@ export interface SteeringTraits extends BaseTraits {
   messages: Message[];
   chat: boolean;
   multiples: number[];
-  watch: string[];
+  watch: Answer[];
   placebo: number;
   seed: number;
   temperature: number;
@@ -32,6 +32,9 @@ export interface SteeringTraits extends BaseTraits {
   _shown: number;
   _facts: Partial<Facts>;
 }
+
+/** A text, or several spellings that count together. */
+export type Answer = string | string[];
 
 export interface Message {
   role: string;
@@ -110,6 +113,10 @@ export interface RunWire {
   prompt_steered: WireArray;
   prompt_ratio: WireArray;
   watch: string[];
+  /** What counts as each answer. */
+  spellings?: string[][];
+  /** Answers of several tokens: measured right after the prompt only. */
+  once?: boolean[];
   columns: ColumnWire[];
   placebos: Record<string, number>;
   cards: CardWire[];
@@ -121,11 +128,18 @@ export interface RunWire {
 export interface StreamWire {
   serial: number;
   watch: string[];
+  once: boolean[];
   sizes: SteerSize[];
+  placebos: Record<string, number>;
+  settings: Record<string, number>;
+  prompt_strings: string[];
+  prompt_steered: number[];
   columns: {
     strength: number;
     strings: string[];
     logprobs: number[];
+    /** Of the tokens that were read so far: all but the newest. */
+    steered: number[];
     watched: number[];
     bands: Record<string, (number | null)[][]>;
   }[];
@@ -139,7 +153,7 @@ export interface Column {
   logprobs: Numbers | number[];
   /** Of the same text under the unsteered model; absent while it is written. */
   base?: Numbers;
-  steered?: Numbers;
+  steered?: Numbers | number[];
   ratios?: Numbers;
   changed: boolean[];
   /** Probability of a watched token before position `step` was written. */
@@ -158,8 +172,12 @@ export interface Shown {
   serial: number;
   finished: boolean;
   watch: string[];
+  once: readonly boolean[];
   sizes: readonly SteerSize[];
   columns: Column[];
+  prompt: { strings: string[]; steered: ArrayLike<number> };
+  placebos: Record<string, number>;
+  settings: Record<string, number>;
   run?: RunWire;
 }
 
@@ -178,15 +196,18 @@ export function readRun(run: RunWire): Shown {
       steered: decode(wire.steered),
       ratios: decode(wire.ratios),
       changed: changedFrom(base, wire.strings),
-      watched: (step, token) => watched[step * n + token],
+      watched: (step, token) => watched[(run.once?.[token] ? 0 : step) * n + token],
       band(kind, step, token) {
-        const at = (step * n + token) * 3;
+        const at = ((run.once?.[token] ? 0 : step) * n + token) * 3;
         const held = bands[kind]?.subarray(at, at + 3);
         return held?.length === 3 ? (Array.from(held) as unknown as Band) : undefined;
       },
     };
   });
-  return { serial: run.serial, finished: true, watch: run.watch, sizes: run.cards, columns, run };
+  const { serial, watch, once = [], cards: sizes, placebos, settings } = run;
+  const prompt = { strings: run.prompt_strings, steered: decode(run.prompt_steered) };
+  const said = { serial, watch, once, sizes, placebos, settings };
+  return { ...said, finished: true, columns, prompt, run };
 }
 
 export function readStream(stream: Partial<StreamWire>): Shown | undefined {
@@ -198,6 +219,7 @@ export function readStream(stream: Partial<StreamWire>): Shown | undefined {
       strength: wire.strength,
       strings: wire.strings,
       logprobs: wire.logprobs,
+      steered: wire.steered,
       changed: changedFrom(so_far, wire.strings),
       watched: (_, token) => wire.watched[token],
       band(kind, _, token) {
@@ -207,8 +229,10 @@ export function readStream(stream: Partial<StreamWire>): Shown | undefined {
       effective: [],
     };
   });
-  const watch = stream.watch ?? [];
-  return { serial: stream.serial ?? 0, finished: false, watch, sizes: stream.sizes ?? [], columns };
+  const { serial = 0, watch = [], once = [], sizes = [], placebos = {}, settings = {} } = stream;
+  const prompt = { strings: stream.prompt_strings ?? [], steered: stream.prompt_steered ?? [] };
+  const said = { serial, watch, once, sizes, placebos, settings };
+  return { ...said, finished: false, columns, prompt };
 }
 
 /** JSON with sorted keys: equal texts for equal controls. */

@@ -53,7 +53,7 @@ export const Output = tracked(({ state, shown, busy }: OutputProps) => {
       {shown.columns.map((column, i) => (
         <section class="vv-column" key={column.strength} aria-label={heading(column, shown.sizes)}>
           <h4>{heading(column, shown.sizes)}</h4>
-          {shown.finished && <Stats column={column} />}
+          <Stats column={column} />
           <Text
             state={state}
             serial={shown.serial}

@@ -1,7 +1,7 @@
 // What is written and where the steers act: prompt or chat, places, seed, temperature, length.
 import { tracked } from "../../lib/tracked";
 import type { Message, Places } from "./data";
-import { readNumbers, readTokens, writeTokens } from "./fields";
+import { readAnswers, readNumbers, writeAnswers } from "./fields";
 import type { State } from "./state";
 
 const ROLES = ["system", "user", "assistant"];
@@ -200,13 +200,13 @@ export const Settings = tracked(({ state }: { state: State }) => {
             }}
           />
         </label>
-        <label title="tokens to follow; a bare word gets its leading space, quotes keep a token as it is">
+        <label title='answers to follow; a bare word gets its leading space, quotes keep a text of one or more tokens as it is (" a mess"), bars count spellings together (yes|Yes)'>
           watch{" "}
           <input
             type="text"
-            aria-label="watched tokens"
-            value={writeTokens(traits.signal("watch").value)}
-            onChange={(event) => state.change({ watch: readTokens(event.currentTarget.value) })}
+            aria-label="watched answers"
+            value={writeAnswers(traits.signal("watch").value)}
+            onChange={(event) => state.change({ watch: readAnswers(event.currentTarget.value) })}
           />
         </label>
         <Numeric state={state} trait="placebo" label="placebos" step={1} />
