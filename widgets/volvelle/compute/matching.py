@@ -140,7 +140,7 @@ def match_by_cosine(
 
 def _chance(
     a: np.ndarray, b: np.ndarray, random: np.random.Generator, device: str
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, ...]:
     """Return best cosines both ways; of `NULL_SCORES` rows of a side that has more."""
     if max(len(a), len(b)) <= 2 * NULL_SCORES:
         return best_cosines(a, b, device)  # one product serves both ways
