@@ -34,6 +34,8 @@ function traits(changes: Record<string, unknown> = {}): Record<string, unknown> 
     values_name: "",
     _xy_a: places(A),
     _xy_b: places(B),
+    _some_a: places([]),
+    _some_b: places([]),
     _labels_a: text(["joy · glad", "rain", HOSTILE, "cat · dog", "sea"]),
     _labels_b: text(["glad · happy", "code", "cats", "storm"]),
     _promoted_a: text(["happy · joy", "", "", "", ""]),
@@ -168,6 +170,26 @@ describe("the head", () => {
     const empty = { _xy_a: places([]), _xy_b: places([]), _facts: {}, _pairs: none };
     const { el } = await shown(empty);
     expect(el.textContent).toContain("nothing laid out yet");
+  });
+
+  it("shows some points of a very large map until all have come", async () => {
+    const some = { _xy_a: places([]), _xy_b: places([]), _some_a: places(A), _some_b: places(B) };
+    const { el, model, stage, selected } = await shown({ ...some, _pairs: none });
+    expect(el.textContent).not.toContain("nothing laid out yet");
+    // which features they are is not known yet
+    click(stage, onA(0.1));
+    expect(selected()).toEqual([[], []]);
+    for (const [name, value] of Object.entries({
+      _xy_a: places(A),
+      _xy_b: places(B),
+      _some_a: places([]),
+      _some_b: places([]),
+    })) {
+      model.set(name, value as never);
+    }
+    await settled();
+    click(stage, onA(0.1));
+    expect(selected()).toEqual([[0], []]);
   });
 });
 

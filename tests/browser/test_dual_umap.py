@@ -326,6 +326,28 @@ def test_without_a_gpu_very_many_points_are_drawn_some_first_then_all(lab):
     lab.until("len(w.selected_a) > 50_000", expected=True)
 
 
+def test_of_a_very_large_map_a_sample_is_on_screen_before_the_rest_has_come(lab):
+    lab.tell("from volvelle.views import map_wire; kept = vars(map_wire).copy()")
+    lab.tell("map_wire.MOST_AT_ONCE = 10; map_wire.FIRST_POINTS = 120; map_wire.REST_S = 3600")
+    try:
+        view = MapPage(lab.run("w = vv.DualUMAP(pair)\nw").view)
+        view.page.wait_for_function("s => s.dataset.renderer", arg=view.stage.element_handle())
+        some = view.inked((0, 0.5)), view.inked((0.5, 1))
+        assert min(some) > 200
+        assert view.stage.get_attribute("data-every") == ""
+        assert "matched by decoder" in view.root.inner_text()
+        view.move(view.spot((0.5, 0.5), False))
+        assert view.card.count() == 0
+        lab.tell("w._send_rest()")
+        view.page.wait_for_function("s => s.dataset.every === '1'", arg=view.stage.element_handle())
+        assert view.stage.get_attribute("data-renderer") == "webgl2"
+        view.move(place(lab, view, "a", 5))
+        view.card.wait_for()
+        assert "left/5" in view.card.inner_text()
+    finally:
+        lab.tell("vars(map_wire).update(kept)")
+
+
 def test_without_webgl_the_map_is_drawn_all_the_same(chrome, server):
     with chrome.new_context(viewport={"width": 1200, "height": 900}) as context:
         context.add_init_script(NO_WEBGL)

@@ -1,6 +1,7 @@
 """DualUMAP in Python: what it sends, what can be set, what it refuses."""
 
 import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,7 @@ from traitlets import TraitError
 
 from volvelle.experiments.dual_layout import dual_layout
 from volvelle.models.worker import Worker
-from volvelle.views import map_wire
+from volvelle.views import dual_umap, map_wire
 from volvelle.views.arrays import pack
 from volvelle.views.dual_umap import DualUMAP
 from volvelle.views.selections import pack_selection, unpack_selection
@@ -51,6 +52,32 @@ def test_a_finished_layout_is_shown_at_once(view, pair):
     assert "DualUMAP: a and b" in repr(view)
 
 
+def test_of_a_very_large_map_some_points_come_first_and_all_soon_after(pair, monkeypatch):
+    monkeypatch.setattr(map_wire, "MOST_AT_ONCE", N)
+    monkeypatch.setattr(map_wire, "FIRST_POINTS", N // 2)
+    monkeypatch.setattr(map_wire, "REST_S", 0.5)
+    made = DualUMAP(pair)
+    every = 2 * pair.a.n // (N // 2)
+    some = made._some_a.copy()
+    assert (len(some), len(made._xy_a)) == (-(-N // every), 0)
+    assert made._facts["n_matched"] == pair.n_matched
+    until(lambda: made._rest is None)
+    with made._lock:
+        np.testing.assert_array_equal(made._xy_a[::every], some)
+        assert (len(made._some_a), len(made._xy_a), len(made._pairs)) == (0, N, pair.n_matched)
+    made.close()
+
+
+def test_an_export_waits_for_no_timer(pair, monkeypatch):
+    monkeypatch.setattr(map_wire, "MOST_AT_ONCE", N)
+    monkeypatch.setattr(map_wire, "REST_S", 60.0)
+    made = DualUMAP(pair)
+    state = made.export_state()
+    assert state["_xy_a"]["shape"] == [N, 2]
+    assert state["_some_a"]["shape"] == [0, 2]
+    made.close()
+
+
 def test_places_take_four_bytes_a_point_and_keep_their_order(view, pair):
     assert view._xy_a.dtype == np.uint16
     both = np.vstack([pair.xy_a, pair.xy_b])
@@ -86,6 +113,27 @@ def test_a_layout_runs_off_the_notebooks_thread_and_the_axes_come_first():
     assert all(name != threading.main_thread().name for name, _ in names)
     assert view.pair.n_epochs == 100
     assert view._drawn == ""
+
+
+def test_the_first_picture_of_a_map_waits_for_no_other_map():
+    with dual_umap._layout_turn:  # as while another is laid out
+        view = DualUMAP(*planted())
+        until(lambda: view._stage == "waiting for another map")
+        assert (view.status, view._drawn, len(view._xy_a)) == ("running", "principal axes", N)
+        gone = DualUMAP(*planted(seed=1))
+        until(lambda: gone._stage == "waiting for another map")
+        gone.stop()
+        assert gone.wait(5).status == "idle"
+        assert len(gone._xy_a) == N
+    assert view.wait(120).error == ""
+    assert view.pair.n_epochs == 100
+
+
+def until(true, seconds=60):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_frames_wait_for_the_browser_and_the_newest_wins(monkeypatch):

@@ -52,7 +52,7 @@ const View = tracked(({ state, late, stop }: ViewProps) => {
   }, []);
   const traits = state.traits as unknown as Traits<BaseTraits>;
   const drawn = state.traits.signal("_drawn").value;
-  const [a, b] = state.sides.value;
+  const count = state.layers.value.reduce((n, layer) => n + layer.state.length, 0);
   const status = state.traits.signal("status").value;
   const busy = status === "queued" || status === "running";
   return (
@@ -77,7 +77,7 @@ const View = tracked(({ state, late, stop }: ViewProps) => {
             role="application"
             aria-label="map of features; arrows go from point to point, Enter selects, plus and minus zoom, slash searches, Escape clears"
           />
-          {a.n + b.n === 0 && (
+          {count === 0 && (
             <p class="vv-map-empty">{busy ? "finding principal axes…" : "nothing laid out yet"}</p>
           )}
           {drawn && (

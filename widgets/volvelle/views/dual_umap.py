@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +22,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+# Maps under way at once: one is laid out, the others show their first picture and wait.
+LANES = 4
+# How often a map that waits looks whether it is still wanted, seconds.
+LOOK_S = 0.1
+
+# Held by the map that is laid out: two at once would only wait for each other.
+_layout_turn = threading.Lock()
+
+
 @cache
 def _worker() -> Any:
-    """Return the one thread that lays out maps: two at once would only wait for each other."""
+    """Return the threads that lay out maps."""
     from volvelle.models.worker import Worker
 
-    return Worker("layouts")
+    return Worker("layouts", lanes=LANES)
 
 
 class DualUMAP(Looks, MapTraits, View):
@@ -71,6 +81,7 @@ class DualUMAP(Looks, MapTraits, View):
         self._enough = False  # whether the layout that runs shall end where it is
         self._sent = 0  # serial of the last frame
         self._waiting: Picture | None = None  # the newest frame, while one is under way
+        self._rest: DualLayout | None = None  # what is only written in part
         super().__init__(**traits)
         if isinstance(a, DualLayout):
             self._show(a)
@@ -101,7 +112,23 @@ class DualUMAP(Looks, MapTraits, View):
             plans.check_read(n, "vv.dual_layout(...)", plans.MOST_MATCHED)
 
         def work(report: Callable[[float, str], None]) -> DualLayout:
-            return dual_layout(**given, progress=report, on_picture=self._paint)
+            mine = False
+
+            def paint(picture: Picture) -> bool:
+                nonlocal mine
+                enough = self._paint(picture)
+                # the first picture is at once, whatever else is laid out
+                while not mine:
+                    mine = _layout_turn.acquire(timeout=LOOK_S)
+                    if not mine:
+                        report(0.0, "waiting for another map")
+                return enough
+
+            try:
+                return dual_layout(**given, progress=report, on_picture=paint)
+            finally:
+                if mine:
+                    _layout_turn.release()
 
         self._start(_worker(), work, self._show)
         return self
@@ -168,19 +195,41 @@ class DualUMAP(Looks, MapTraits, View):
             self._drawn = picture.label
 
     def _show(self, pair: DualLayout) -> None:
-        """Write all that a finished layout holds, in one message."""
-        ahead = pair.a.n + pair.b.n <= map_wire.MOST_AHEAD
-        certain = pair.pairs.mutual & pair.pairs.above
+        """Write all that a finished layout holds, in one message; of a very large one in two."""
+        n = pair.a.n + pair.b.n
+        with self._lock:
+            self._pair, self._waiting, self._rest = pair, None, pair
+        if n <= map_wire.MOST_AT_ONCE or len(self._xy_a):
+            self._show_rest()
+            return
+        every = -(-n // map_wire.FIRST_POINTS)
         with self.hold_sync():
-            self._pair, self._waiting = pair, None
+            self._some_a, self._some_b = map_wire.quantised(pair.xy_a, pair.xy_b, every)
+            self._facts = self._facts_of(pair)
+        later = threading.Timer(map_wire.REST_S, self._send_rest)
+        later.daemon = True
+        later.start()
+
+    def _send_rest(self) -> None:
+        with self._reporting():
+            self._show_rest()
+
+    def _show_rest(self) -> None:
+        """Write what of a finished layout is not yet written."""
+        with self._lock, self.hold_sync():
+            pair, self._rest = self._rest, None
+            if pair is None:
+                return
             self._xy_a, self._xy_b = map_wire.quantised(pair.xy_a, pair.xy_b)
             for which, half in (("a", pair.a), ("b", pair.b)):
+                setattr(self, f"_some_{which}", np.zeros((0, 2), np.uint16))
                 setattr(self, f"_labels_{which}", map_wire.label_block(half))
                 setattr(self, f"_promoted_{which}", map_wire.block(half.promoted))
                 setattr(self, f"_density_{which}", map_wire.log_density(half))
                 setattr(self, f"_cluster_{which}", half.cluster)
-                if ahead:
+                if pair.a.n + pair.b.n <= map_wire.MOST_AHEAD:
                     self._send_near(which)
+            certain = pair.pairs.mutual & pair.pairs.above
             self._pairs = np.stack([pair.pairs.a[certain], pair.pairs.b[certain]], axis=1)
             self._pair_scores = pair.pairs.score[certain]
             self._regions = [
@@ -188,8 +237,11 @@ class DualUMAP(Looks, MapTraits, View):
                 for r in pair.regions
                 for x, y in [map_wire.placed(pair, r.x, r.y)]
             ]
-            self._facts = map_wire.facts(pair) | {"asks": "".join(self._promoters())}
+            self._facts = self._facts_of(pair)
             self._drawn = ""
+
+    def _facts_of(self, pair: DualLayout) -> dict[str, Any]:
+        return map_wire.facts(pair) | {"asks": "".join(self._promoters())}
 
     def _send_near(self, which: str) -> None:
         index, scores = map_wire.near(getattr(self._pair, which))
@@ -237,6 +289,7 @@ class DualUMAP(Looks, MapTraits, View):
     def export_state(self) -> dict[str, Any]:
         """Return the traits of an exported file, neighbours of every point among them."""
         if self._pair is not None:
+            self._show_rest()
             with self.hold_sync():
                 for which in ("a", "b"):
                     if not len(getattr(self, f"_near_{which}")):

@@ -49,6 +49,9 @@ class MapTraits(HasTraits):
 
     _xy_a = Array("u2", (None, 2))
     _xy_b = Array("u2", (None, 2))
+    _some_a = Array("u2", (None, 2))
+    """Places of some points of a very large map, on screen until `_xy_a` has come."""
+    _some_b = Array("u2", (None, 2))
     _labels_a = Array("u1")
     _labels_b = Array("u1")
     _promoted_a = Array("u1")

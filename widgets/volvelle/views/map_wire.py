@@ -18,17 +18,24 @@ if TYPE_CHECKING:
 ABSENT, FULL = 65535, 65534
 # Neighbours and labels of larger maps are asked for one point at a time.
 MOST_AHEAD = 40_000
+# Larger maps are sent in two steps: some points at once, everything once a cell has had time to
+# show the view. A browser that is busy with five megabytes opens no view.
+MOST_AT_ONCE = 200_000
+FIRST_POINTS = 40_000
+REST_S = 0.15
 # Labels beyond these bytes stay in Python; the browser then searches by index only.
 LABEL_BYTES = 8_000_000
 
 
-def quantised(xy_a: np.ndarray, xy_b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def quantised(xy_a: np.ndarray, xy_b: np.ndarray, every: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Return places as uint16, both on one scale.
 
     Parameters
     ----------
     xy_a, xy_b : float32 array, shape (n, 2)
         NaN for points that are not on the map.
+    every : int
+        Only each so-manieth point, on the scale of all.
 
     Returns
     -------
@@ -38,7 +45,7 @@ def quantised(xy_a: np.ndarray, xy_b: np.ndarray) -> tuple[np.ndarray, np.ndarra
     middle, span = _square(xy_a, xy_b)
     out = []
     for xy in (xy_a, xy_b):
-        steps = (xy - middle) * (FULL / span) + FULL / 2
+        steps = (xy[::every] - middle) * (FULL / span) + FULL / 2
         np.clip(np.rint(steps, out=steps), 0, FULL, out=steps)
         absent = ~np.isfinite(steps)
         if absent.any():

@@ -16,6 +16,8 @@ export const UNKNOWN: RGB = [136, 136, 136];
 export const SIDE_COLOURS: [RGB, RGB] = [category(0), category(1)];
 const SIDE_COLOURS_DARK: [RGB, RGB] = [category(4), category(1)];
 
+export const sideColours = (dark: boolean): [RGB, RGB] => (dark ? SIDE_COLOURS_DARK : SIDE_COLOURS);
+
 interface Painting {
   colour(index: number): RGB;
 }
@@ -148,7 +150,7 @@ function choose(inputs: Inputs): { legend: Legend; paintings: [Painting, Paintin
       })),
     };
   }
-  const own = dark ? SIDE_COLOURS_DARK : SIDE_COLOURS;
+  const own = sideColours(dark);
   const keys = sides.flatMap((side) =>
     side.n ? [{ colour: own[side.which], text: side.name }] : [],
   );

@@ -17,6 +17,8 @@ export interface MapTraits extends BaseTraits {
   values_name: string;
   _xy_a: WireArray;
   _xy_b: WireArray;
+  _some_a: WireArray;
+  _some_b: WireArray;
   _labels_a: WireArray;
   _labels_b: WireArray;
   _promoted_a: WireArray;

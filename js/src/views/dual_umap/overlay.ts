@@ -67,7 +67,7 @@ function heading(
 ): void {
   const sides = state.sides.value;
   const text = shown.map((which) => sides[which].name).join(" and ");
-  if (!text || !sides[0].n) return;
+  if (!text || !state.layers.value[0].state.length) return;
   context.font = "600 12px system-ui, sans-serif";
   context.textAlign = "left";
   context.textBaseline = "top";

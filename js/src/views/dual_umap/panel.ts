@@ -52,10 +52,12 @@ export function makeMap(stage: HTMLElement, state: MapState, stop: AbortSignal):
   const size = signal({ width: 0, height: 0, ratio: 1 });
   const path = signal<number[]>([]);
   const again = signal(0);
-  let renderer: Renderer =
-    glRenderer(() => {
-      again.value++;
-    }) ?? softRenderer();
+  // made when all points are there: some are drawn before a context is
+  let made: Renderer | undefined;
+  const renderer = (): Renderer => {
+    made ??= glRenderer(() => again.value++) ?? softRenderer();
+    return made;
+  };
   const fallback = softRenderer();
   const ended = new AbortController();
   stop.addEventListener("abort", () => remove());
@@ -83,7 +85,7 @@ export function makeMap(stage: HTMLElement, state: MapState, stop: AbortSignal):
     return [0, half + GAP].map((x) => ({ x, y: 0, width: half, height }));
   }
   const shown = (panel: number): Which[] =>
-    state.split.value ? [panel as Which] : state.sides.value[1].n ? [0, 1] : [0];
+    state.split.value ? [panel as Which] : state.layers.value[1].state.length ? [0, 1] : [0];
 
   function lifted(): number {
     const selected = state.selected[0].value.length + state.selected[1].value.length;
@@ -91,12 +93,14 @@ export function makeMap(stage: HTMLElement, state: MapState, stop: AbortSignal):
     return Math.max(selected, count[0] + count[1]);
   }
   function scene(every = 1): Scene {
-    const sides = state.sides.value;
+    const layers = state.layers.value;
     const all = panels();
     const [first] = all;
     const dark = state.dark.value;
     const n = Math.max(
-      ...all.map((_, i) => shown(i).reduce((sum: number, w) => sum + sides[w].n / every, 0)),
+      ...all.map((_, i) =>
+        shown(i).reduce((sum: number, which) => sum + layers[which].state.length / every, 0),
+      ),
       1,
     );
     return {
@@ -104,7 +108,7 @@ export function makeMap(stage: HTMLElement, state: MapState, stop: AbortSignal):
       camera: state.camera.value,
       panels: all.map((rect, i) => ({
         rect,
-        layers: shown(i).map((which) => sides[which].layer),
+        layers: shown(i).map((which) => layers[which]),
       })),
       style: {
         lift: liftOf(lifted()),
@@ -134,11 +138,12 @@ export function makeMap(stage: HTMLElement, state: MapState, stop: AbortSignal):
       clearTimeout(rest);
       const total = state.sides.value[0].n + state.sides.value[1].n;
       const every = Math.min(Math.ceil(total / QUICK_POINTS), MOST_EVERY);
-      const quick = renderer.slow && !whole && total > MANY_POINTS;
+      const quick = total > MANY_POINTS && !whole && renderer().slow;
       const now = scene(quick ? every : 1);
-      if (!renderer.draw(now, below, ratio)) fallback.draw(now, below, ratio);
-      stage.dataset.renderer = renderer.kind;
-      stage.dataset.every = String(now.every);
+      const some = total === 0;
+      if (some || !renderer().draw(now, below, ratio)) fallback.draw(now, below, ratio);
+      stage.dataset.renderer = some ? fallback.kind : renderer().kind;
+      stage.dataset.every = some ? "" : String(now.every);
       whole = false;
       if (quick) {
         // once nothing has moved for a while, all of them
@@ -154,7 +159,7 @@ export function makeMap(stage: HTMLElement, state: MapState, stop: AbortSignal):
   const drawings = [
     effect(() => {
       void [state.painted.value, state.camera.value, size.value, again.value];
-      void [state.split.value, state.dark.value];
+      void [state.split.value, state.dark.value, state.layers.value];
       plan("points");
     }),
     effect(() => {
@@ -363,10 +368,10 @@ export function makeMap(stage: HTMLElement, state: MapState, stop: AbortSignal):
     cancelAnimationFrame(due);
     clearTimeout(rest);
     for (const end of drawings) end();
-    renderer.dispose();
+    made?.dispose();
     points.remove();
     overlay.remove();
-    renderer = fallback;
+    made = fallback;
   }
 
   return {
@@ -375,7 +380,7 @@ export function makeMap(stage: HTMLElement, state: MapState, stop: AbortSignal):
     size: () => size.value,
     canvases: { points, overlay },
     scene,
-    renderer: () => renderer.kind,
+    renderer: () => renderer().kind,
     zoom(factor) {
       const [rect, x, y] = middle();
       state.camera.value = zoomAt(state.camera.value, rect, factor, x, y);

@@ -8,9 +8,20 @@ import {
   untracked,
 } from "@preact/signals-core";
 import { decode, type WireArray } from "../../lib/arrays";
+import type { RGB } from "../../lib/colour";
 import { debounced, type Traits } from "../../lib/model";
 import { type Camera, fitted, HOME, type Rect } from "../../lib/scatter_camera";
-import { bounds, COUNTERPART, DIM, FOUND, has, MATCHED, SELECTED } from "../../lib/scatter_points";
+import {
+  bounds,
+  COUNTERPART,
+  DIM,
+  FOUND,
+  has,
+  type Layer,
+  MATCHED,
+  makeLayer,
+  SELECTED,
+} from "../../lib/scatter_points";
 import {
   combined,
   type How,
@@ -18,7 +29,7 @@ import {
   packSelection,
   unpackSelection,
 } from "../../lib/scatter_selection";
-import { type Legend, paintColours } from "./colours";
+import { type Legend, paintColours, sideColours } from "./colours";
 import {
   type Facts,
   lines,
@@ -41,6 +52,8 @@ export type Tool = "pan" | "lasso" | "box";
 export interface MapState {
   traits: Traits<MapTraits>;
   sides: ReadonlySignal<[Side, Side]>;
+  /** What is drawn of each side: its points; of a very large map some, until all have come. */
+  layers: ReadonlySignal<[Layer, Layer]>;
   facts: ReadonlySignal<Partial<Facts>>;
   matches: ReadonlySignal<Matches>;
   regions: ReadonlySignal<Region[]>;
@@ -174,7 +187,16 @@ export function makeState(
   const looked = signal<Spot | undefined>(undefined);
   const camera = signal(HOME);
   const lasso = signal<Float64Array | undefined>(undefined);
-  const alone = computed(() => sides.value[1].n === 0);
+  const layers = computed((): [Layer, Layer] => {
+    const some = NAMES.map((key) => decode(read(`_some_${key}`)) as Uint16Array);
+    const own = sides.value.map(({ layer }) => layer) as [Layer, Layer];
+    if (sides.value[0].n + sides.value[1].n || !some.some(({ length }) => length)) return own;
+    return some.map((xy, which) => standIn(xy, sideColours(dark.value)[which as Which])) as [
+      Layer,
+      Layer,
+    ];
+  });
+  const alone = computed(() => layers.value[1].state.length === 0);
 
   function write(a: Uint32Array, b: Uint32Array, more: Partial<MapTraits> = {}): void {
     traits.update({ selected_a: packSelection(a), selected_b: packSelection(b), ...more });
@@ -183,6 +205,7 @@ export function makeState(
   const state: MapState = {
     traits,
     sides,
+    layers,
     facts,
     matches,
     regions: computed(() => read("_regions") as unknown as Region[]),
@@ -262,6 +285,15 @@ export function makeState(
     },
   };
   return state;
+}
+
+/** Points of which only the places are known. */
+function standIn(xy: Uint16Array, colour: RGB): Layer {
+  const layer = makeLayer(xy.length / 2);
+  layer.xy.set(xy);
+  layer.state.fill(MATCHED);
+  for (let i = 0; i < layer.colour.length; i++) layer.colour[i] = colour[i % 3] as number;
+  return layer;
 }
 
 function within(indices: Uint32Array, n: number): Uint32Array {

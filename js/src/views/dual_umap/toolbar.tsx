@@ -10,7 +10,9 @@ import { type MapState, queryWriter, type Tool } from "./state";
 
 export const Title = tracked(({ state }: { state: MapState }) => {
   const facts = state.facts.value;
-  const [a, b] = state.sides.value;
+  const sides = state.sides.value;
+  // of a very large map the numbers come before the points
+  const [a, b] = [facts.n_a ?? sides[0].n, facts.n_b ?? sides[1].n];
   const points = [facts.point_a, facts.point_b].filter(Boolean);
   const same = points.length === 2 && points[0] === points[1];
   const named = (name: string | undefined, point: string | undefined): string =>
@@ -18,7 +20,7 @@ export const Title = tracked(({ state }: { state: MapState }) => {
   const title = [
     facts.model,
     same ? points[0] : "",
-    [named(facts.name_a, facts.point_a), b.n ? named(facts.name_b, facts.point_b) : ""]
+    [named(facts.name_a, facts.point_a), b ? named(facts.name_b, facts.point_b) : ""]
       .filter(Boolean)
       .join(" and "),
   ].filter(Boolean);
@@ -27,9 +29,9 @@ export const Title = tracked(({ state }: { state: MapState }) => {
   return (
     <>
       <span class="vv-title">{title.join(" · ") || "Map of features"}</span>
-      {a.n > 0 && (
+      {a > 0 && (
         <span class="vv-facts" title={facts.left_out ? `left out: ${facts.left_out}` : undefined}>
-          {[alive(facts.alive_a ?? a.n, a.n), b.n > 0 && alive(facts.alive_b ?? b.n, b.n)]
+          {[alive(facts.alive_a ?? a, a), b > 0 && alive(facts.alive_b ?? b, b)]
             .filter(Boolean)
             .join(" and ")}{" "}
           features{facts.mode && facts.mode !== "alone" ? ` · ${facts.mode}` : ""}
@@ -51,7 +53,7 @@ interface ToolbarProps {
 }
 
 export const Toolbar = tracked(({ state, map }: ToolbarProps) => {
-  const [, b] = state.sides.value;
+  const [, b] = state.layers.value;
   const { traits } = state;
   return (
     <div class="vv-tools" role="toolbar" aria-label="map">
@@ -96,7 +98,7 @@ export const Toolbar = tracked(({ state, map }: ToolbarProps) => {
         Invert
       </button>
       <Colour state={state} />
-      {b.n > 0 && (
+      {b.state.length > 0 && (
         <button
           type="button"
           aria-pressed={!state.split.value}
