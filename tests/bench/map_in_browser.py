@@ -13,7 +13,7 @@ from harness import Table
 from playwright.sync_api import sync_playwright
 
 N = 500_000
-TURNS = 3
+TURNS = 5
 MAKE = f"""
 import numpy as np
 random = np.random.default_rng(0)
@@ -60,7 +60,7 @@ const small = document.createElement('canvas'); small.width = small.height = 32;
 const context = small.getContext('2d', { willReadFrequently: true });
 const look = () => {
   for (const canvas of document.querySelectorAll('.jp-OutputArea canvas')) {
-    if (!canvas.width) continue;
+    if (!canvas.width || canvas.className === 'vv-overlay') continue;
     context.clearRect(0, 0, 32, 32);
     try { context.drawImage(canvas, 0, 0, 32, 32); } catch { continue; }
     const { data } = context.getImageData(0, 0, 32, 32);
@@ -157,7 +157,7 @@ def million(ours: Lab, peer: Lab | None) -> None:
     ours.notebook.run(MAKE + OURS)
     if peer:
         peer.notebook.run(MAKE + PEER)
-    ratios = []
+    first, whole = [], []
     for _ in range(TURNS):
         ours.notebook.clear()
         seconds, size = ours.shown(SHOW_OURS)
@@ -166,9 +166,11 @@ def million(ours: Lab, peer: Lab | None) -> None:
             peer.notebook.clear()
             theirs, size = peer.shown(SHOW_PEER)
             table.row("jupyter-scatter, two linked", theirs, size, float("nan"))
-            ratios.append(theirs / seconds)
-    if ratios:
-        print(f"  ratio: {median(ratios):.1f}x sooner (target 4x), target 10 MB")
+            first.append(theirs / seconds)
+            whole.append(theirs / ours.whole)
+    if first:
+        print(f"  first pixels {median(first):.1f}x sooner (target 4x; a sample of the points),")
+        print(f"  all of them {median(whole):.1f}x sooner; target 10 MB")
 
 
 def lasso(lab: Lab) -> None:
