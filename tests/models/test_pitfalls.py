@@ -112,6 +112,29 @@ def test_6_two_threads_may_use_one_model(small):
     assert not wrong
 
 
+def test_6_a_trace_whose_parsing_python_broke_off_is_run_again(small, monkeypatch):
+    # CPython 3.11: SystemError, now and then, where two threads parse at the same time
+    said = "AST constructor recursion depth mismatch (before=84, after=82)"
+    runs = []
+
+    def unlucky(*how, **more):
+        runs.append(how)
+        if len(runs) < 3:
+            raise SystemError(said)
+        return read(*how, **more)
+
+    wanted, read = small.capture("one", "resid_post.2")["resid_post.2"], trace.read
+    monkeypatch.setattr(trace, "read", unlucky)
+    found = small.capture("one", "resid_post.2")["resid_post.2"]
+    np.testing.assert_array_equal(found, wanted)
+    assert len(runs) == 3
+    runs.clear()
+    said = "something else"
+    with pytest.raises(SystemError, match=said):
+        small.capture("one", "resid_post.2")
+    assert len(runs) == 1
+
+
 def test_7_no_graph_is_kept(small):
     import torch
 

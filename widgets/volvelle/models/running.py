@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from volvelle.models.lean import unwrapped_but
+from volvelle.models.parsing import parsed_again
 from volvelle.models.worker import Worker
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class Runner:
         step_shape : StepShape, optional
             What those lines must hold.
         """
+        body = parsed_again(body)
         if self.remote:
             from volvelle.models.remote_run import run_there
 
