@@ -255,6 +255,15 @@ def test_no_key_travels_with_the_code(there, verb, monkeypatch):
     assert b"a-secret-key" not in blob
 
 
+# measuring norms is a request of its own, beside what an estimate is about
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("attached later", "norm")])
+def test_every_verb_is_weighed_without_being_sent(there, verb):
+    estimate = there.estimate(lambda: VERBS[verb](there))
+    assert 1000 < estimate.sent < 100_000
+    assert estimate.prompt_tokens > 0
+    assert (estimate.new_tokens > 0) == (verb == "generate" or verb.startswith("steered"))
+
+
 def test_a_callback_of_the_caller_does_not_travel(there):
     import threading
 

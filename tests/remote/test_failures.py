@@ -1,4 +1,7 @@
-"""What goes wrong, really caused: one sentence, the way out, and the model usable afterwards."""
+"""What goes wrong, really caused, in a cell and in a view: one sentence with the way out.
+
+The model stays usable, the view keeps its last result and says what asking again would send.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,23 @@ def failure(work):
     return caught.value
 
 
+def view_of(model):
+    return vv.FeatureActivations(model, vv.demo_sae("a"), TEXT)
+
+
+def shown(view, said):
+    """Hold a view to what it should show of a failure."""
+    assert view.status == "failed"
+    assert said in view.error
+    assert "\n" not in view.error
+    assert len(view.error) < 500
+    assert "Traceback (most recent call last)" in view._traceback
+    assert "RemoteFailure" in view._traceback
+    assert "Run sends" in view._plan
+
+
 def test_a_dead_host(here):
+    shown(view_of(at("http://127.0.0.1:9")).run().wait(60), "no server answers at")
     error = failure(lambda: at("http://127.0.0.1:9").norm("resid_post.3"))
     assert error.kind == "unreachable"
     assert "no server answers at http://127.0.0.1:9" in str(error)
@@ -43,6 +62,7 @@ def test_a_wrong_port(port):
     error = failure(lambda: at(f"http://127.0.0.1:{port}").norm("resid_post.3"))
     assert error.kind == "not ndif"
     assert "check the port" in str(error)
+    shown(view_of(at(f"http://127.0.0.1:{port}")).run().wait(60), "check the port")
     failure(lambda: vv.remote_models(f"http://127.0.0.1:{port}"))
 
 
@@ -50,6 +70,9 @@ def test_a_wrong_key_is_said_and_not_repeated(monkeypatch):
     monkeypatch.setenv("NDIF_API_KEY", "not-a-key-of-theirs")
     with door(18011, NDIF_POSTGRES_URL="postgresql://nobody@127.0.0.1:9/none") as second:
         error = failure(lambda: at(second.address).norm("resid_post.3"))
+        view = view_of(at(second.address)).run().wait(60)
+    shown(view, "NDIF_API_KEY")
+    assert "not-a-key-of-theirs" not in f"{view.get_state()}"
     assert error.kind == "key"
     assert "NDIF_API_KEY" in str(error)
     for said in (str(error), error.remote_traceback, repr(error.request)):
@@ -59,6 +82,7 @@ def test_a_wrong_key_is_said_and_not_repeated(monkeypatch):
 def test_a_server_that_wants_another_version():
     with door(18012, NDIF_MIN_NNSIGHT_VERSION="99.0") as second:
         error = failure(lambda: at(second.address).norm("resid_post.3"))
+        shown(view_of(at(second.address)).run().wait(60), "nnsight.compare()")
     assert error.kind == "version"
     assert "nnsight.compare()" in str(error)
 
@@ -70,6 +94,7 @@ def test_a_model_that_the_server_does_not_have(host, tmp_path):
     error = failure(lambda: lost.norm("resid_post.3"))
     assert error.kind == "model"
     assert "vv.remote_models()" in str(error)
+    shown(view_of(lost).run().wait(120), "vv.remote_models()")
     assert error.remote_traceback
 
 
@@ -90,6 +115,25 @@ def test_a_request_over_the_limit(there, monkeypatch):
     monkeypatch.setattr(remote_backend, "MOST_SENT", 1000)
     error = failure(lambda: there.capture(TEXT, "resid_post.1"))
     assert error.kind == "too large"
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [("MOST_SENT", "this request would send"), ("MOST_RECEIVED", "the result of request")],
+    ids=["there", "back"],
+)
+def test_what_is_too_large_for_a_view_leaves_its_last_result(there, monkeypatch, limit, said):
+    view = view_of(there).run().wait(120)
+    assert view.error == ""
+    before = view.to_pandas()
+    monkeypatch.setattr(remote_backend, limit, 1000)
+    view.text = f"{TEXT} He had been there before."
+    shown(view.run().wait(120), said)
+    assert view.to_pandas().equals(before)
+    monkeypatch.undo()
+    view.run().wait(120)
+    assert view.error == ""
+    assert len(view.to_pandas()) != len(before)
 
 
 @pytest.mark.parametrize("most", [1000, 9_000_000], ids=["on the stream", "fetched"])
@@ -132,13 +176,22 @@ def test_a_server_killed_while_running():
     assert "running" in str(error)
 
 
+def queued(model):
+    """Whether a request of a model has been in the server's queue."""
+    return any(r.reached("queued") for one in model.worker.jobs for r in one.requests)
+
+
 def test_a_server_killed_while_queued(there):
     with door(18014) as second:
         model = at(second.address)
+        view = view_of(at(second.address))
         before = started(there, "running", n=100)
+        view.run()
         job = started(model, "queued")
+        wait_for(lambda: queued(view._model))
         second.kill()
         error = failure(lambda: job.result(60))
+        shown(view.wait(60), "in the server's queue")
     before.cancel()
     assert error.kind == "lost"
     assert "queue" in str(error)
@@ -164,8 +217,10 @@ def test_a_server_that_never_answers(monkeypatch):
     monkeypatch.setattr(remote_backend, "CONNECT", 2.0)
     with door(18016) as second:
         model = at(second.address)
+        view = view_of(at(second.address))
         second.freeze()
         assert failure(lambda: model.norm("resid_post.3")).kind in ("unreachable", "silent")
+        shown(view.run().wait(60), second.address)
         failure_of_table = failure(lambda: frozen_table(second.address, monkeypatch))
         assert failure_of_table.kind == "silent"
 

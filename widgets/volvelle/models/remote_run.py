@@ -226,14 +226,16 @@ def _is_norm(args: tuple[Any, ...]) -> bool:
 
 
 def _weigh(runner: Runner, body: Callable[..., T], args: tuple[Any, ...], into: Estimate) -> T:
-    inputs = args[0]["input_ids"]
+    # one forward pass, or the batches of several
+    batches = [args[0]["input_ids"]] if isinstance(args[0], dict) else [ids for ids, *_ in args[0]]
     settings = next((arg for arg in args if isinstance(arg, dict) and "n" in arg), None)
     request = RemoteRequest(host_of(runner.remote), runner.layout.name)
     try:
         return body(runner.lm, *args, backend=_Scales(runner.lm, request))
     finally:
-        into.sent, into.prompt_tokens = request.sent, inputs.numel()
-        into.new_tokens = 0 if settings is None else settings["n"] * len(inputs)
+        into.sent = request.sent
+        into.prompt_tokens = sum(ids.numel() for ids in batches)
+        into.new_tokens = 0 if settings is None else settings["n"] * len(batches[0])
 
 
 def _request(runner: Runner) -> RemoteRequest:
