@@ -83,6 +83,10 @@ def test_details_open_by_key_and_tell_python(live, page):
     live.page.keyboard.press("Enter")
     live.until("len(jobs.opened)", 1)
     row.get_by_text("waited here").wait_for()
+    # the first line keeps clear of the buttons beside it
+    times, buttons = (row.locator(name).bounding_box() for name in (".vv-times", ".vv-actions"))
+    assert times["x"] + times["width"] <= buttons["x"]
+    live.picture(page.root, "jobs-open")
     live.tell("jobs.opened = []")
     row.get_by_text("waited here").wait_for(state="hidden")
 
