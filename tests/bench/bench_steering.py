@@ -2,6 +2,10 @@
 
 The reference is a second copy of the weights that nothing wraps, with a forward hook that adds
 the same vector. Every run writes as many tokens; texts differ, since rows of a sweep do.
+
+    python tests/bench/bench_steering.py [single] [sweep] [placebos]
+
+One turn of the sweep takes half a minute on two cores, one of the placebos three.
 """
 
 from __future__ import annotations
@@ -26,8 +30,7 @@ LAYER, STRENGTH, TOKENS = 14, 0.15, 48
 PROMPT = "When I woke up this morning, I"
 STRENGTHS = tuple(np.linspace(-0.3, 0.3, 11).round(2).tolist())
 SINGLE, SWEEP, PLACEBOS = 1.05, 0.20, 5
-# A sweep's turn takes half a minute.
-SINGLE_TURNS, SWEEP_TURNS = 9, 7
+SINGLE_TURNS, SWEEP_TURNS, PLACEBO_TURNS = 9, 7, 3
 
 
 @contextmanager
@@ -64,13 +67,9 @@ def reference(model: vv.Model, plain: Any, direction: vv.Direction) -> Callable[
     return generate
 
 
-def main() -> None:
-    two_threads()
-    model = vv.load("smollm2")
-    vector = np.random.default_rng(0).standard_normal(model.d_model)
-    direction = vv.Direction(vector, "random", f"resid_post.{LAYER}")
+def single(model: vv.Model, plain: Callable[[float], Any], direction: vv.Direction) -> None:
+    """Compare one steered run, streamed and not."""
     steer = vv.Steer(direction, STRENGTH)
-    plain = reference(model, unwrapped(model), direction)
     shown: list[int] = []
 
     def ours() -> Any:
@@ -92,14 +91,20 @@ def main() -> None:
             PROMPT, steer, max_new_tokens=TOKENS
         ),
     }
-    single = side_by_side(cases, repetitions=SINGLE_TURNS)
-    table.compare(single, {"model.generate, streamed": SINGLE})
+    table.compare(
+        side_by_side(cases, repetitions=SINGLE_TURNS), {"model.generate, streamed": SINGLE}
+    )
 
-    def sweep(placebo: int) -> Any:
-        return lambda: vv.steer(
-            model, PROMPT, vv.Steer(direction), STRENGTHS, placebo, max_new_tokens=TOKENS
-        )
 
+def swept(model: vv.Model, direction: vv.Direction, placebo: int) -> Callable[[], Any]:
+    """Return a sweep through `vv.steer`, which scores every text unsteered too."""
+    return lambda: vv.steer(
+        model, PROMPT, vv.Steer(direction), STRENGTHS, placebo, max_new_tokens=TOKENS
+    )
+
+
+def sweep(model: vv.Model, plain: Callable[[float], Any], direction: vv.Direction) -> None:
+    """Compare a sweep with its strengths run one by one."""
     ids = model.prompt_ids(PROMPT)
     rows = [[vv.Steer(direction, s)] for s in STRENGTHS]
 
@@ -114,12 +119,44 @@ def main() -> None:
     cases = {
         "eleven runs of transformers with a hook": lambda: [plain(s) for s in STRENGTHS],
         "the same as one batch": batch,
-        "vv.steer, which also scores them unsteered": sweep(0),
-        f"vv.steer with {PLACEBOS} placebos": sweep(PLACEBOS),
+        "vv.steer, which also scores them unsteered": swept(model, direction, 0),
     }
-    swept = side_by_side(cases, repetitions=SWEEP_TURNS, warm_ups=1)
-    names = list(cases)
-    table.compare(swept, dict.fromkeys(names[1:3], SWEEP))
+    found = side_by_side(cases, repetitions=SWEEP_TURNS, warm_ups=1)
+    table.compare(found, dict.fromkeys(list(cases)[1:], SWEEP))
+
+
+def placebos(model: vv.Model, plain: Callable[[float], Any], direction: vv.Direction) -> None:
+    """Compare a sweep and its placebos with all their rows run one by one."""
+    others = PLACEBOS * sum(s != 0 for s in STRENGTHS)
+    table = Table(
+        f"the sweep with {PLACEBOS} placebos, {len(STRENGTHS) + others} rows, wall ms, medians of "
+        f"{PLACEBO_TURNS}",
+        ("", "ms", "ratio", "target"),
+    )
+    # what is added costs the hook nothing: a placebo's run takes as long as a steer's
+    cases = {
+        "as many runs of transformers with a hook": lambda: [
+            plain(STRENGTH) for _ in range(len(STRENGTHS) + others)
+        ],
+        "vv.steer, scored": swept(model, direction, PLACEBOS),
+    }
+    table.compare(side_by_side(cases, repetitions=PLACEBO_TURNS, warm_ups=0))
+
+
+PARTS = {"single": single, "sweep": sweep, "placebos": placebos}
+
+
+def main() -> None:
+    asked = sys.argv[1:] or list(PARTS)
+    if unknown := set(asked) - set(PARTS):
+        sys.exit(f"no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    two_threads()
+    model = vv.load("smollm2")
+    vector = np.random.default_rng(0).standard_normal(model.d_model)
+    direction = vv.Direction(vector, "random", f"resid_post.{LAYER}")
+    plain = reference(model, unwrapped(model), direction)
+    for name in asked:
+        PARTS[name](model, plain, direction)
 
 
 if __name__ == "__main__":
