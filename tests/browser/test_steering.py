@@ -8,7 +8,7 @@ import pytest
 SHIP = 808  # a feature of the demo dictionary that fires on "ship"
 MADE = f"""w = vv.Steering(
     model, {{"ship": vv.Steer(a.feature({SHIP}), 0.4)}}, "They travelled by", sae=a,
-    watch=[" ship"], placebo=2, max_new_tokens=6, live=False)
+    watch=[" ship", " a big ship"], placebo=2, max_new_tokens=6, live=False)
 w"""
 
 
@@ -101,6 +101,11 @@ def test_texts_stream_side_by_side_and_a_stop_keeps_what_was_written(live, view)
     live.page.wait_for_timeout(500)
     assert view.tokens(1).count() == written
     assert live.ask("w.result is None")
+    # all but the newest token had been read, and the prompt but for its first
+    marked = "all => all.map(e => e.hasAttribute('data-steered'))"
+    assert view.tokens(1).evaluate_all(marked) == [True] * (written - 1) + [False]
+    assert not any(view.tokens(0).evaluate_all(marked))
+    assert view.root.locator(".vv-given .vv-tok").evaluate_all(marked) == [False, True, True]
 
 
 def test_underlines_are_the_mask_and_hovering_shows_both_probabilities(live, ran):
@@ -118,7 +123,11 @@ def test_underlines_are_the_mask_and_hovering_shows_both_probabilities(live, ran
     true = live.ask(f"[float({row}.logprobs[2]), float({row}.base_logprobs[2])]")
     assert seen == pytest.approx(true, rel=0.01)
     assert "|δ|/|h|" in card
-    assert "placebo band" in ran.columns.nth(1).locator(".vv-watch").get_attribute("title")
+    first = ran.columns.nth(1).locator(".vv-watch").first
+    assert "placebo band" in first.get_attribute("title")
+    # an answer of several tokens keeps its bar at every token, and says where it is from
+    whole = ran.columns.nth(1).locator(".vv-watch").nth(1)
+    assert "after the prompt" in whole.inner_text()
     live.page.mouse.move(0, 0)
     live.picture(ran.root, "steering")
 

@@ -6,6 +6,7 @@ from volvelle.compute.where import When, Where
 
 IDS = np.array([1, 10, 11, 2, 12, 10])
 SPECIAL = np.array([True, False, False, True, False, False])
+DIRECTION = Direction(np.ones(3), "a", "resid_post.1")
 
 
 def mask(where, **names):
@@ -125,3 +126,33 @@ def test_a_condition_is_a_when():
 def test_strings_among_the_tokens_are_listed_once_for_the_tokenizer():
     where = Where(prompt={"tokens": [" a", 3]}, generated={"exclude_tokens": [" a", " b"]})
     assert where.strings == (" a", " b")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: When("x", above=1.0), "'x' is no direction"),
+        (lambda: When(DIRECTION, above=float("nan")), "above=nan"),
+        (lambda: When(DIRECTION, above="high"), "above='high'"),
+        (lambda: Where(prompt=[1.5]), "positions of prompt are integers"),
+    ],
+)
+def test_what_is_no_condition_and_no_position_is_refused(make, said):
+    with pytest.raises((TypeError, ValueError), match=said):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("where", "wanted"),
+    [
+        (Where(), [1, 0, 1, 1]),
+        (Where(special=True), [1, 1, 1, 1]),
+        (Where(generated="none"), [0, 0, 0, 0]),
+        (Where(generated=[2, 9]), [0, 0, 1, 0]),
+        (Where(generated={"tokens": [5], "exclude_positions": [0]}), [0, 0, 0, 1]),
+        (Where(generated={"exclude_tokens": [7]}), [1, 0, 0, 1]),
+    ],
+)
+def test_generated_tokens_that_are_known_are_masked_as_if_they_came_one_by_one(where, wanted):
+    mask = where.known_mask(np.array([5, 1, 7, 5]), 10, special_ids=[1])
+    assert mask.astype(int).tolist() == wanted

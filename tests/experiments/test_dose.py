@@ -129,6 +129,10 @@ def test_the_sentence_tells_effect_placebos_control_and_the_reversed_question(re
     [
         ({"answers": ["y"]}, "at least two"),
         ({"answers": ("yes", " ")}, "not empty"),
+        ({"answers": ("y", "Y")}, "both spelled 'Y'"),
+        ({"answers": None}, "at least two answers"),
+        ({"strengths": (float("nan"),)}, "finite"),
+        ({"placebo": 1.5}, "placebo=1.5"),
         ({"steers": {}}, "steers is empty"),
         ({"steers": [direction(0, name="a"), direction(1, name="a")]}, "two concepts are named"),
         ({"placebos": 3}, "did you mean 'placebo'"),

@@ -274,6 +274,29 @@ def test_an_unknown_row_or_measure_names_what_there_is(run):
         run.row(3)
     with pytest.raises(KeyError, match="did you mean 'perplexity'"):
         run.curve("perplexit")
+    with pytest.raises(KeyError, match="did you mean 'random'"):
+        run.band("e", kind="randoms")
+    with pytest.raises(KeyError, match="did you mean 'shuffled'"):
+        run.row(1, kind="shuffle")
+
+
+def test_a_file_is_named_as_it_was_saved_and_what_is_none_is_said_so(run, tmp_path):
+    run.save(tmp_path / "here")
+    assert vv.SteeringRun.load(tmp_path / "here").summary() == run.summary()
+    with pytest.raises(FileNotFoundError, match=r"no folder .*there to save run"):
+        run.save(tmp_path / "there" / "run")
+    with pytest.raises(FileNotFoundError, match="no file"):
+        vv.SteeringRun.load(tmp_path / "nothing")
+    (tmp_path / "text").write_text("hello")
+    with pytest.raises(ValueError, match=r"text is no file that SteeringRun\.save wrote"):
+        vv.SteeringRun.load(tmp_path / "text")
+
+
+def test_a_condition_of_another_width_is_refused(small):
+    wide = vv.When(vv.Direction(np.ones(8), "w", "resid_post.0"), above=1.0)
+    steer = vv.Steer(direction(), where=vv.Where(when=wide))
+    with pytest.raises(ValueError, match="the condition's 'w' is 8-dimensional"):
+        vv.steer(small, PROMPT, steer, (1,), 0, max_new_tokens=1)
 
 
 @pytest.mark.parametrize(
@@ -281,6 +304,23 @@ def test_an_unknown_row_or_measure_names_what_there_is(run):
     [
         ({"samples": 2}, "would be the same text"),
         ({"placebo": -1}, "placebo=-1"),
+        ({"placebo": "a"}, "placebo='a' must be a whole number"),
+        ({"samples": 0}, "samples=0"),
+        ({"seed": -1}, "seed=-1"),
+        ({"seed": 1.5}, "seed=1.5"),
+        ({"max_new_tokens": 1.5}, "max_new_tokens=1.5"),
+        ({"max_new_tokens": "8"}, "max_new_tokens='8'"),
+        ({"temperature": float("nan")}, "temperature=nan"),
+        ({"temperature": "hot"}, "temperature='hot'"),
+        ({"strengths": "0.1"}, "strengths='0.1' must be finite numbers"),
+        ({"strengths": None}, "strengths=None must be finite numbers"),
+        ({"strengths": ["a"]}, "must be finite numbers"),
+        ({"steers": {"a": direction()}}, "steers is a dict of 'a'"),
+        ({"steers": np.ones(D)}, "an array of shape"),
+        ({"prompt": ""}, "no tokens"),
+        ({"prompt": "x" * 200}, "exceed llama's context of 128"),
+        ({"prompt": [{"role": "king", "content": "a"}]}, "there are: system, user"),
+        ({"prompt": {"role": "user", "content": 5}}, "is no text"),
         ({"watch": [""]}, "which has no tokens"),
         ({"watch": [1.5]}, "an answer is a text"),
         ({"watch": [()]}, "without a spelling"),

@@ -225,6 +225,9 @@ class HeadScale:
     neutral = "factor = 1"
 
     def __post_init__(self) -> None:
+        for name in ("layer", "head"):
+            if not isinstance(getattr(self, name), (int, np.integer)):
+                raise TypeError(f"{name}={getattr(self, name)!r} is not a whole number")
         if self.layer < 0 or self.head < 0:
             raise ValueError(f"layer {self.layer}, head {self.head}: both are counted from 0")
         object.__setattr__(self, "factor", _finite(self.factor, "factor"))
@@ -272,7 +275,9 @@ def _directions(given: object) -> tuple[Direction, ...]:
             hint = "; a control vector file opens with vv.ControlVector.load(path)"
         elif hasattr(given, "shape"):
             hint = "; name it and its place: vv.Direction(vector, 'name', 'resid_post.14')"
-        raise TypeError(f"direction {given!r} is no Direction, Dictionary or list of them{hint}")
+        shape = getattr(given, "shape", None)
+        said = repr(given) if shape is None else f"an array of shape {tuple(shape)}"
+        raise TypeError(f"direction: {said} is no Direction, Dictionary or list of them{hint}")
     if not found:
         raise ValueError("a steer needs at least one direction, none came")
     for direction in found:

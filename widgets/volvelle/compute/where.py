@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -136,7 +137,10 @@ def _positions(given: object, phase: str) -> tuple[int, ...]:
     listed = [given] if isinstance(given, int) else given
     if not isinstance(listed, Iterable):
         raise TypeError(f"positions of {phase} are integers, not {given!r}")
-    return tuple(int(p) for p in listed)
+    found = list(listed)
+    if not all(isinstance(p, (int, np.integer)) for p in found):
+        raise TypeError(f"positions of {phase} are integers, not {given!r}")
+    return tuple(int(p) for p in found)
 
 
 def _window(given: object, phase: str) -> tuple[int, int | None]:
@@ -174,6 +178,14 @@ class When:
 
     feature: Direction
     above: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not hasattr(self.feature, "unit"):
+            raise TypeError(
+                f"feature={self.feature!r} is no direction; take sae.feature(i), or a vv.Direction"
+            )
+        if not isinstance(self.above, Real) or not np.isfinite(float(self.above)):
+            raise ValueError(f"above={self.above!r} is not a finite number")
 
 
 @known_keywords_in

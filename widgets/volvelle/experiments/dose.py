@@ -13,6 +13,7 @@ from volvelle.experiments.answers import Answer, Watched, answers_of, spellings
 from volvelle.experiments.dose_result import Dose
 from volvelle.experiments.prompts import prompt_ids
 from volvelle.experiments.steer_rows import as_steers, as_strengths, card, placebos_of
+from volvelle.experiments.steer_rows import whole as whole_number
 from volvelle.models.predicting import next_token_and_entropy
 from volvelle.models.steer_readers import heads_of
 from volvelle.models.steering import Steered
@@ -120,7 +121,10 @@ def dose(
     """
     concepts = _concepts(steers)
     multipliers = as_strengths(strengths)
-    watched = Watched([answer_of(model, answer) for answer in _answers(answers)])
+    watched = Watched(_answers(model, answers))
+    whole_number(placebo, "placebo")
+    whole_number(seed, "seed")
+    whole_number(max_new_tokens, "max_new_tokens")
     asked = [
         (name, prompt_ids(model, one, chat=chat))
         for name, given in (("asked", [prompt]), ("control", control), ("reversed", reverse))
@@ -186,11 +190,19 @@ def answer_of(model: Model, word: str) -> Answer:
     )
 
 
-def _answers(answers: Sequence[str]) -> list[str]:
-    listed = [answers] if isinstance(answers, str) else list(answers)
-    if len(listed) < 2:
-        raise ValueError(f"answers={answers!r}: a share needs at least two answers")
-    return listed
+def _answers(model: Model, answers: Any) -> list[Answer]:
+    listed = list(answers) if isinstance(answers, (list, tuple)) else [answers]
+    if len(listed) < 2 or not all(isinstance(word, str) for word in listed):
+        raise ValueError(f"answers={answers!r}: a share needs at least two answers, as texts")
+    found = [answer_of(model, word) for word in listed]
+    for n, one in enumerate(found):
+        for other in found[:n]:
+            if both := set(one.strings) & set(other.strings):
+                raise ValueError(
+                    f"answers {other.name!r} and {one.name!r} are both spelled {min(both)!r}; a "
+                    "share needs answers that differ"
+                )
+    return found
 
 
 def _several(given: Any) -> list[Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from volvelle.compute.names import known_keywords_in, unknown
-from volvelle.experiments.steering_file import open_file
+from volvelle.experiments.steering_file import named, open_file
 from volvelle.experiments.steering_summary import short
 
 if TYPE_CHECKING:
@@ -228,9 +228,7 @@ class Dose:
         """Write everything to one safetensors file; returns its path."""
         from safetensors.numpy import save_file
 
-        file = Path(path)
-        if not file.suffix:
-            file = file.with_suffix(".safetensors")
+        file = named(path)
         arrays = ("number", "strength", "logprobs", "entropy")
         said = {
             name: value

@@ -17,12 +17,13 @@ from volvelle.experiments.steer_rows import (
     placebos_of,
     plan_rows,
 )
+from volvelle.experiments.steer_rows import whole as whole_number
 from volvelle.experiments.steered_row import SteeredRow
 from volvelle.experiments.steering_run import MEASURES, SteeringRun
 from volvelle.models.scoring import score
 from volvelle.models.steer_readers import heads_of
 from volvelle.models.steering import Steered
-from volvelle.models.writing import generate_rows, row_seed
+from volvelle.models.writing import check_writing, generate_rows, row_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -114,12 +115,15 @@ def steer(
         samples without temperature.
     """
     mine, multipliers = as_steers(steers), as_strengths(strengths)
-    if samples < 1 or (samples > 1 and temperature == 0):
+    whole_number(placebo, "placebo")
+    whole_number(seed, "seed")
+    whole_number(samples, "samples", 1)
+    if samples > 1 and temperature == 0:
         raise ValueError(
-            f"samples={samples} at temperature {temperature:g}: "
-            + ("at least 1" if samples < 1 else "all would be the same text; give a temperature")
+            f"samples={samples} at temperature 0: all would be the same text; give a temperature"
         )
     ids = prompt_ids(model, prompt, chat=chat)
+    check_writing(model, [ids], max_new_tokens, temperature)
     watched = Watched(answers_of(model, watch, MEASURES))
     settings = {
         "seed": seed,

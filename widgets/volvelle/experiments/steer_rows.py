@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,6 +48,11 @@ class Key:
 
 def as_steers(given: Any) -> list[AnySteer]:
     """Return a list of steers from one or several; a bare direction is added, in unit norm."""
+    if isinstance(given, Mapping):
+        raise TypeError(
+            f"steers is a dict of {', '.join(map(repr, given))}; give a list of steers, which "
+            "act together"
+        )
     listed = list(given) if isinstance(given, (list, tuple)) else [given]
     if not listed:
         raise ValueError("steers is empty; give at least one vv.Steer(direction, strength)")
@@ -54,19 +61,27 @@ def as_steers(given: Any) -> list[AnySteer]:
 
 def as_strengths(given: Any) -> tuple[float, ...]:
     """Return the multipliers with the baseline 0 among them, in ascending order."""
-    listed = [given] if isinstance(given, (int, float)) else list(given)
-    values = [float(value) for value in listed]
-    if not all(np.isfinite(values)):
-        raise ValueError(f"strengths={listed!r} must be finite numbers")
-    return tuple(sorted({0.0, *values}))
+    listed = list(given) if np.iterable(given) and not isinstance(given, str) else [given]
+    if not all(isinstance(value, Real) and np.isfinite(float(value)) for value in listed):
+        raise ValueError(
+            f"strengths={given!r} must be finite numbers, such as (-1, 0, 1): multiples of every "
+            "steer's own strength"
+        )
+    return tuple(sorted({0.0, *(float(value) for value in listed)}))
+
+
+def whole(value: Any, name: str, least: int = 0) -> int:
+    """Return a whole number of at least `least`, or say what came."""
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name}={value!r} must be a whole number, {least} or more")
+    return int(value)
 
 
 def placebos_of(
     steers: Sequence[AnySteer], n: int, seed: int, n_heads: int | None
 ) -> dict[tuple[str, int], list[AnySteer]]:
     """Return n random counterparts, and n shuffled ones where there are SAE features."""
-    if n < 0 or int(n) != n:
-        raise ValueError(f"placebo={n} must be a whole number, 0 or more")
+    whole(n, "placebo")
     found: dict[tuple[str, int], list[AnySteer]] = {}
     for number in range(n):
         rng = np.random.default_rng([seed, PLACEBO_STREAM, number])

@@ -21,9 +21,7 @@ def save(run: SteeringRun, path: str | Path) -> Path:
     """Write a run; rows lie behind each other along the token axis."""
     from safetensors.numpy import save_file
 
-    file = Path(path)
-    if not file.suffix:
-        file = file.with_suffix(".safetensors")
+    file = named(path)
     rows = run.rows
     tensors: dict[str, np.ndarray] = {
         "prompt_ids": run.prompt_ids,
@@ -107,10 +105,30 @@ def load(path: str | Path) -> SteeringRun:
     )
 
 
+def named(path: str | Path) -> Path:
+    """Return where a result is written: with a suffix, in a folder that is there."""
+    file = Path(path)
+    if not file.suffix:
+        file = file.with_suffix(".safetensors")
+    if not file.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {file.parent} to save {file.name} in")
+    return file
+
+
 def open_file(file: Path, kind: str, version: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Return tensors and header of a result's file, or say what it is instead."""
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
+    if not file.suffix and not file.exists():
+        file = file.with_suffix(".safetensors")
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no file {file}")
+    try:
+        with safe_open(str(file), "numpy"):
+            pass
+    except SafetensorError as error:
+        what = kind.removeprefix("volvelle.")
+        raise ValueError(f"{file.name} is no file that {what}.save wrote: {error}") from error
     with safe_open(str(file), "numpy") as content:
         header = content.metadata() or {}
         if header.get("kind") != kind:

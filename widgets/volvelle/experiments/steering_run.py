@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Measures of a row beside the watched tokens' probabilities.
 MEASURES = ("perplexity", "repetition", "ratio")
+PLACEBOS = ("random", "shuffled")
 
 
 @known_keywords_in
@@ -75,6 +76,8 @@ class SteeringRun:
         KeyError
             Where there is none, with the strengths that were run.
         """
+        if kind not in ("steered", *PLACEBOS):
+            raise KeyError(unknown("kind", kind, ("steered", *PLACEBOS)))
         wanted = -1 if kind == "steered" else (number or 0)
         if strength == 0:
             kind, wanted = "steered", -1
@@ -131,6 +134,11 @@ class SteeringRun:
             found.append(np.mean([self._measure(r, measure) for r in rows]))
         return np.array(found)
 
+    def _numbers(self, kind: str) -> list[int]:
+        if kind not in PLACEBOS:
+            raise KeyError(unknown("kind of placebo", kind, PLACEBOS))
+        return [number for k, number in self.placebos if k == kind]
+
     def _measure(self, row: SteeredRow, measure: str) -> float:
         if measure in self.watch:
             return float(row.next[self.watch.index(measure)])
@@ -161,7 +169,7 @@ class SteeringRun:
 
         index = pd.Index(self.strengths, name="strength")
         frame = pd.DataFrame({"steered": self.curve(measure)}, index=index)
-        numbers = [number for k, number in self.placebos if k == kind]
+        numbers = self._numbers(kind)
         if numbers:
             curves = np.stack([self.curve(measure, kind=kind, number=n) for n in numbers])
             for quantile in quantiles:
@@ -177,7 +185,7 @@ class SteeringRun:
         change = self.curve(measure) - self.curve(measure)[self.strengths.index(0)]
         sign = np.sign(change[np.nanargmax(np.abs(change))])
         reached = np.nanmax(sign * change)
-        numbers = [number for k, number in self.placebos if k == kind]
+        numbers = self._numbers(kind)
         base = self.curve(measure)[self.strengths.index(0)]
         others = [
             np.nanmax(sign * (self.curve(measure, kind=kind, number=n) - base)) for n in numbers

@@ -165,6 +165,12 @@ class _Builder:
                 f"the condition reads {when.feature.point}, which comes after the steered place "
                 f"{self.names[steered.path, steered.io]}; choose a feature of an earlier point"
             )
+        width = self.n_heads * self.d_head if when.feature.point.kind == "z" else self.model.d_model
+        if len(when.feature.vector) != width:
+            raise ValueError(
+                f"the condition's {when.feature.name!r} is {len(when.feature.vector)}-dimensional, "
+                f"{when.feature.point} of {self.model.name} has {width}"
+            )
         key = (id(when.feature), when.above)
         if key not in self.conditions:
             self.conditions[key] = (len(self.conditions), (site.path, site.io), when)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -148,7 +149,7 @@ def generate_rows(
     """
     import torch
 
-    _check(model, rows, max_new_tokens, temperature)
+    check_writing(model, rows, max_new_tokens, temperature)
     settings: dict[str, Any] = {
         "n": max_new_tokens,
         "temperature": float(temperature),
@@ -183,13 +184,19 @@ def generate_rows(
     return model.call(work)
 
 
-def _check(
+def check_writing(
     model: Model, rows: Sequence[Sequence[int]], max_new_tokens: int, temperature: float
 ) -> None:
-    if max_new_tokens < 1:
-        raise ValueError(f"max_new_tokens={max_new_tokens} must be 1 or more")
-    if temperature < 0:
-        raise ValueError(f"temperature={temperature} must be 0 or more")
+    """Refuse what cannot be written: no prompt, too long, no number.
+
+    Raises
+    ------
+    ValueError
+    """
+    if not isinstance(max_new_tokens, (int, np.integer)) or max_new_tokens < 1:
+        raise ValueError(f"max_new_tokens={max_new_tokens!r} must be a whole number, 1 or more")
+    if not isinstance(temperature, Real) or not 0 <= float(temperature) < np.inf:
+        raise ValueError(f"temperature={temperature!r} must be a finite number, 0 or more")
     for row in rows:
         if not len(row):
             raise ValueError("a prompt has no tokens; give the model something to continue")
