@@ -39,7 +39,6 @@ VIEWS = {
     "DualUMAP": lambda m: vv.DualUMAP(
         dictionary(0), dictionary(1), m, [TEXT, f"No. {TEXT}"], match="activation"
     ),
-    "EmotionCircle, to be found": vv.EmotionCircle,
     "DualUMAP, few directions": lambda m: vv.DualUMAP(
         dictionary(0, 8), dictionary(1, 9), m, [TEXT * 3], match="activation"
     ),

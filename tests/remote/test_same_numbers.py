@@ -8,6 +8,7 @@ import pytest
 import volvelle as vv
 from volvelle.models.steering import Steered
 from volvelle.models.writing import generate_rows
+from volvelle.views import plans
 
 TEXTS = ["The man looked at the sky.", "When I woke up this morning, I felt", "No"]
 PROMPT = "When I woke up this morning, I"
@@ -165,16 +166,16 @@ def test_dose(both):
     assert found[2] <= CLOSE
 
 
-def small_sae(n=24):
-    """A dictionary so small that it is sent: some features of the demo's, as an SAE of its own."""
-    whole = vv.demo_sae("a")
+def small_sae(n=24, which="a"):
+    """Some features of a demo dictionary, as an SAE of its own: so few that it may be sent."""
+    whole = vv.demo_sae(which)
     weights = {
         "W_enc": whole.W_enc[:, :n],
         "W_dec": whole.W_dec[:n],
         "b_enc": whole.b_enc[:n],
         "b_dec": whole.b_dec,
     }
-    return vv.SAE(weights, "topk", whole.point, name="small", k=4)
+    return vv.SAE(weights, "topk", whole.point, name=f"small {which}", k=4)
 
 
 ENCODED = {
@@ -283,6 +284,10 @@ def circle(both):
     (request,) = job.requests
     assert request.received <= 1.2 * asked + 10_000
     assert "are reduced there" in job.details[0]
+    # and what a view says beforehand that it will be
+    plan = plans.finding(len(a), 12, 30, 576)
+    assert request.received / 2 <= plan.received <= 2 * request.received
+    assert request.sent / 2 <= plan.sent <= 2 * request.sent
     return a
 
 
@@ -292,15 +297,18 @@ def products(vectors):
     return n_products(Classes(vectors.owner, paired=vectors.paired, grams=True))
 
 
-def test_checks_of_the_circle(both, circle):
+def test_checks_of_a_circle_bring_back_means_of_words(both, circle):
+    from volvelle.experiments.circle_checks import _class_states
+    from volvelle.experiments.circle_stimuli import read_stimuli
+
+    read = read_stimuli("situations", circle.names)
     _, _, difference, job = both(
-        "check_circle",
-        lambda m: vv.check_circle(m, circle, n_splits=3, n_null=20),
-        lambda checks: [np.array([[row.value / 100, row.limit / 100] for row in checks.rows])],
+        "check_circle, situations",
+        lambda m: m.call(lambda: _class_states(m, circle, read, "mean")),
+        lambda means: [means],
     )
     assert difference <= CLOSE
-    for request in job.requests:
-        assert request.received <= 1.2 * 38 * 576 * 4 + 10_000  # a mean for each word
+    assert job.requests[0].received <= 1.2 * len(circle) * 576 * 4 + 10_000
 
 
 def test_emotion_circle_and_the_wheel(both, circle):
@@ -313,7 +321,7 @@ def test_emotion_circle_and_the_wheel(both, circle):
 
 
 def test_matching_by_activations(both, here):
-    a, b = vv.demo_sae("a"), vv.demo_sae("b")
+    a, b = small_sae(900, "a"), small_sae(900, "b")
     found = both(
         "dual_layout activations",
         lambda m: vv.dual_layout(
