@@ -56,7 +56,7 @@ export const Watched = tracked(({ state, shown, column }: WatchedProps) => {
           <div class="vv-watch" key={token} title={about.filter(Boolean).join("\n")}>
             <bdi class="vv-index">
               {visible(token)}
-              {once[k] && step > 0 && <sup> after the prompt</sup>}
+              {once[k] && <small>after the prompt</small>}
             </bdi>
             <span
               class="vv-track"
