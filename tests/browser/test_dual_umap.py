@@ -203,7 +203,10 @@ def test_colours_follow_the_choice_and_values_from_python(lab, view):
 def test_the_theme_is_followed(lab, view):
     light = view.colours()
     lab.theme("dark")
-    view.page.wait_for_timeout(400)
+    for _ in range(50):  # drawn when the machine gets to it
+        if view.colours() != light:
+            break
+        view.page.wait_for_timeout(200)
     assert view.colours() != light
     lab.theme("light")
 
