@@ -1,6 +1,7 @@
 """What every view does, on a view that only counts."""
 
 import threading
+import time
 
 import pytest
 from traitlets import Int, TraitError, observe, validate
@@ -101,6 +102,34 @@ def test_stale_work_stops_at_its_next_report(model):
     view.begin(lambda _: None).wait(5)
     assert reached == []
     assert view.error == ""
+
+
+def test_a_closed_view_leaves_the_model_to_others(model):
+    running = threading.Event()
+
+    def endless(report):
+        while True:
+            running.set()
+            report(0.5, "on and on")
+            time.sleep(0.01)
+
+    view, other = Counter(model).begin(endless), Counter(model)
+    assert running.wait(5)
+    other.begin(lambda _: 1)
+    view.close()
+    assert other.wait(5).status == "idle"
+    assert (view.wait(5).status, view.error) == ("idle", "")
+
+
+def test_a_closed_view_that_waits_for_the_model_is_forgotten(model):
+    model.gate.clear()
+    ran = []
+    first = Counter(model).begin(lambda _: model.gate.wait(5))
+    Counter(model).begin(lambda _: ran.append("after its end")).close()
+    model.gate.set()
+    first.wait(5)
+    Counter(model).begin(lambda _: 1).wait(5)
+    assert ran == []
 
 
 def test_progress_is_shown_while_work_runs(model):

@@ -200,7 +200,8 @@ class Circle:
             return states[0] if one else states
         usable = getattr(x, "usable", None)
         if usable is not None:
-            states = np.asarray(x[self.point], dtype=np.float64)
+            capture: Any = x
+            states = np.asarray(capture[self.point], dtype=np.float64)
             return states if states.ndim == 2 else np.where(usable[..., None], states, np.nan)
         detach = getattr(x, "detach", None)  # a torch tensor, without importing torch
         return np.asarray(x if detach is None else detach().float().cpu(), dtype=np.float64)

@@ -330,6 +330,17 @@ class View(anywidget.AnyWidget):
             self._job.cancel()
         return self
 
+    def close(self) -> None:
+        """Leave the notebook; what the view has queued and running is dropped."""
+        # without the turn: Python closes a collected view in the middle of anything
+        if hasattr(self, "_settled"):  # else it was refused before it was made
+            self._newest += 1
+            if self._job is not None:
+                self._job.cancel()
+            self._settled.set()
+            self.set_trait("status", "idle")
+        super().close()
+
     def to_pandas(self) -> pd.DataFrame:
         """Return what the view shows as a data frame."""
         raise NotImplementedError
