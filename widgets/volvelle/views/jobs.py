@@ -235,10 +235,11 @@ class Jobs(View):
 
     def close(self) -> None:
         """Leave the notebook; the jobs go on."""
+        # without the turn, as in `View.close`; a refresh that is late finds nobody to tell
         self._end_watch()
-        with self._lock:
-            if self._later is not None:
-                self._later.cancel()
+        later = self._later
+        if later is not None:
+            later.cancel()
         super().close()
 
     def _export_title(self) -> str:

@@ -283,11 +283,6 @@ class Steering(History, Controls, View):
         self._start(model, work, lambda run: self._keep(run, controls))
         return self
 
-    def close(self) -> None:
-        """Stop what runs, and leave the notebook."""
-        self.stop()
-        super().close()
-
     def _fail(self, error: Exception) -> None:
         """Say what to do next, where the message comes from below and does not."""
         if not isinstance(error, SPEAKING):
