@@ -22,7 +22,7 @@ MOST_WATCHED = 3
 
 def short(value: float) -> str:
     """Return a probability as .31, or with two digits that count where it is small."""
-    if not 0.001 <= value < 0.995:
+    if not 0 < value < 0.995:
         return f"{value:.2g}"
     return (f"{value:.2f}" if value >= 0.095 else f"{value:.2g}").lstrip("0")
 
