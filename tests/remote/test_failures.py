@@ -17,6 +17,7 @@ from remote.doors import door
 
 import volvelle as vv
 from volvelle.models import remote_backend, remote_run, smollm2, trace
+from volvelle.models.worker import Cancelled, current_job
 
 TEXT = "The man looked at the sky."
 
@@ -252,5 +253,15 @@ def test_stop_leaves_at_once_and_says_that_the_server_may_go_on(there):
     with pytest.raises(Exception, match="cancel"):
         job.result(30)
     assert time.monotonic() - began < 3
+    assert job.requests[0].status == "left"
+    assert "no way to cancel" in job.requests[0].stages[-1].text
+
+
+def test_stop_that_meets_a_token_tells_the_same(there):
+    job = there.submit(
+        lambda: there.generate(TEXT, max_new_tokens=20, on_token=lambda *_: current_job().cancel())
+    )
+    with pytest.raises(Cancelled, match="no way to cancel"):
+        job.result(60)
     assert job.requests[0].status == "left"
     assert "no way to cancel" in job.requests[0].stages[-1].text

@@ -116,6 +116,9 @@ class ProgressBackend(RemoteBackend):
             self.told.id = first.id
             self.handle(first)
             return self._listen(connection)
+        except Cancelled:
+            # also where a token's listener stopped the job, between two looks
+            raise Cancelled(f"stopped waiting; {self._left()}") from None
         finally:
             connection.close()
 
@@ -223,11 +226,16 @@ class ProgressBackend(RemoteBackend):
     def _check(self) -> None:
         """Leave where the job was stopped, and say what that means."""
         if self.job is not None and self.job.cancelled:
-            said = f"{self.host} has no way to cancel: {self.told.id} may run to its end there"
-            if self.told.detached:
-                said += f", and model.attach({self.told.id!r}) fetches what it returns"
+            raise Cancelled(f"stopped waiting; {self._left()}")
+
+    def _left(self) -> str:
+        """Note, once, that the request is left to itself, and say what that means."""
+        said = f"{self.host} has no way to cancel: {self.told.id} may run to its end there"
+        if self.told.detached:
+            said += f", and model.attach({self.told.id!r}) fetches what it returns"
+        if self.told.status != "left":
             self._enter("left", said)
-            raise Cancelled(f"stopped waiting; {said}")
+        return said
 
     def note(self, response: ResponseModel) -> bool:
         """Take one status of the server. nnsight's name; every update passes here."""
