@@ -190,3 +190,39 @@ def test_rows_are_divided_into_passes_that_run_few_tokens_twice(most):
     assert cost(found) <= cost(one_by_one)
     if most == 10_000:
         assert cost(found) < cost([list(range(12))])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("pass_rows", [1, 3, 64])
+def test_what_is_written_and_scored_in_one_request_equals_writing_then_scoring(
+    family, pass_rows, monkeypatch
+):
+    model, n = tiny.wrapped(family), 6
+    monkeypatch.setattr("volvelle.models.writing.MOST_LOGITS", pass_rows * model.vocabulary * n)
+    prompts = [model.prompt_ids(prompt) for prompt in PROMPTS]
+
+    def write(**settings):
+        steered = Steered(model, [[vv.Steer(direction(2), 0.4)]] * 4, prompts, n, noting=True)
+        return generate_rows(model, prompts, steered, max_new_tokens=n, **settings), steered
+
+    (plain, noted), (both, noted_too) = write(), write(scoring=True)
+    scores = score(model, [(one.prompt_ids.tolist(), one.ids.tolist()) for one in plain])
+    for row in range(4):
+        assert plain[row].base_logprobs is None
+        np.testing.assert_array_equal(both[row].ids, plain[row].ids)
+        np.testing.assert_allclose(both[row].base_logprobs, scores[row], atol=1e-4)
+        for point, size in noted.applied[row].sizes.items():
+            np.testing.assert_allclose(noted_too.applied[row].sizes[point], size, atol=1e-5)
+
+
+def test_of_a_row_that_ended_early_only_what_it_wrote_is_scored_with_the_rest():
+    model, hf = tiny.wrapped("llama"), tiny.hf("llama")
+    end = vv.Direction(hf.lm_head.weight[1].detach(), "end", "resid_post.3")
+    prompts = [model.prompt_ids(prompt) for prompt in PROMPTS[:2]]
+    rows = [[vv.Steer(end, 60.0)], [vv.Steer(direction(3), 0.5)]]
+    steered = Steered(model, rows, prompts, 8)
+    found = generate_rows(model, prompts, steered, max_new_tokens=8, scoring=True)
+    assert len(found[0].ids) == 1 < len(found[1].ids)
+    for one in found:
+        text = (one.prompt_ids.tolist(), one.ids.tolist())
+        np.testing.assert_allclose(one.base_logprobs, expected(hf, *text), atol=1e-3)

@@ -146,6 +146,9 @@ VERBS = {
     ),
     "promoted": lambda m: promoted_by(m, np.ones((2, tiny.WIDTH), np.float32)),
     "score": lambda m: scoring.score(m, [([1, 2], [3, 4])]),
+    "steered and scored": lambda m: vv.steer(
+        m, "one", vv.Steer(direction(), 1.0), placebo=1, max_new_tokens=3
+    ),
     "attached later": lambda m: m.submit(lambda: m.norm("embed"), detached=True).result(60),
     "next_token": lambda m: m.next_token("one", tokens=["a"]),
     "generate": lambda m: m.generate("one", max_new_tokens=3),

@@ -267,12 +267,19 @@ def test_an_estimate_weighs_the_request_and_sends_nothing(there):
     assert "writes at most 12" in str(estimate)
 
 
-def test_a_sweep_is_one_request(there):
+SWEEPS = {
+    "dose": lambda m, steer: vv.dose(m, "I feel", steer, (0, 1, 2), (" happy", " sad")),
+    "steer": lambda m, steer: vv.steer(
+        m, "I feel", steer, (-1, 0, 1), placebo=2, watch=" happy", max_new_tokens=4
+    ),
+}
+
+
+@pytest.mark.parametrize("verb", SWEEPS)
+def test_a_sweep_is_one_request(there, verb):
     direction = vv.Direction(np.arange(576.0), "v", POINT)
     there.norm(POINT)
-    job = there.submit(
-        lambda: vv.dose(there, "I feel", vv.Steer(direction, 0.2), (0, 1, 2), (" happy", " sad"))
-    )
+    job = there.submit(lambda: SWEEPS[verb](there, vv.Steer(direction, 0.2)))
     job.result(120)
     assert len(job.requests) == 1
 

@@ -156,6 +156,7 @@ def steer(
             max_new_tokens=max_new_tokens,
             temperature=temperature,
             watch=watched.tokens,
+            scoring=bool(model.remote),
             on_step=_streamed(keys, watched, whole, on_token, on_steered),
             progress=_part(progress, 0, WRITING),
         )
@@ -236,14 +237,17 @@ def _rows(
     watched: Sequence[np.ndarray],
     progress: Callable[[float, str], None] | None,
 ) -> tuple[SteeredRow, ...]:
-    # a text the baseline wrote has been scored while it was written, and twins are scored once
-    own = {
+    # a text the baseline wrote, or a server scored, is known, and twins are scored once
+    known = {tuple(w.ids.tolist()): w.base_logprobs for w in written if w.base_logprobs is not None}
+    known |= {
         tuple(w.ids.tolist()): w.logprobs
         for k, w in zip(keys, written, strict=True)
         if k.strength == 0
     }
     others = {
-        tuple(w.ids.tolist()): n for n, w in enumerate(written) if tuple(w.ids.tolist()) not in own
+        tuple(w.ids.tolist()): n
+        for n, w in enumerate(written)
+        if tuple(w.ids.tolist()) not in known
     }
     baseline = next(n for n, key in enumerate(keys) if key.strength == 0)
     scored = score(
@@ -253,7 +257,7 @@ def _rows(
         known=[steered.known.get(n) for n in others.values()],
         beginning=steered.beginning(baseline, written[baseline]),
     )
-    known = own | dict(zip(others, scored, strict=True))
+    known |= dict(zip(others, scored, strict=True))
     return tuple(
         SteeredRow(
             kind=key.kind,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -64,3 +65,10 @@ class Facts:
     def special_ids(self) -> list[int]:
         """Tokens the tokenizer calls special."""
         return sorted(int(i) for i in self.tokenizer.all_special_ids)
+
+
+def takes(model: Facts, argument: str) -> bool:
+    """Whether a model's forward pass has an argument, such as ``logits_to_keep``."""
+    # asked of the class: nnsight puts its own forward on the instance
+    forward = type(model.nnsight._module).forward  # noqa: SLF001 - nnsight's name
+    return argument in inspect.signature(forward).parameters

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import numpy as np
 from volvelle.compute.points import Point
 from volvelle.models import reading, trace
 from volvelle.models.capture import left_padded, to_numpy
+from volvelle.models.facts import takes
 from volvelle.models.writing import sites
 
 if TYPE_CHECKING:
@@ -85,13 +85,6 @@ def next_token_and_entropy(
     if not found:
         return np.zeros((0, width), np.float32), np.zeros(0, np.float32)
     return np.stack(list(found.values())), np.concatenate(entropies)
-
-
-def takes(model: Model, argument: str) -> bool:
-    """Whether a model's forward pass has an argument, such as ``logits_to_keep``."""
-    # asked of the class: nnsight puts its own forward on the instance
-    forward = type(model.nnsight._module).forward  # noqa: SLF001 - nnsight's name
-    return argument in inspect.signature(forward).parameters
 
 
 def one_pass(model: Model, rows: Sequence[Sequence[int]], kept: int) -> dict[str, Any]:

@@ -9,9 +9,10 @@ import numpy as np
 
 from volvelle.models import trace
 from volvelle.models.capture import to_numpy
-from volvelle.models.predicting import one_pass, takes
+from volvelle.models.facts import takes
+from volvelle.models.predicting import one_pass
 from volvelle.models.prefix import new_cache
-from volvelle.models.writing import sites
+from volvelle.models.writing import MOST_LOGITS, sites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     Text = tuple[Sequence[int], Sequence[int]]
     Progress = Callable[[float, str], None] | None
 
-# Logits (float32) of one pass: 256 MB.
-MOST_LOGITS = 2**26
 # A pass costs as much as so many more tokens in it (the demo model, two cores).
 PASS = 20
 

@@ -424,6 +424,53 @@ def score(
     return logprobs  # noqa: RET504 - nnsight hands saved values back by name
 
 
+def write_scored(
+    lm: Any,
+    inputs: dict[str, Any],
+    sites: list[tuple[str, str, dict[str, Any]]],
+    settings: dict[str, Any],
+    on_step: Callable[..., None] | None = None,
+    *,
+    backend: Any = None,
+) -> tuple[Any, ...]:
+    """Write as `write` does, then score what was written without steers, in one request.
+
+    Parameters
+    ----------
+    inputs, sites, on_step
+        As for `write`.
+    settings : dict
+        As for `write`; besides, ``pass_rows`` (how many rows are scored together) and ``takes``
+        (whether a forward pass has the arguments ``position_ids`` and ``logits_to_keep``).
+
+    Returns
+    -------
+    tuple
+        What `write` returns, and as a seventh unsteered natural-log probabilities, float32,
+        (rows, steps); of steps after a row's end they mean nothing.
+    """
+    with torch.no_grad(), lm.session(backend=backend):
+        found = nnsight.save([])
+        found.extend(write(lm, inputs, sites, settings, on_step))
+        ids = torch.stack(list(found[0]), 1)
+        kept = ids.shape[1]
+        told = inputs["attention_mask"].to(ids.device)
+        mask = torch.cat([told, (ids >= 0).to(told.dtype)], 1)[:, :-1]
+        written = ids.clamp(min=0)
+        tokens = torch.cat([inputs["input_ids"].to(ids.device), written], 1)[:, :-1]
+        parts = []
+        for start in range(0, len(ids), settings["pass_rows"]):
+            rows = slice(start, start + settings["pass_rows"])
+            more = {"input_ids": tokens[rows], "attention_mask": mask[rows], "use_cache": False}
+            if settings["takes"]["position_ids"]:
+                more["position_ids"] = (mask[rows].cumsum(-1) - 1).clamp(min=0)
+            if settings["takes"]["logits_to_keep"]:
+                more["logits_to_keep"] = kept
+            parts.append(score(lm, more, [], written[rows]))
+        found.append(torch.cat(parts))
+    return tuple(found)
+
+
 def predict(
     lm: Any,
     inputs: dict[str, Any],

@@ -10,6 +10,7 @@ import numpy as np
 
 from volvelle.models import trace
 from volvelle.models.capture import left_padded
+from volvelle.models.facts import takes
 from volvelle.models.remote_stream import StepShape
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
 
 # Tokens (prompt and continuation, with padding) that are generated together.
 MOST_TOKENS = 8192
+
+# Logits (float32) of one pass that scores: 256 MB.
+MOST_LOGITS = 2**26
+
+# What a forward pass of some models can be told.
+PASS_ARGUMENTS = ("position_ids", "logits_to_keep")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +48,8 @@ class Generation:
         Whether the model ended the text itself.
     watched : array, float32, shape (n_tokens, n_watch)
         Natural log of the watched tokens' probabilities, before each token was drawn.
+    base_logprobs : array, float32, shape (n_tokens,), or None
+        Natural log of each token's unsteered probability, where it was asked for.
     """
 
     text: str
@@ -49,6 +58,7 @@ class Generation:
     prompt_ids: np.ndarray = field(repr=False)
     ended: bool = False
     watched: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32), repr=False)
+    base_logprobs: np.ndarray | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return self.text
@@ -116,6 +126,7 @@ def generate_rows(
     max_new_tokens: int = 48,
     temperature: float = 0.0,
     watch: Sequence[int] = (),
+    scoring: bool = False,
     on_token: Callable[[int, int, int], None] | None = None,
     on_step: Callable[[int, Sequence[int], Step], None] | None = None,
     progress: Callable[[float, str], None] | None = None,
@@ -136,6 +147,9 @@ def generate_rows(
         0 takes the likeliest token.
     watch : sequence of int
         Tokens whose probabilities are kept at every step.
+    scoring : bool
+        Whether the unsteered model scores what was written, in the same request to a server.
+        Here `scoring.score` is faster: it goes on from what writing left behind.
     on_token : callable(row, step, token id), optional
         Called on the worker's thread as tokens come; rows that ended are skipped.
     on_step : callable(step, rows, Step), optional
@@ -157,6 +171,9 @@ def generate_rows(
         "keeping": steers is not None and steers.keeping,
         "watch": torch.tensor(list(watch), dtype=torch.long),
     }
+    if scoring:
+        settings["pass_rows"] = max(1, MOST_LOGITS // (model.vocabulary * max_new_tokens))
+        settings["takes"] = {name: takes(model, name) for name in PASS_ARGUMENTS}
     groups = _groups([len(row) for row in rows], max_new_tokens)
     stream = _Stream(
         model, groups, max_new_tokens, on_token=on_token, on_step=on_step, progress=progress
@@ -170,15 +187,15 @@ def generate_rows(
             settings["seeds"] = list(dict.fromkeys(drawn))
             settings["of_row"] = torch.tensor([settings["seeds"].index(s) for s in drawn])
             located = sites(model, steers(members) if steers is not None else ())
-            ids, logprobs, watched, notes, kept = _together(
+            columns, notes, kept = _together(
                 model, [rows[n] for n in members], located, settings, stream.of(number)
             )
             if steers is not None and steers.noting:
                 steers.note(members, notes)
             if steers is not None and steers.keeping:
                 steers.keep(members, *kept)
-            for n, *row in zip(members, ids, logprobs, watched, strict=True):
-                found[n] = _generation(model, rows[n], *row)
+            for n, *row, base in zip(members, *columns, strict=True):
+                found[n] = _generation(model, rows[n], *row, base=base)
         return [found[n] for n in range(len(rows))]
 
     return model.call(work)
@@ -281,7 +298,8 @@ def _together(
     located: list[tuple[str, str, dict[str, Any]]],
     settings: dict[str, Any],
     on_step: OnStep,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[list[Any]], tuple[list[Any], Any]]:
+) -> tuple[list[Any], list[list[Any]], tuple[list[Any], Any]]:
+    """Return what each row wrote, as columns of its `_generation`; notes; what was kept."""
     import torch
 
     settings = settings | {
@@ -302,8 +320,9 @@ def _together(
         },
     }
     inputs = left_padded(rows, model.pad_id)
-    *drawn, notes, before, cache = model.run(
-        trace.write,
+    scoring = "pass_rows" in settings
+    found: Any = model.run(
+        trace.write_scored if scoring else trace.write,
         inputs,
         located,
         settings,
@@ -315,8 +334,10 @@ def _together(
             inputs["input_ids"].shape[1] if settings["noting"] and located else 0,
         ),
     )
-    ids, logprobs, watched = (torch.stack(steps, 1).cpu().numpy() for steps in drawn)
-    return ids, logprobs, watched, notes, (before, cache[0] if cache else None)
+    *drawn, notes, before, cache = found[:6]
+    columns: list[Any] = [torch.stack(steps, 1).cpu().numpy() for steps in drawn]
+    columns.append(found[6].cpu().numpy() if scoring else [None] * len(rows))
+    return columns, notes, (before, cache[0] if cache else None)
 
 
 def _generation(
@@ -325,6 +346,8 @@ def _generation(
     row: np.ndarray,
     scores: np.ndarray,
     watched: np.ndarray,
+    *,
+    base: np.ndarray | None,
 ) -> Generation:
     stop = int((row >= 0).sum())
     written = row[:stop].astype(np.int64)
@@ -335,6 +358,7 @@ def _generation(
         prompt_ids=np.asarray(prompt, dtype=np.int64),
         ended=bool(stop) and int(written[-1]) in model.eos_ids,
         watched=watched[:stop].astype(np.float32),
+        base_logprobs=None if base is None else base[:stop].astype(np.float32),
     )
 
 

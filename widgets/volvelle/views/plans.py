@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Bytes of a request without its data, as it travels: measured on NDIF 0.1.2 with nnsight 0.8.1.
 CODE = 6_000
 STEERED = 10_000
-SCORED = 6_000  # a second request reads what was written
+SCORED = 2_000  # what scores the texts travels with what writes them
 NORM = (7_500, 2_700)  # measuring the norms of one kind of point, all layers at once
 # Bytes back for a written token: id, log-probabilities, sizes of the change, streamed lines.
 PER_TOKEN = 20
