@@ -104,9 +104,8 @@ def _collapse(run: SteeringRun) -> list[str]:
     if not worst:
         return []
     first = min(worst, key=lambda i: abs(run.strengths[i]))
-    said = (
-        f"the text collapses at {strength_name(run, run.strengths[first])} (perplexity "
-        f"{noise[zero]:.3g} to {noise[first]:.3g}, repeated trigrams {short(loops[zero])} to "
-        f"{short(loops[first])})"
-    )
-    return [said]
+    said = [f"perplexity {noise[zero]:.3g} to {noise[first]:.3g}"]
+    if short(loops[first]) != short(loops[zero]):
+        said.append(f"repeated trigrams {short(loops[zero])} to {short(loops[first])}")
+    where = strength_name(run, run.strengths[first])
+    return [f"the text collapses at {where} ({', '.join(said)})"]

@@ -1,4 +1,5 @@
 // Probabilities of the watched tokens, and beside each what placebos of the same size do.
+import { Fragment } from "preact";
 import { short } from "../../lib/numbers";
 import { visible } from "../../lib/tokens";
 import { tracked } from "../../lib/tracked";
@@ -16,6 +17,9 @@ export function stepOf(state: State, shown: Shown): number {
   if (looked?.serial === shown.serial && looked.column >= 0) return looked.token;
   return shown.finished ? 0 : Math.max(0, ...shown.columns.map((c) => c.strings.length - 1));
 }
+
+/** A token as a reader sees it, cut where a line may break: before the sign of a space. */
+const words = (token: string): string[] => visible(token).split(/(?=·)/);
 
 interface WatchedProps {
   state: State;
@@ -55,7 +59,12 @@ export const Watched = tracked(({ state, shown, column }: WatchedProps) => {
         return (
           <div class="vv-watch" key={token} title={about.filter(Boolean).join("\n")}>
             <bdi class="vv-index">
-              {visible(token)}
+              {words(token).map((word, i) => (
+                <Fragment key={i}>
+                  {i > 0 && <wbr />}
+                  {word}
+                </Fragment>
+              ))}
               {once[k] && <small>after the prompt</small>}
             </bdi>
             <span
