@@ -1,9 +1,12 @@
-"""A circle that is there, found once for all tests of what is done with it."""
+"""A circle found once for all tests of what is done with it, and a model here and there."""
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 from experiments.circular_model import Circular
+from models import tiny
 
 from volvelle.experiments.circle_emotions import emotion_circle
 
@@ -22,3 +25,16 @@ def circular():
 @pytest.fixture(scope="session")
 def found(circular):
     return emotion_circle(circular, n_null=200, cache=False)
+
+
+@pytest.fixture(scope="module")
+def here():
+    return tiny.wrapped("llama")
+
+
+@pytest.fixture(scope="module")
+def there(here):
+    """The same model under the same traces, taken for one on a server."""
+    remote = copy.copy(here)
+    remote.remote = "http://localhost:1"
+    return remote

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 import pytest
-from models import tiny
 
 from volvelle.compute.circle_scores import bootstrap_angles, gram, split_half, unpacked_gram
 from volvelle.compute.trace_math import packed_gram
@@ -20,19 +17,6 @@ WORDS = ("happy", "angry", "sad", "calm")
 TEMPLATES = tuple(f"{number} they felt {{w}} today" for number in ("one", "twice", "it said"))
 PAIRS = {w: [(f"{w} it is {i}", f"it is {i}") for i in range(5)] for w in WORDS}
 MANY = {w: [f"of {w} a text {end}" for end in "3kZ.u"] for w in WORDS}
-
-
-@pytest.fixture(scope="module")
-def here():
-    return tiny.wrapped("llama")
-
-
-@pytest.fixture(scope="module")
-def there(here):
-    """The same model under the same traces, taken for one on a server."""
-    remote = copy.copy(here)
-    remote.remote = "http://localhost:1"
-    return remote
 
 
 def both(here, there, stimuli, **how):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 import pytest
 import torch
@@ -30,19 +28,6 @@ def sae_of(architecture, normalize="none", n=12):
     weights |= {name: make(n) / 4 for name in ARCHITECTURES[architecture]}
     k = 3 if "topk" in architecture else None
     return vv.SAE(weights, architecture, "resid_post.1", k=k, normalize=normalize)
-
-
-@pytest.fixture(scope="module")
-def here():
-    return tiny.wrapped("llama")
-
-
-@pytest.fixture(scope="module")
-def there(here):
-    """The same model under the same traces, taken for one on a server."""
-    remote = copy.copy(here)
-    remote.remote = "http://localhost:1"
-    return remote
 
 
 def encoded(model, sae, **how):

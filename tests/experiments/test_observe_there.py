@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 import pytest
 import torch
@@ -17,19 +15,6 @@ from volvelle.views import emotion_work
 
 # the last is longer than the model's context of 128 bytes
 TEXTS = ["one two three four five six", "", "two", "three two one " * 30]
-
-
-@pytest.fixture(scope="module")
-def here():
-    return tiny.wrapped("llama")
-
-
-@pytest.fixture(scope="module")
-def there(here):
-    """The same model under the same traces, taken for one on a server."""
-    remote = copy.copy(here)
-    remote.remote = "http://localhost:1"
-    return remote
 
 
 def dictionary(n, point, seed=0):
