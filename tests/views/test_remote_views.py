@@ -103,6 +103,10 @@ def test_steering_sends_nothing_while_controls_change(idle):
     assert view._plan.startswith("Run sends 1 row")
     view.add(sae.feature(12), 0.2)
     assert "3 rows" in view._plan
+    view.set_state({"watch": [" happy", " a sense of excitement"]})
+    assert "3 watched phrases to score" in view._plan
+    view.set_state({"watch": [" happy"]})
+    assert "phrases" not in view._plan
     view.set_state({"live": True})
     assert "press Run" in view.error
     view.set_state({"max_new_tokens": plans.MOST_WRITTEN + 1})

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from volvelle.experiments.answers import ids_of
 from volvelle.experiments.circle_there import Classes
 from volvelle.experiments.circle_there import bytes_of_both as class_bytes
 from volvelle.experiments.dual_parts import MOST_PROMOTED, PROMOTED
@@ -180,8 +181,15 @@ def steering(view: Any) -> str:
     texts = 1 + len(view.multiples) * (1 + placebos) if on else 1
     vectors = sum(len(row.directions) or 1 for row in on) * (1 + placebos)
     points = {str(d.point) for row in on for d in row.directions}
-    written = writing(texts, view.max_new_tokens, vectors, model.d_model)
-    return together([written, *measuring(model, points)]).text(host_of(model))
+    parts = [writing(texts, view.max_new_tokens, vectors, model.d_model)]
+    entries = [[given] if isinstance(given, str) else given for given in view.watch]
+    spelled = [spelling for entry in entries for spelling in entry]
+    phrases = [n for n in (len(ids_of(model, one)) for one in spelled) if n > 1]
+    if phrases:
+        what = f"{texts * len(phrases)} watched phrases to score"
+        back = 1_000 + texts * len(phrases) * max(phrases) * FLOAT
+        parts.append(Plan(what, STEERED + vectors * model.d_model * FLOAT, back))
+    return together([*parts, *measuring(model, points)]).text(host_of(model))
 
 
 def circle(view: Any) -> str:
