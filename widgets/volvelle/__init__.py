@@ -65,7 +65,7 @@ __all__ = ["__version__", *_HOMES]  # noqa: PLE0604  # pyright: ignore[reportUns
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
-        from volvelle.compute.names import unknown
+        from volvelle.names import unknown
 
         raise AttributeError(unknown("name in volvelle", name, _HOMES))
     module: ModuleType = import_module(f"volvelle.{_HOMES[name]}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from volvelle.compute.circle_null import LEVEL, Null
 from volvelle.compute.directions import Direction
-from volvelle.compute.names import known_keywords_in
+from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,8 +11,8 @@ from volvelle.compute.circle import Agreement, Circle
 from volvelle.compute.circle_null import Null, random_scores, shuffled_scores
 from volvelle.compute.circle_scores import leave_one_out, left_out_correlation
 from volvelle.compute.circular import align, angular_error, circular_correlation, order_agreement
-from volvelle.compute.names import closest, known_keywords, unknown
 from volvelle.compute.planes import Plane, fit_axes, fit_pca, fit_ridge, unit_circle
+from volvelle.names import closest, known_keywords, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

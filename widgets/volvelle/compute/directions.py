@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.names import known_keywords_in, unknown
 from volvelle.compute.points import Point
+from volvelle.names import known_keywords_in, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

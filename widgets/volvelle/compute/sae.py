@@ -11,9 +11,9 @@ import torch
 
 from volvelle.compute import sae_encode, trace_math
 from volvelle.compute.directions import Dictionary, Feature
-from volvelle.compute.names import known_keywords_in, unknown
 from volvelle.compute.points import Point
 from volvelle.compute.sae_parts import ARCHITECTURES, NORMALIZATIONS, TOP_K, float32, readable
+from volvelle.names import known_keywords_in, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.names import known_keywords_in, unknown
+from volvelle.names import known_keywords_in, unknown
 
 if TYPE_CHECKING:
     from volvelle.compute.directions import Direction

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from volvelle.compute.names import known_keywords_in, unknown
 from volvelle.experiments.activations_file import read, write
+from volvelle.names import known_keywords_in, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.names import known_keywords
 from volvelle.models.scoring import score_steered
 from volvelle.models.steering import Steered
+from volvelle.names import known_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,8 +12,8 @@ import numpy as np
 from volvelle.compute import circle as circles
 from volvelle.compute import circle_fit
 from volvelle.compute.circle_scores import bootstrap_angles, split_half, spread_of
-from volvelle.compute.names import known_keywords, known_keywords_in
 from volvelle.experiments.circle_files import VERSION, from_parts, to_parts
+from volvelle.names import known_keywords, known_keywords_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

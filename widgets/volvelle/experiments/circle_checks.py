@@ -14,7 +14,6 @@ from volvelle.compute.circle_null import shuffles
 from volvelle.compute.circle_scores import left_out_correlation, predict_others
 from volvelle.compute.circular import angular_error
 from volvelle.compute.directions import Dictionary
-from volvelle.compute.names import known_keywords
 from volvelle.experiments.circle_steer import steer_around
 from volvelle.experiments.circle_stimuli import (
     Stimuli,
@@ -22,6 +21,7 @@ from volvelle.experiments.circle_stimuli import (
     situations,
     unseen_words,
 )
+from volvelle.names import known_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

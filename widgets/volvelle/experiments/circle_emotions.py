@@ -8,10 +8,10 @@ import numpy as np
 
 from volvelle.compute.circle_fit import with_choice
 from volvelle.compute.circle_layers import score_layers
-from volvelle.compute.names import known_keywords
 from volvelle.experiments.circle import Circle, Settings, circle_at, ours
 from volvelle.experiments.circle_stimuli import read_stimuli, russell
 from volvelle.experiments.circle_vectors import class_vectors
+from volvelle.names import known_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.compute.circle_placebos import KINDS, placebo_planes
-from volvelle.compute.names import known_keywords, unknown
 from volvelle.compute.where import Where
 from volvelle.experiments.circle import AXES
 from volvelle.experiments.circle_stimuli import (
@@ -19,6 +18,7 @@ from volvelle.experiments.circle_stimuli import (
 from volvelle.experiments.circle_texts import read_norms
 from volvelle.experiments.circle_turns import Turn, Writer
 from volvelle.experiments.circle_wheel import Text, Wheel
+from volvelle.names import known_keywords, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

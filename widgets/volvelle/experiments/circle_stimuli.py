@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from volvelle.compute.names import unknown
+from volvelle.names import unknown
 
 SLOT = "{w}"
 

@@ -16,7 +16,7 @@ from volvelle.compute.circular import (
     circular_correlation,
     first_harmonic,
 )
-from volvelle.compute.names import known_keywords_in
+from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

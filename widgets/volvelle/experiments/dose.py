@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.names import known_keywords
 from volvelle.experiments.answers import Answer, Watched, answers_of, spellings
 from volvelle.experiments.dose_result import Dose
 from volvelle.experiments.prompts import prompt_ids
@@ -18,6 +17,7 @@ from volvelle.models.predicting import next_token_and_entropy
 from volvelle.models.steer_readers import heads_of
 from volvelle.models.steering import Steered
 from volvelle.models.writing import generate_rows
+from volvelle.names import known_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

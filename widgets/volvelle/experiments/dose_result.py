@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from volvelle.compute.names import known_keywords_in, unknown
 from volvelle.experiments.steering_file import named, open_file
 from volvelle.experiments.steering_summary import short
+from volvelle.names import known_keywords_in, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.cache import cache_dir
-from volvelle.compute.names import known_keywords, unknown
 from volvelle.experiments.circle_vectors import fingerprint
 from volvelle.experiments.dual_result import DualLayout
 from volvelle.experiments.dual_sides import Side, side
+from volvelle.names import known_keywords, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from volvelle.compute.names import known_keywords_in
+from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
     from pathlib import Path

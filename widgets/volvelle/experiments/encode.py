@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from volvelle.compute.names import known_keywords
 from volvelle.compute.windows import Window, windows
 from volvelle.experiments.activations import Activations
 from volvelle.experiments.encode_blocks import Fit, Part, assembled, encoded
+from volvelle.names import known_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

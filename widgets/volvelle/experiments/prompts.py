@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from volvelle.compute.names import unknown
+from volvelle.names import unknown
 
 # Templates take any word for a role and write it out, where a slip would go unseen.
 ROLES = ("system", "user", "assistant", "tool", "developer")

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.names import known_keywords
 from volvelle.experiments.answers import Watched, answers_of
 from volvelle.experiments.prompts import prompt_ids
 from volvelle.experiments.steer_rows import (
@@ -24,6 +23,7 @@ from volvelle.models.scoring import score
 from volvelle.models.steer_readers import heads_of
 from volvelle.models.steering import Steered
 from volvelle.models.writing import check_writing, generate_rows, row_seed
+from volvelle.names import known_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from importlib.resources import as_file, files
 
-from volvelle.compute.names import known_keywords, unknown
 from volvelle.formats.sae import SAE
+from volvelle.names import known_keywords, unknown
 
 NAMES = ("a", "b")
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import volvelle.compute.sae as compute
-from volvelle.compute.names import known_keywords_in
 from volvelle.compute.sae_parts import folded
 from volvelle.formats import hub, sae_lens
 from volvelle.formats.pickles import refuse_pickle
 from volvelle.formats.sae_tensors import canonical, guess_architecture
+from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.names import unknown
 from volvelle.compute.points import Point
 from volvelle.compute.sae_parts import NORMALIZATIONS, folded
 from volvelle.formats.sae_tensors import canonical
+from volvelle.names import unknown
 
 if TYPE_CHECKING:
     from pathlib import Path

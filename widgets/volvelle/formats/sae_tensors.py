@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from volvelle.compute.names import unknown
 from volvelle.compute.sae_parts import ARCHITECTURES, TOP_K
+from volvelle.names import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

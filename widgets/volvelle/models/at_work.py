@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from volvelle.compute.names import known_keywords_in
+from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

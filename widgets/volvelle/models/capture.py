@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.names import unknown
 from volvelle.compute.points import Point
 from volvelle.models.trace import OUTLIER
+from volvelle.names import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

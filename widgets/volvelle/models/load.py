@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from volvelle.compute.names import closest, known_keywords, unknown
 from volvelle.models import hub, smollm2
 from volvelle.models.layout import read_layout
 from volvelle.models.model import Model
 from volvelle.models.remote import checked, structure
+from volvelle.names import closest, known_keywords, unknown
 
 if TYPE_CHECKING:
     import os

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.names import known_keywords_in
 from volvelle.models import predicting, reading, writing
 from volvelle.models.at_work import AtWork
 from volvelle.models.facts import Facts
 from volvelle.models.prefix import Prefixes
 from volvelle.models.running import Runner
 from volvelle.models.tokens import Tokens, tokenize, tokens_of_ids
+from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

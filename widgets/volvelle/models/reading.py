@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.names import unknown
 from volvelle.compute.windows import Window, windows
 from volvelle.models import trace
 from volvelle.models.capture import (
@@ -19,6 +18,7 @@ from volvelle.models.capture import (
     to_numpy,
 )
 from volvelle.models.prefix import MOST_TEXTS, Prefix, new_cache
+from volvelle.names import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from volvelle.compute.names import known_keywords
 from volvelle.models import remote_errors
 from volvelle.models.remote_status import RemoteRequest
+from volvelle.names import known_keywords
 
 if TYPE_CHECKING:
     import pandas as pd

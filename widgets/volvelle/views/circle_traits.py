@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from traitlets import Bool, Dict, Float, HasTraits, List, TraitError, Unicode, validate
 
-from volvelle.compute.names import unknown
+from volvelle.names import unknown
 from volvelle.views.arrays import Array
 
 if TYPE_CHECKING:

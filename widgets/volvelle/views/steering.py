@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import Dict, List, TraitError, observe
 
-from volvelle.compute.names import unknown
 from volvelle.compute.steers import Steer
 from volvelle.compute.where import Where
 from volvelle.models.remote_errors import RemoteFailure
+from volvelle.names import unknown
 from volvelle.views import plans
 from volvelle.views.base import View, reported
 from volvelle.views.bundle import bundle

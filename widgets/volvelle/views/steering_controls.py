@@ -18,9 +18,9 @@ from traitlets import (
     validate,
 )
 
-from volvelle.compute.names import unknown
 from volvelle.compute.points import Point
 from volvelle.compute.steers import METHODS, UNITS
+from volvelle.names import unknown
 from volvelle.views.plans import MOST_WRITTEN
 from volvelle.views.steering_where import Places
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from traitlets import Any as AnyValue
 from traitlets import Dict, HasTraits, Int, List
 
-from volvelle.compute.names import known_keywords_in
+from volvelle.names import known_keywords_in
 from volvelle.views.steering_wire import run_wire
 
 if TYPE_CHECKING:

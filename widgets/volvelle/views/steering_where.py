@@ -9,8 +9,8 @@ from typing import Any
 
 from traitlets import Dict, TraitError
 
-from volvelle.compute.names import unknown
 from volvelle.compute.where import Selection, When, Where
+from volvelle.names import unknown
 
 PHASES = ("prompt", "generated")
 FLAGS = ("special", "first")

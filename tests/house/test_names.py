@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from volvelle.compute.names import closest, known_keywords, known_keywords_in, unknown
+from volvelle.names import closest, known_keywords, known_keywords_in, unknown
 
 
 def test_the_closest_name_is_suggested_whatever_its_case():
