@@ -14,7 +14,7 @@ import torch
 from harness import REPETITIONS, Table, side_by_side, two_threads
 
 import volvelle as vv
-from volvelle.compute.circle_fit import fit_circle
+from volvelle.compute.circles.fit import fit_circle
 from volvelle.experiments.circle_texts import wave_of_texts
 
 LAYER = 14

@@ -35,8 +35,8 @@ LAYOUT = """
 import sys, time, threading, numpy as np
 began = time.perf_counter()
 x = np.load(sys.argv[1])
-from volvelle.compute.layout import principal_axes, umap_layout, warm
-from volvelle.compute.neighbours import neighbours, unit_rows
+from volvelle.compute.maps.umap import principal_axes, umap_layout, warm
+from volvelle.compute.maps.neighbours import neighbours, unit_rows
 x = unit_rows(x)
 start = principal_axes(x)
 print(time.perf_counter() - began)
@@ -116,7 +116,7 @@ def fresh(
 
 def beside_umap(folder: Path) -> None:
     """Ours and umap-learn's fit of the same decoder, in turn, each in a new process."""
-    from volvelle.compute.map_scores import faithfulness
+    from volvelle.compute.maps.scores import faithfulness
 
     data = folder / "x.npy"
     x = decoder(*SIZE)
@@ -167,7 +167,7 @@ def search_crossover() -> None:
     """Exact search in either precision, and the approximate one, warm."""
     import torch
 
-    from volvelle.compute.neighbours import bfloat16_pays, nearest, neighbours
+    from volvelle.compute.maps.neighbours import bfloat16_pays, nearest, neighbours
 
     table = Table("search of 14 neighbours, d = 768, warm, wall s", ("n", "float32", "bfloat16"))
     torch.set_num_threads(2)

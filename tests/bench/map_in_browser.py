@@ -24,8 +24,8 @@ xy = [(middle[random.integers(40, size={N})] + random.standard_normal(({N}, 2)))
 # A finished layout of given places: what is measured is the way to the screen.
 OURS = """
 import volvelle as vv
-from volvelle.compute.map_scores import Faithfulness
-from volvelle.compute.matching import Matching
+from volvelle.compute.maps.scores import Faithfulness
+from volvelle.compute.maps.matching import Matching
 from volvelle.experiments.dual_result import DualLayout, Half
 n = len(xy[0])
 labels = [tuple(f"{name}/{i}" for i in range(n)) for name in "ab"]

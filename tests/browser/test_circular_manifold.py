@@ -5,7 +5,7 @@ from browser.dial_page import Dial
 
 MAKE = """
 import numpy as np
-from volvelle.compute.directions import Dictionary
+from volvelle.compute.directions.directions import Dictionary
 months = "January February March April May June July August September October November December"
 calendar = {month: 30.0 * i for i, month in enumerate(months.split())}
 rng = np.random.default_rng(0)

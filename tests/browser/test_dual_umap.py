@@ -296,7 +296,7 @@ def test_the_layout_streams_in_while_the_notebook_stays_usable(lab, tmp_path):
 
 MANY = """
 from dataclasses import replace
-from volvelle.compute.matching import Matching
+from volvelle.compute.maps.matching import Matching
 n = 150_000
 def half(h, name):
     none, nan = np.full((n, 3), -1, np.int32), np.full((n, 3), np.nan, np.float32)

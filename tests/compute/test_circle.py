@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from volvelle.compute.circle_fit import fit_circle
-from volvelle.compute.directions import Dictionary
-from volvelle.compute.planes import principal_components, remove_components
+from volvelle.compute.circles.fit import fit_circle
+from volvelle.compute.circles.planes import principal_components, remove_components
+from volvelle.compute.directions.directions import Dictionary
 
 DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 EVEN = {day: 360 * i / 7 for i, day in enumerate(DAYS)}

@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 
-from volvelle.compute.circle_null import (
+from volvelle.compute.circles.angles import circular_correlation, wrap
+from volvelle.compute.circles.null import (
     Null,
     p_value,
     pick,
     random_scores,
     shuffled_scores,
 )
-from volvelle.compute.circle_scores import (
+from volvelle.compute.circles.planes import principal_components, rotation_to, unit_circle
+from volvelle.compute.circles.scores import (
     bootstrap_angles,
     gram,
     gram_scores,
@@ -19,8 +21,6 @@ from volvelle.compute.circle_scores import (
     split_half,
     spread_of,
 )
-from volvelle.compute.circular import circular_correlation, wrap
-from volvelle.compute.planes import principal_components, rotation_to, unit_circle
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.standard_normal((10, 30))
@@ -53,7 +53,7 @@ def test_left_out_components_equal_ten_refits():
 
 @pytest.mark.parametrize("method", ["pca", "ridge"])
 def test_shuffling_labels_equals_fitting_shuffled_labels(method):
-    from volvelle.compute.circle_null import shuffles
+    from volvelle.compute.circles.null import shuffles
 
     fast = shuffled_scores(ROWS, ANGLES, method, n_null=5, seed=3)
     for order, score in zip(shuffles(10, 5, 3), fast, strict=True):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from volvelle.compute.circular import (
+from volvelle.compute.circles.angles import (
     align,
     angular_error,
     circular_correlation,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from volvelle.compute.directions import Dictionary, Direction
+from volvelle.compute.directions.directions import Dictionary, Direction
 
 ROWS = np.arange(6, dtype=np.float32).reshape(2, 3)
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from volvelle.compute.epochs import CURVE, Epochs
-from volvelle.compute.layout import Frame, fuzzy_graph, principal_axes, umap_layout
-from volvelle.compute.map_scores import faithfulness
-from volvelle.compute.neighbours import Neighbours, nearest, unit_rows
-from volvelle.compute.procrustes import procrustes
+from volvelle.compute.maps.epochs import CURVE, Epochs
+from volvelle.compute.maps.neighbours import Neighbours, nearest, unit_rows
+from volvelle.compute.maps.procrustes import procrustes
+from volvelle.compute.maps.scores import faithfulness
+from volvelle.compute.maps.umap import Frame, fuzzy_graph, principal_axes, umap_layout
 
 pytestmark = pytest.mark.filterwarnings("ignore:Tensorflow not installed:ImportWarning")
 
@@ -35,7 +35,7 @@ def test_principal_axes_are_those_of_the_full_decomposition():
 def test_large_tables_take_the_path_without_covariance_to_the_same_axes(monkeypatch):
     x = rings()
     whole = principal_axes(x)
-    monkeypatch.setattr("volvelle.compute.layout.COVARIANCE_UP_TO", 0)
+    monkeypatch.setattr("volvelle.compute.maps.umap.COVARIANCE_UP_TO", 0)
     np.testing.assert_allclose(principal_axes(x), whole, atol=1e-3)
 
 

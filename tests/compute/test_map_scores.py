@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from volvelle.compute.map_scores import clusters, faithfulness, mixing, regions
-from volvelle.compute.neighbours import nearest, unit_rows
+from volvelle.compute.maps.neighbours import nearest, unit_rows
+from volvelle.compute.maps.scores import clusters, faithfulness, mixing, regions
 
 
 def test_trustworthiness_is_that_of_scikit_learn():

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from volvelle.compute.counterparts import best_by_correlation, best_by_cosine, best_cosines
-from volvelle.compute.matching import Scrambler, match_by_correlation, match_by_cosine
-from volvelle.compute.neighbours import unit_rows
+from volvelle.compute.maps.counterparts import best_by_correlation, best_by_cosine, best_cosines
+from volvelle.compute.maps.matching import Scrambler, match_by_correlation, match_by_cosine
+from volvelle.compute.maps.neighbours import unit_rows
 
 
 def planted(n=600, n_shared=300, d=128, seed=0):
@@ -86,7 +86,7 @@ def codes(n_tokens=4000, n=80, density=0.05, seed=0):
 
 def test_correlations_are_those_of_numpy(monkeypatch):
     a, b = codes(seed=0), codes(seed=1, n=60)
-    monkeypatch.setattr("volvelle.compute.counterparts.BLOCK_CELLS", 60 * 7)
+    monkeypatch.setattr("volvelle.compute.maps.counterparts.BLOCK_CELLS", 60 * 7)
     best = best_by_correlation(a, b, 4)
     full = np.corrcoef(a.toarray().T, b.toarray().T)[:80, 80:]
     np.testing.assert_allclose(best.score_a, np.sort(full, 1)[:, ::-1][:, :4], atol=1e-5)

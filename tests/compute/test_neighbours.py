@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from volvelle.compute import neighbours
-from volvelle.compute.joined import both_ways
-from volvelle.compute.neighbours import nearest, unit_rows
+from volvelle.compute.maps import neighbours
+from volvelle.compute.maps.joined import both_ways
+from volvelle.compute.maps.neighbours import nearest, unit_rows
 
 
 def clustered(n, d, seed=0):

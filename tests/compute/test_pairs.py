@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from volvelle.compute.pairs import pair_direction
+from volvelle.compute.directions.pairs import pair_direction
 
 RNG = np.random.default_rng(0)
 AXIS = np.eye(12)[3]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from volvelle.compute.points import Point
+from volvelle.compute.directions.points import Point
 
 SPELLINGS = [
     ("resid_post.14", "resid_post.14"),

@@ -5,10 +5,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from volvelle.compute import sae_encode, topk
-from volvelle.compute.directions import Dictionary, Direction
-from volvelle.compute.sae import SAE
-from volvelle.compute.sae_parts import ARCHITECTURES, NORMALIZATIONS, folded
+from volvelle.compute.dictionaries import encode as sae_encode
+from volvelle.compute.dictionaries import topk
+from volvelle.compute.dictionaries.parts import ARCHITECTURES, NORMALIZATIONS, folded
+from volvelle.compute.dictionaries.sae import SAE
+from volvelle.compute.directions.directions import Dictionary, Direction
 
 POINT = "resid_post.3"
 KINDS = list(ARCHITECTURES)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from volvelle.compute.directions import Dictionary, Direction, Feature
-from volvelle.compute.placebos import random_rotation, random_steers, shuffled_steers
-from volvelle.compute.steers import HeadScale, Steer
+from volvelle.compute.directions.directions import Dictionary, Direction, Feature
+from volvelle.compute.steering.placebos import random_rotation, random_steers, shuffled_steers
+from volvelle.compute.steering.steers import HeadScale, Steer
 
 RNG = np.random.default_rng(0)
 A = Direction(RNG.standard_normal(16), "a", "resid_post.3")

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from volvelle.compute import topk
+from volvelle.compute.dictionaries import topk
 
 
 def by_hand(pre, k, *, by_size=False):

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from volvelle.compute import trace_math as tm
+from volvelle.formulas import encoder as tm
 
 B, T, D = 3, 5, 8
 

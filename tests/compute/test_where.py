@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from volvelle.compute.directions import Direction
-from volvelle.compute.where import When, Where
+from volvelle.compute.directions.directions import Direction
+from volvelle.compute.steering.where import When, Where
 
 IDS = np.array([1, 10, 11, 2, 12, 10])
 SPECIAL = np.array([True, False, False, True, False, False])

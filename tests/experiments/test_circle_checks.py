@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from volvelle.compute.circle_placebos import placebo_planes, turned
+from volvelle.compute.circles.placebos import placebo_planes, turned
 from volvelle.experiments.circle_checks import Checks, check_circle
 from volvelle.experiments.circle_steer import steer_around
 

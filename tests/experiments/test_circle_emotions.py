@@ -7,7 +7,7 @@ import pytest
 from experiments.circular_model import D_MODEL, Circular, Spelled
 from models import tiny
 
-from volvelle.compute.points import Point
+from volvelle.compute.directions.points import Point
 from volvelle.experiments.circle_emotions import emotion_circle
 from volvelle.experiments.circle_stimuli import default_words
 

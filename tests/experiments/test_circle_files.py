@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from volvelle.compute.directions import Dictionary
+from volvelle.compute.directions.directions import Dictionary
 from volvelle.experiments.circle import Circle, fit_circle
 from volvelle.experiments.circle_checks import Checks
 from volvelle.experiments.circle_wheel import Wheel

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from volvelle.compute.circle_scores import bootstrap_angles, gram, split_half, unpacked_gram
-from volvelle.compute.trace_math import packed_gram
+from volvelle.compute.circles.scores import bootstrap_angles, gram, split_half, unpacked_gram
 from volvelle.experiments import circle_there
 from volvelle.experiments.circle_checks import _class_states
 from volvelle.experiments.circle_stimuli import read_stimuli
 from volvelle.experiments.circle_vectors import class_vectors
+from volvelle.formulas.encoder import packed_gram
 from volvelle.models import capture, trace
 
 WORDS = ("happy", "angry", "sad", "calm")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from experiments.circular_model import Circular
 
-from volvelle.compute.directions import Dictionary
+from volvelle.compute.directions.directions import Dictionary
 from volvelle.experiments.circle import fit_circle
 from volvelle.experiments.circle_steer import steer_around
 from volvelle.experiments.circle_wheel import Wheel

@@ -9,8 +9,8 @@ import torch
 from models import tiny
 
 import volvelle as vv
-from volvelle.compute.neighbours import unit_rows
-from volvelle.compute.sae import SAE
+from volvelle.compute.dictionaries.sae import SAE
+from volvelle.compute.maps.neighbours import unit_rows
 from volvelle.experiments import dual_layout as module
 from volvelle.experiments.dual_layout import DualLayout, dual_layout
 
@@ -104,7 +104,7 @@ def test_the_frame_has_one_row_per_feature_of_both(pair):
 
 
 def test_stability_is_nought_for_the_same_picture_and_below_one_for_others(pair):
-    from volvelle.compute.procrustes import procrustes
+    from volvelle.compute.maps.procrustes import procrustes
 
     moved = pair.stability(2, n_epochs=30)
     assert moved.shape == (2, 1)

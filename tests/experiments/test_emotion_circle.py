@@ -9,8 +9,8 @@ import time
 import numpy as np
 import pytest
 
-from volvelle.compute.circular import circular_correlation
-from volvelle.compute.planes import principal_components, unit_circle
+from volvelle.compute.circles.angles import circular_correlation
+from volvelle.compute.circles.planes import principal_components, unit_circle
 from volvelle.experiments.circle_checks import check_circle
 from volvelle.experiments.circle_emotions import emotion_circle
 from volvelle.experiments.circle_steer import steer_around

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import volvelle as vv
-from volvelle.compute.sae import SAE
+from volvelle.compute.dictionaries.sae import SAE
 from volvelle.experiments.activations import Activations
 from volvelle.experiments.encode import Fit
 from volvelle.models.worker import Cancelled

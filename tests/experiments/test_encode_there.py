@@ -8,7 +8,7 @@ import torch
 from models import tiny
 
 import volvelle as vv
-from volvelle.compute.sae_parts import ARCHITECTURES, NORMALIZATIONS
+from volvelle.compute.dictionaries.parts import ARCHITECTURES, NORMALIZATIONS
 from volvelle.experiments import encode_there
 
 # random dictionaries explain nothing, which a verb rightly says

@@ -7,7 +7,7 @@ import pytest
 from models import tiny
 
 import volvelle as vv
-from volvelle.compute.sae import SAE
+from volvelle.compute.dictionaries.sae import SAE
 from volvelle.experiments.steer_rows import as_strengths
 from volvelle.experiments.texts import perplexity, repetition
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from gguf import GGUFReader, GGUFWriter
 
-from volvelle.compute.directions import Direction
-from volvelle.compute.steers import Steer
+from volvelle.compute.directions.directions import Direction
+from volvelle.compute.steering.steers import Steer
 from volvelle.formats.control_vector import ControlVector
 
 

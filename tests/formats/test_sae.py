@@ -7,7 +7,7 @@ import torch
 from safetensors.numpy import save_file
 
 import volvelle as vv
-from volvelle.compute import sae as compute
+from volvelle.compute.dictionaries import sae as compute
 from volvelle.formats import hub
 
 D, S, K = 6, 20, 4

@@ -7,7 +7,7 @@ import pytest
 from models import tiny
 
 import volvelle as vv
-from volvelle.compute.points import Point
+from volvelle.compute.directions.points import Point
 
 TEXTS = ["hello world", "a longer text, with a 🦜 in it"]
 POINTS = [

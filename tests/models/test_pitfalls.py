@@ -264,7 +264,7 @@ def test_the_trace_modules_are_torch_nnsight_and_trace_math_and_have_no_classes(
     ours = {
         name
         for name in imported
-        if name.startswith(("volvelle.compute.trace_math.", "volvelle.models.trace."))
+        if name.startswith(("volvelle.formulas.encoder.", "volvelle.models.trace."))
     }
     assert ours
     assert imported - plain - ours == {"nnsight", "torch"}

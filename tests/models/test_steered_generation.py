@@ -8,7 +8,7 @@ from models import plain_steering as plain
 from models import tiny
 
 import volvelle as vv
-from volvelle.compute.sae import SAE
+from volvelle.compute.dictionaries.sae import SAE
 from volvelle.models.steering import Steered, steers_of_rows
 from volvelle.models.writing import generate_rows, row_seed
 

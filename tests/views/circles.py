@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from volvelle.compute.circle_layers import score_layers
+from volvelle.compute.circles.layers import score_layers
 from volvelle.experiments.circle import Settings, circle_at
 from volvelle.experiments.circle_vectors import ClassVectors
 

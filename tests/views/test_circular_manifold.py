@@ -88,7 +88,7 @@ def test_the_table_has_a_row_per_name(view):
 
 
 def test_a_plain_circle_of_compute_is_shown_too(found):
-    from volvelle.compute.circle_fit import fit_circle
+    from volvelle.compute.circles.fit import fit_circle
 
     plain = fit_circle(found.dictionary, dict(zip(NAMES, DEGREES, strict=True)), n_null=50)
     assert len(CircularManifold(plain).to_pandas()) == len(NAMES)

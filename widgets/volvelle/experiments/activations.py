@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from volvelle.compute.sae import SAE
+    from volvelle.compute.dictionaries.sae import SAE
     from volvelle.models.tokens import Tokens
 
 RANKINGS = ("max", "mean", "density")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute import circle as circles
-from volvelle.compute import circle_fit
-from volvelle.compute.circle_scores import bootstrap_angles, split_half, spread_of
+from volvelle.compute.circles import circle as circles
+from volvelle.compute.circles import fit as circle_fit
+from volvelle.compute.circles.scores import bootstrap_angles, split_half, spread_of
 from volvelle.experiments.circle_files import VERSION, from_parts, to_parts
 from volvelle.names import known_keywords, known_keywords_in
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from volvelle.compute.circle_layers import LayerScores
-    from volvelle.compute.directions import Dictionary
+    from volvelle.compute.circles.layers import LayerScores
+    from volvelle.compute.directions.directions import Dictionary
     from volvelle.experiments.circle_vectors import ClassVectors
 
 AXES = ("valence", "arousal")
@@ -32,7 +32,7 @@ N_SPLITS = 20
 @known_keywords_in
 @dataclass(frozen=True, eq=False, repr=False)
 class Circle(circles.Circle):
-    """A circle of `volvelle.compute.circle`, with files, a table and, where known, its layers.
+    """A circle of `volvelle.compute.circles`, with files, a table and, where known, its layers.
 
     Attributes
     ----------

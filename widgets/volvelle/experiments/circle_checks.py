@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.circle_fit import axis_correlations, fit_circle
-from volvelle.compute.circle_null import shuffles
-from volvelle.compute.circle_scores import left_out_correlation, predict_others
-from volvelle.compute.circular import angular_error
-from volvelle.compute.directions import Dictionary
+from volvelle.compute.circles.angles import angular_error
+from volvelle.compute.circles.fit import axis_correlations, fit_circle
+from volvelle.compute.circles.null import shuffles
+from volvelle.compute.circles.scores import left_out_correlation, predict_others
+from volvelle.compute.directions.directions import Dictionary
 from volvelle.experiments.circle_steer import steer_around
 from volvelle.experiments.circle_stimuli import (
     Stimuli,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from volvelle.compute.circle import Circle
+    from volvelle.compute.circles.circle import Circle
 
     Progress = Callable[[float, str], None]
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.circle_fit import with_choice
-from volvelle.compute.circle_layers import score_layers
+from volvelle.compute.circles.fit import with_choice
+from volvelle.compute.circles.layers import score_layers
 from volvelle.experiments.circle import Circle, Settings, circle_at, ours
 from volvelle.experiments.circle_stimuli import read_stimuli, russell
 from volvelle.experiments.circle_vectors import class_vectors

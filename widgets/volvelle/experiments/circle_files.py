@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from volvelle.compute.circle import Agreement, Circle
-from volvelle.compute.circle_layers import LayerScores
-from volvelle.compute.circle_null import Null
-from volvelle.compute.directions import Dictionary
+from volvelle.compute.circles.circle import Agreement, Circle
+from volvelle.compute.circles.layers import LayerScores
+from volvelle.compute.circles.null import Null
+from volvelle.compute.directions.directions import Dictionary
 
 # Raised when the layout changes; older versions stay readable.
 VERSION = 1

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.circle_placebos import KINDS, placebo_planes
-from volvelle.compute.where import Where
+from volvelle.compute.circles.placebos import KINDS, placebo_planes
+from volvelle.compute.steering.where import Where
 from volvelle.experiments.circle import AXES
 from volvelle.experiments.circle_stimuli import (
     generation_prompts,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from volvelle.compute.circle import Circle
+    from volvelle.compute.circles.circle import Circle
 
     Progress = Callable[[float, str], None]
 

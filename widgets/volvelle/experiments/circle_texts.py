@@ -118,8 +118,8 @@ def wave_of_texts(
         ``amplitude``, ``peak`` (degrees), ``limit`` (95 % of shuffled amplitudes), ``p``, and
         ``r``: Pearson's r of the mean per angle with cos of the angle.
     """
-    from volvelle.compute.circle_null import p_value
-    from volvelle.compute.circular import first_harmonic
+    from volvelle.compute.circles.angles import first_harmonic
+    from volvelle.compute.circles.null import p_value
 
     around = np.radians(np.asarray(angles, dtype=np.float64))
     y = np.asarray(values, dtype=np.float64)

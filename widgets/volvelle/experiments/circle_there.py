@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from volvelle.compute.points import Point
+from volvelle.compute.directions.points import Point
 from volvelle.models import reading, trace_reduced
 from volvelle.models.capture import batches, right_padded
 

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.circle_placebos import turned
-from volvelle.compute.directions import Direction
-from volvelle.compute.steers import Steer
+from volvelle.compute.circles.placebos import turned
+from volvelle.compute.directions.directions import Direction
+from volvelle.compute.steering.steers import Steer
 from volvelle.experiments.circle_texts import distinct_words, norms_of, valence
 from volvelle.experiments.circle_wheel import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from volvelle.compute.circle import Circle
-    from volvelle.compute.where import Where
+    from volvelle.compute.circles.circle import Circle
+    from volvelle.compute.steering.where import Where
 
     Progress = Callable[[float, str], None]
 

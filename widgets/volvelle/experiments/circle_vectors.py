@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.cache import cache_dir
-from volvelle.compute.circle_scores import gram, unpacked_gram
-from volvelle.compute.directions import Dictionary
-from volvelle.compute.planes import remove_components
-from volvelle.compute.points import Point
+from volvelle.compute.circles.planes import remove_components
+from volvelle.compute.circles.scores import gram, unpacked_gram
+from volvelle.compute.directions.directions import Dictionary
+from volvelle.compute.directions.points import Point
 from volvelle.experiments.circle_stimuli import Stimuli, neutral_texts
 
 if TYPE_CHECKING:

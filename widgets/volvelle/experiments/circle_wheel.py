@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.circular import (
+from volvelle.compute.circles.angles import (
     Harmonic,
     align,
     angular_error,

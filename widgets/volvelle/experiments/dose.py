@@ -22,7 +22,7 @@ from volvelle.names import known_keywords
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from volvelle.compute.steers import HeadScale, Steer
+    from volvelle.compute.steering.steers import HeadScale, Steer
     from volvelle.models.model import Model
 
     AnySteer = Steer | HeadScale

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from volvelle.compute.map_scores import Faithfulness, Mixing, Region
-from volvelle.compute.matching import Matching
-from volvelle.compute.neighbours import Neighbours
+from volvelle.compute.maps.matching import Matching
+from volvelle.compute.maps.neighbours import Neighbours
+from volvelle.compute.maps.scores import Faithfulness, Mixing, Region
 from volvelle.experiments.dual_result import DualLayout, Half
 
 FORMAT = "volvelle.dual_layout/1"

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.counterparts import Best
-from volvelle.compute.matching import Matching
-from volvelle.compute.neighbours import Neighbours
+from volvelle.compute.maps.counterparts import Best
+from volvelle.compute.maps.matching import Matching
+from volvelle.compute.maps.neighbours import Neighbours
 from volvelle.experiments.dual_sides import Side
 
 if TYPE_CHECKING:
-    from volvelle.compute.layout import Frame
+    from volvelle.compute.maps.umap import Frame
 
 # Neighbours shown for a point.
 N_SHOWN = 3

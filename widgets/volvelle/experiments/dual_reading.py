@@ -125,7 +125,7 @@ def _there(
 
 def _reader(one: Side) -> Any:
     """Return what reads states for a side: its SAE, or the unit rows that are alive."""
-    from volvelle.compute.neighbours import unit_rows
+    from volvelle.compute.maps.neighbours import unit_rows
 
     return one.noun if _encodes(one) else unit_rows(one.vectors[one.alive])
 

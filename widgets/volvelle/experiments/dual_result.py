@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from volvelle.compute.map_scores import Faithfulness, Mixing, Region
-    from volvelle.compute.matching import Matching
-    from volvelle.compute.neighbours import Neighbours
+    from volvelle.compute.maps.matching import Matching
+    from volvelle.compute.maps.neighbours import Neighbours
+    from volvelle.compute.maps.scores import Faithfulness, Mixing, Region
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,8 +208,8 @@ class DualLayout:
             Procrustes distance to this picture, 0 (the same up to turn, mirror, scale and
             shift) ... 1 (nothing in common).
         """
-        from volvelle.compute.layout import umap_layout
-        from volvelle.compute.procrustes import procrustes
+        from volvelle.compute.maps.procrustes import procrustes
+        from volvelle.compute.maps.umap import umap_layout
 
         pictures = [np.vstack([self.a.xy[self.a.alive], self.b.xy[self.b.alive]])]
         if len(self.graphs) == 2:

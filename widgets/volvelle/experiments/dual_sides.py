@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from volvelle.compute.directions import Dictionary
-from volvelle.compute.neighbours import unit_rows
+from volvelle.compute.directions.directions import Dictionary
+from volvelle.compute.maps.neighbours import unit_rows
 
 _RESIDUAL = ("embed", "resid_pre", "resid_post")
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.counterparts import CANDIDATES, Best, best_by_cosine, sizes
-from volvelle.compute.joined import both_ways
-from volvelle.compute.layout import Frame, principal_axes, umap_layout, warm
-from volvelle.compute.map_scores import Faithfulness, clusters, faithfulness, mixing, regions
-from volvelle.compute.matching import Matching, match_by_correlation, match_by_cosine
-from volvelle.compute.neighbours import Neighbours, exactly, neighbours, unit_rows
-from volvelle.compute.procrustes import procrustes
+from volvelle.compute.maps.counterparts import CANDIDATES, Best, best_by_cosine, sizes
+from volvelle.compute.maps.joined import both_ways
+from volvelle.compute.maps.matching import Matching, match_by_correlation, match_by_cosine
+from volvelle.compute.maps.neighbours import Neighbours, exactly, neighbours, unit_rows
+from volvelle.compute.maps.procrustes import procrustes
+from volvelle.compute.maps.scores import Faithfulness, clusters, faithfulness, mixing, regions
+from volvelle.compute.maps.umap import Frame, principal_axes, umap_layout, warm
 from volvelle.experiments.dual_layout import Picture
 from volvelle.experiments.dual_parts import (
     all_rows,

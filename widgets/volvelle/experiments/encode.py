@@ -15,8 +15,8 @@ from volvelle.names import known_keywords
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from volvelle.compute.points import Point
-    from volvelle.compute.sae import SAE
+    from volvelle.compute.dictionaries.sae import SAE
+    from volvelle.compute.directions.points import Point
     from volvelle.models.tokens import Tokens
 
 __all__ = ["Activations", "encode"]

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from volvelle.compute.sae import SAE
+    from volvelle.compute.dictionaries.sae import SAE
 
 # Tokens encoded between two looks at whether somebody wants it stopped.
 TOKENS_ENCODED_AT_ONCE = 1024

@@ -15,7 +15,7 @@ from volvelle.models.remote_backend import MOST_SENT
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from volvelle.compute.sae import SAE
+    from volvelle.compute.dictionaries.sae import SAE
     from volvelle.models.tokens import Tokens
 
 # Features alive at a token, where the kind of SAE does not fix their number.

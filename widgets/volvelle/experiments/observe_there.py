@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from volvelle.compute.points import Point
+from volvelle.compute.directions.points import Point
 from volvelle.compute.windows import Window, windows
 from volvelle.experiments.encode_there import CODE, FLOAT, alive_at_a_token, encoding
 from volvelle.models import reading, trace_reduced
@@ -19,7 +19,7 @@ from volvelle.models.remote_backend import MOST_SENT
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from volvelle.compute.sae import SAE
+    from volvelle.compute.dictionaries.sae import SAE
     from volvelle.models.tokens import Tokens
 
     # rows (n, d) that states are projected on, in the precision it is done in; or an SAE

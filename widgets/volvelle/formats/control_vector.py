@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.directions import Dictionary, Direction
-from volvelle.compute.pairs import pair_directions
-from volvelle.compute.points import Point
+from volvelle.compute.directions.directions import Dictionary, Direction
+from volvelle.compute.directions.pairs import pair_directions
+from volvelle.compute.directions.points import Point
 from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:

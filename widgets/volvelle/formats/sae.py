@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import volvelle.compute.sae as compute
-from volvelle.compute.sae_parts import folded
+import volvelle.compute.dictionaries.sae as compute
+from volvelle.compute.dictionaries.parts import folded
 from volvelle.formats import hub, sae_lens
 from volvelle.formats.pickles import refuse_pickle
 from volvelle.formats.sae_tensors import canonical, guess_architecture
@@ -15,7 +15,7 @@ from volvelle.names import known_keywords_in
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from volvelle.compute.points import Point
+    from volvelle.compute.directions.points import Point
 
 # Asked in this order; a format is a module with recognises(folder), read(folder, options), FILES.
 FORMATS = (sae_lens,)
@@ -23,7 +23,7 @@ FORMATS = (sae_lens,)
 
 @known_keywords_in
 class SAE(compute.SAE):
-    """A sparse autoencoder that knows its files: `volvelle.compute.sae.SAE` with `load`."""
+    """A sparse autoencoder that knows its files: that of `compute` with `load`."""
 
     @classmethod
     def load(

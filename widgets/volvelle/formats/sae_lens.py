@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.points import Point
-from volvelle.compute.sae_parts import NORMALIZATIONS, folded
+from volvelle.compute.dictionaries.parts import NORMALIZATIONS, folded
+from volvelle.compute.directions.points import Point
 from volvelle.formats.sae_tensors import canonical
 from volvelle.names import unknown
 
@@ -35,7 +35,7 @@ def recognises(folder: Path) -> bool:
 
 
 def read(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
-    """Read a folder into the arguments of `volvelle.compute.sae.SAE`.
+    """Read a folder into the arguments of `volvelle.compute.dictionaries.sae.SAE`.
 
     Parameters
     ----------

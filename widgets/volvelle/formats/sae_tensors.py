@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from volvelle.compute.sae_parts import ARCHITECTURES, TOP_K
+from volvelle.compute.dictionaries.parts import ARCHITECTURES, TOP_K
 from volvelle.names import unknown
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.points import Point
+from volvelle.compute.directions.points import Point
 from volvelle.models.trace import OUTLIER
 from volvelle.names import unknown
 

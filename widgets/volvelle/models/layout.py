@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from volvelle.compute.points import Point
+from volvelle.compute.directions.points import Point
 
 if TYPE_CHECKING:
     import torch

@@ -17,7 +17,7 @@ from volvelle.names import known_keywords_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from volvelle.compute.points import Point
+    from volvelle.compute.directions.points import Point
     from volvelle.models.capture import Capture
     from volvelle.models.layout import Layout
     from volvelle.models.predicting import Unembedding

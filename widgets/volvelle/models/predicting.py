@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.points import Point
+from volvelle.compute.directions.points import Point
 from volvelle.models import reading, trace
 from volvelle.models.capture import left_padded, to_numpy
 from volvelle.models.facts import takes

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from volvelle.compute.points import Point
+    from volvelle.compute.directions.points import Point
 
 # Texts remembered, and the bytes of keys and values they may hold together.
 MOST_TEXTS = 8

@@ -23,7 +23,7 @@ from volvelle.names import unknown
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from volvelle.compute.points import Point
+    from volvelle.compute.directions.points import Point
     from volvelle.models.layout import Site
     from volvelle.models.model import Model
     from volvelle.models.tokens import Tokens

@@ -20,7 +20,7 @@ from nnsight.intervention.backends.remote import RemoteBackend
 from nnsight.schema.request import RequestModel
 from nnsight.schema.response import ResponseModel, Status
 
-from volvelle.compute import trace_math
+from volvelle.formulas import encoder as trace_math
 from volvelle.models import remote_errors, trace, trace_reduced
 from volvelle.models.remote_answer import data_of, opened, unpacked_size
 from volvelle.models.worker import Cancelled

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 if TYPE_CHECKING:
-    from volvelle.compute.directions import Direction
+    from volvelle.compute.directions.directions import Direction
     from volvelle.models.model import Model
 
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from volvelle.compute.steers import HeadScale, Steer
+from volvelle.compute.steering.steers import HeadScale, Steer
 from volvelle.models.steer_readers import heads_of, reader, sae_reader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from volvelle.compute.points import Point
-    from volvelle.compute.steer_parts import Part
-    from volvelle.compute.where import When, Where
+    from volvelle.compute.directions.points import Point
+    from volvelle.compute.steering.parts import Part
+    from volvelle.compute.steering.where import When, Where
     from volvelle.models.layout import Site
     from volvelle.models.model import Model
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.points import Point
-from volvelle.compute.steers import HeadScale, Steer
+from volvelle.compute.directions.points import Point
+from volvelle.compute.steering.steers import HeadScale, Steer
 from volvelle.models.scoring import Beginning, Known
 from volvelle.models.steer_tensors import lay_out
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import nnsight
 import torch
 
-from volvelle.compute.trace_math import (
+from volvelle.formulas.encoder import (
     activate,
     decode,
     kth_largest,
@@ -22,7 +22,7 @@ from volvelle.compute.trace_math import (
     normalise,
     pre_activations,
 )
-from volvelle.compute.trace_math import steer as turned
+from volvelle.formulas.encoder import steer as turned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import nnsight
 import torch
 
-from volvelle.compute.trace_math import centred_gram, moved, packed_gram, without_components
+from volvelle.formulas.encoder import centred_gram, moved, packed_gram, without_components
 from volvelle.models.trace import codes_of, outliers, reduce, rows_of, state_at
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from volvelle.models.remote_stream import StepShape
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from volvelle.compute.points import Point
+    from volvelle.compute.directions.points import Point
     from volvelle.models.model import Model
 
     OnStep = Callable[[int, list[int], list[float], list[list[float]], list[list[bool]]], None]

@@ -12,7 +12,7 @@ from volvelle.names import unknown
 from volvelle.views.arrays import Array
 
 if TYPE_CHECKING:
-    from volvelle.compute.circle import Circle
+    from volvelle.compute.circles.circle import Circle
 
 # Names lie within this share of the dial's radius, so that the ring stays free.
 INSIDE = 0.8

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from volvelle.compute.circle import Circle
-from volvelle.compute.directions import Direction
-from volvelle.compute.steers import Steer
+from volvelle.compute.circles.circle import Circle
+from volvelle.compute.directions.directions import Direction
+from volvelle.compute.steering.steers import Steer
 from volvelle.views.base import View
 from volvelle.views.bundle import bundle
 from volvelle.views.circle_traits import CircleTraits

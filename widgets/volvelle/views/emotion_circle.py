@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import TraitError, observe, validate
 
-from volvelle.compute.circle import Circle
+from volvelle.compute.circles.circle import Circle
 from volvelle.views import emotion_work as work
 from volvelle.views.base import View, reported
 from volvelle.views.bundle import bundle

@@ -14,7 +14,7 @@ from volvelle.views.emotion_traits import EmotionTraits
 if TYPE_CHECKING:
     import numpy as np
 
-    from volvelle.compute.circle import Circle
+    from volvelle.compute.circles.circle import Circle
     from volvelle.experiments.circle_wheel import Wheel
     from volvelle.views.emotion_work import Report
 

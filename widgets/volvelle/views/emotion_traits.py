@@ -11,7 +11,7 @@ from volvelle.views.arrays import Array
 from volvelle.views.plans import MOST_WRITTEN
 
 if TYPE_CHECKING:
-    from volvelle.compute.circle_layers import LayerScores
+    from volvelle.compute.circles.layers import LayerScores
     from volvelle.experiments.circle_wheel import Wheel
     from volvelle.views.emotion_work import Expected, Trail
 
@@ -132,7 +132,7 @@ class EmotionTraits(HasTraits):
 
 def placebo_amplitudes(wheel: Wheel) -> np.ndarray:
     """Return what 95 % of the placebo planes' amplitudes stay below, per word, nats."""
-    from volvelle.compute.circular import first_harmonic
+    from volvelle.compute.circles.angles import first_harmonic
 
     if not wheel.placebos:
         return np.full(len(wheel.names), np.nan)

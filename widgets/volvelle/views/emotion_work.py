@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.circle_placebos import placebo_planes
-from volvelle.compute.directions import Direction
-from volvelle.compute.steers import Steer
+from volvelle.compute.circles.placebos import placebo_planes
+from volvelle.compute.directions.directions import Direction
+from volvelle.compute.steering.steers import Steer
 from volvelle.experiments.circle_stimuli import neutral_texts
 from volvelle.models.capture import find_outliers
 from volvelle.views.circle_traits import ring_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from volvelle.compute.circle import Circle
+    from volvelle.compute.circles.circle import Circle
     from volvelle.experiments.circle_wheel import Wheel
     from volvelle.models.tokens import Tokens
 

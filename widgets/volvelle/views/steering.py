@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import Dict, List, TraitError, observe
 
-from volvelle.compute.steers import Steer
-from volvelle.compute.where import Where
+from volvelle.compute.steering.steers import Steer
+from volvelle.compute.steering.where import Where
 from volvelle.models.remote_errors import RemoteFailure
 from volvelle.names import unknown
 from volvelle.views import plans
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from volvelle.compute.directions import Direction
+    from volvelle.compute.directions.directions import Direction
     from volvelle.experiments.steering_run import SteeringRun
 
 # Failures whose message says what to do: of a control that was refused, of a server.

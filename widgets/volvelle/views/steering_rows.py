@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.directions import Dictionary, Direction, Feature
-from volvelle.compute.points import Point
-from volvelle.compute.steers import METHODS, OWN, HeadScale, Steer
+from volvelle.compute.directions.directions import Dictionary, Direction, Feature
+from volvelle.compute.directions.points import Point
+from volvelle.compute.steering.steers import METHODS, OWN, HeadScale, Steer
 
 if TYPE_CHECKING:
-    from volvelle.compute.where import Where
+    from volvelle.compute.steering.where import Where
 
 # What a method's own parameter starts from: a visible change, stated beside the control.
 STARTS: dict[str, dict[str, Any]] = {

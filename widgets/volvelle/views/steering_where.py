@@ -9,7 +9,7 @@ from typing import Any
 
 from traitlets import Dict, TraitError
 
-from volvelle.compute.where import Selection, When, Where
+from volvelle.compute.steering.where import Selection, When, Where
 from volvelle.names import unknown
 
 PHASES = ("prompt", "generated")

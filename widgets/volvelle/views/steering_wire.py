@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.steers import METHODS, OWN, HeadScale
+from volvelle.compute.steering.steers import METHODS, OWN, HeadScale
 from volvelle.views.arrays import pack
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.points import Point
+from volvelle.compute.directions.points import Point
 from volvelle.names import unknown
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ import scipy.linalg
 import scipy.sparse
 import torch
 
-from volvelle.compute.epochs import Epochs, compiled
+from volvelle.compute.maps.epochs import Epochs, compiled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from volvelle.compute.neighbours import Neighbours
+    from volvelle.compute.maps.neighbours import Neighbours
 
 # Edges of the square the layout starts in, as umap-learn scales it.
 START_SIZE = 10.0

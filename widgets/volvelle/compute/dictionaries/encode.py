@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from volvelle.compute import sparse, topk, trace_math
+from volvelle.compute.dictionaries import sparse, topk
+from volvelle.formulas import encoder as trace_math
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from volvelle.compute.sae import SAE
+    from volvelle.compute.dictionaries.sae import SAE
 
 # A block of pre-activations: at most this many bytes and tokens. From 512 tokens on the product
 # runs at full speed (256: 3 % slower, 128: 10 %); memory that is used again is faster than new.

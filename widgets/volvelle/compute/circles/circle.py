@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.circle_null import LEVEL, Null
-from volvelle.compute.directions import Direction
+from volvelle.compute.circles.null import LEVEL, Null
+from volvelle.compute.directions.directions import Direction
 from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from volvelle.compute.directions import Dictionary
-    from volvelle.compute.points import Point
+    from volvelle.compute.directions.directions import Dictionary
+    from volvelle.compute.directions.points import Point
 
 # A convention, not a test: a GPT-2 of random weights reached 0.2 (p .017) on emotion words, and
 # layers of the demo model whose plane turns nothing stay below 0.45.

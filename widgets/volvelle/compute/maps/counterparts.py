@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from volvelle.compute.neighbours import BFLOAT16_FROM, bfloat16_pays, nearest
+from volvelle.compute.maps.neighbours import BFLOAT16_FROM, bfloat16_pays, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

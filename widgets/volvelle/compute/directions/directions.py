@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.points import Point
+from volvelle.compute.directions.points import Point
 from volvelle.names import known_keywords_in, unknown
 
 if TYPE_CHECKING:
@@ -153,7 +153,8 @@ class Dictionary:
             Texts; a dict gives one direction per name (its negatives under the same name, or
             one sequence for all).
         method : {"mean_diff", "pca_diff", "pca_center"}
-            See `volvelle.compute.pairs.pair_direction`; the PCA methods pair texts in order.
+            See `volvelle.compute.directions.pairs.pair_direction`; the PCA methods pair texts
+            in order.
         point : str or Point, optional
             Where to read; the residual stream in the middle of the model by default.
         name : str
@@ -173,7 +174,7 @@ class Dictionary:
         norm; position 0 is not steered unless asked for, repeng steers it too; ties in a
         component's sign go to the larger mean.
         """
-        from volvelle.compute.pairs import Bar, pair_directions
+        from volvelle.compute.directions.pairs import Bar, pair_directions
 
         place = Point.parse(f"resid_post.{(model.n_layers - 1) // 2}" if point is None else point)
         several = dict(positive) if isinstance(positive, Mapping) else {name: positive}

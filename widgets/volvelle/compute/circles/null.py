@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from volvelle.compute.circle_scores import (
+from volvelle.compute.circles.angles import circular_correlation
+from volvelle.compute.circles.planes import N_COMPONENTS, RIDGE, unit_circle
+from volvelle.compute.circles.scores import (
     gram,
     gram_scores,
     left_out_correlation,
     ridge_weights,
 )
-from volvelle.compute.circular import circular_correlation
-from volvelle.compute.planes import N_COMPONENTS, RIDGE, unit_circle
 
 LEVEL = 0.05
 # Gaussian matrices cost an eigendecomposition each; above this many classes, and for the

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.directions import Dictionary, Direction, Feature
-from volvelle.compute.points import Point
-from volvelle.compute.steer_parts import Part, clamp_parts, direction_parts
-from volvelle.compute.where import When, Where
+from volvelle.compute.directions.directions import Dictionary, Direction, Feature
+from volvelle.compute.directions.points import Point
+from volvelle.compute.steering.parts import Part, clamp_parts, direction_parts
+from volvelle.compute.steering.where import When, Where
 from volvelle.names import known_keywords_in, unknown
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from volvelle.compute.circular import wrap
+from volvelle.compute.circles.angles import wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 import torch
 
-from volvelle.compute import sae_encode, trace_math
-from volvelle.compute.directions import Dictionary, Feature
-from volvelle.compute.points import Point
-from volvelle.compute.sae_parts import ARCHITECTURES, NORMALIZATIONS, TOP_K, float32, readable
+from volvelle.compute.dictionaries import encode as sae_encode
+from volvelle.compute.dictionaries.parts import (
+    ARCHITECTURES,
+    NORMALIZATIONS,
+    TOP_K,
+    float32,
+    readable,
+)
+from volvelle.compute.directions.directions import Dictionary, Feature
+from volvelle.compute.directions.points import Point
+from volvelle.formulas import encoder as trace_math
 from volvelle.names import known_keywords_in, unknown
 
 if TYPE_CHECKING:

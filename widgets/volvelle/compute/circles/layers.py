@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from volvelle.compute.circle_null import p_value, pick, shuffled_scores, shuffles
-from volvelle.compute.circle_scores import gram, gram_scores, left_out_correlation, ridge_weights
-from volvelle.compute.circular import circular_correlation
-from volvelle.compute.planes import unit_circle
+from volvelle.compute.circles.angles import circular_correlation
+from volvelle.compute.circles.null import p_value, pick, shuffled_scores, shuffles
+from volvelle.compute.circles.planes import unit_circle
+from volvelle.compute.circles.scores import gram, gram_scores, left_out_correlation, ridge_weights
 
 
 @dataclass(frozen=True, eq=False)

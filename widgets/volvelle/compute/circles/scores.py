@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from volvelle.compute.circular import circular_correlation
-from volvelle.compute.planes import (
+from volvelle.compute.circles.angles import circular_correlation
+from volvelle.compute.circles.planes import (
     N_COMPONENTS,
     RIDGE,
     principal_components,

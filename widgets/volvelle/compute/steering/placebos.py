@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from volvelle.compute.directions import Feature
-from volvelle.compute.steers import HeadScale, Steer
+from volvelle.compute.directions.directions import Feature
+from volvelle.compute.steering.steers import HeadScale, Steer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from volvelle.compute.steers import Part
+    from volvelle.compute.steering.steers import Part
 
 
 def random_rotation(vectors: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from volvelle.compute.neighbours import Neighbours
+    from volvelle.compute.maps.neighbours import Neighbours
 
 # Points whose ranks are counted: 1,500 hold a share to about one percent.
 N_QUERIES = 1500
@@ -141,7 +141,7 @@ def faithfulness(
     """
     from scipy.spatial import KDTree
 
-    from volvelle.compute.neighbours import product
+    from volvelle.compute.maps.neighbours import product
 
     n = len(x)
     k = min(k, (n - 1) // 2)
@@ -193,7 +193,7 @@ def clusters(
     """
     import torch
 
-    from volvelle.compute.neighbours import unit_rows
+    from volvelle.compute.maps.neighbours import unit_rows
 
     rows = torch.from_numpy(np.ascontiguousarray(x, np.float32))
     n_clusters = min(n_clusters, len(rows))

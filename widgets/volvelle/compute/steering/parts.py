@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.directions import Direction, Feature
+from volvelle.compute.directions.directions import Direction, Feature
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from volvelle.compute.points import Point
-    from volvelle.compute.steers import Steer
-    from volvelle.compute.where import Where
+    from volvelle.compute.directions.points import Point
+    from volvelle.compute.steering.steers import Steer
+    from volvelle.compute.steering.where import Where
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.circle import Agreement, Circle
-from volvelle.compute.circle_null import Null, random_scores, shuffled_scores
-from volvelle.compute.circle_scores import leave_one_out, left_out_correlation
-from volvelle.compute.circular import align, angular_error, circular_correlation, order_agreement
-from volvelle.compute.planes import Plane, fit_axes, fit_pca, fit_ridge, unit_circle
+from volvelle.compute.circles.angles import (
+    align,
+    angular_error,
+    circular_correlation,
+    order_agreement,
+)
+from volvelle.compute.circles.circle import Agreement, Circle
+from volvelle.compute.circles.null import Null, random_scores, shuffled_scores
+from volvelle.compute.circles.planes import Plane, fit_axes, fit_pca, fit_ridge, unit_circle
+from volvelle.compute.circles.scores import leave_one_out, left_out_correlation
 from volvelle.names import closest, known_keywords, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from volvelle.compute.directions import Dictionary
+    from volvelle.compute.directions.directions import Dictionary
 
 METHODS = ("pca", "ridge", "axes")
 # With three names any order is the same order up to a reflection.

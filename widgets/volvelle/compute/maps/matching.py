@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from volvelle.compute.counterparts import (
+from volvelle.compute.maps.counterparts import (
     Best,
     best_by_correlation,
     best_by_cosine,
     best_cosines,
     sizes,
 )
-from volvelle.compute.neighbours import product, unit_rows
+from volvelle.compute.maps.neighbours import product, unit_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable

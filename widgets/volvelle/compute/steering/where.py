@@ -12,7 +12,7 @@ import numpy as np
 from volvelle.names import known_keywords_in, unknown
 
 if TYPE_CHECKING:
-    from volvelle.compute.directions import Direction
+    from volvelle.compute.directions.directions import Direction
 
 INCLUDES = ("positions", "window", "tokens")
 EXCLUDES = ("exclude_positions", "exclude_window", "exclude_tokens")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from volvelle.compute.neighbours import Neighbours, nearest
+from volvelle.compute.maps.neighbours import Neighbours, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,1 @@
+"""Angles, planes and circles of labelled directions, with their nulls."""

@@ -1,0 +1,1 @@
+"""Sparse autoencoders as arithmetic: encode, decode, keep the largest."""

@@ -1,0 +1,1 @@
+"""Points of a model, directions at them, and directions from pairs of texts."""

@@ -1,0 +1,1 @@
+"""Neighbours, layouts and matches of two sets of directions."""

@@ -1,0 +1,1 @@
+"""What to do to states, where, and what to hold beside it."""
