@@ -16,7 +16,7 @@ from harness import Table
 
 import volvelle as vv
 from volvelle.experiments.circle_there import Classes, n_products
-from volvelle.models.scoring import score
+from volvelle.models.verbs.score import score
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,8 +20,8 @@ from bench_capture import unwrapped
 from harness import Table, side_by_side, two_threads
 
 import volvelle as vv
-from volvelle.models.steering import Steered
-from volvelle.models.writing import generate_rows
+from volvelle.models.steering.steered import Steered
+from volvelle.models.verbs.write import generate_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ display(jobs, view)
 """
 HELD = """
 import threading
-from volvelle.models.job import current_job
+from volvelle.models.work.job import current_job
 gate, began = threading.Event(), threading.Event()
 def work():
     current_job().report(0.4, "layer 4 of 10")

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from volvelle.models.capture import Capture, find_outliers
-from volvelle.models.tokens import Tokens
-from volvelle.models.worker import Worker
+from volvelle.models.engine.tokens import Tokens
+from volvelle.models.verbs.capture import Capture, find_outliers
+from volvelle.models.work.worker import Worker
 
 
 class FakeModel:

@@ -11,7 +11,8 @@ from volvelle.experiments.circle_checks import _class_states
 from volvelle.experiments.circle_stimuli import read_stimuli
 from volvelle.experiments.circle_vectors import class_vectors
 from volvelle.formulas.encoder import packed_gram
-from volvelle.models import capture, trace
+from volvelle.models.traces import sites as trace
+from volvelle.models.verbs import capture
 
 WORDS = ("happy", "angry", "sad", "calm")
 TEMPLATES = tuple(f"{number} they felt {{w}} today" for number in ("one", "twice", "it said"))

@@ -300,7 +300,7 @@ def test_dictionaries_of_two_models_are_matched_by_what_they_do(model):
 
 def words(text, cuts):
     """Tokens that end at the given places."""
-    from volvelle.models.tokens import Tokens
+    from volvelle.models.engine.tokens import Tokens
 
     stops = [*cuts, len(text)]
     offsets = np.array(list(zip([0, *cuts], stops, strict=True)))

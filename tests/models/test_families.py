@@ -110,7 +110,7 @@ def test_greedy_generation_equals_that_of_transformers(family, small):
 
 
 def test_a_padded_row_generates_what_it_generates_alone(small):
-    from volvelle.models.writing import generate_rows
+    from volvelle.models.verbs.write import generate_rows
 
     rows = [small.tokens(text).ids.tolist() for text in ("hello", "a much longer prompt here")]
     together = generate_rows(small, rows, max_new_tokens=6)

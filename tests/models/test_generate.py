@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import volvelle as vv
-from volvelle.models.writing import generate_rows, row_seed
+from volvelle.models.verbs.write import generate_rows, row_seed
 
 PROMPT = "The capital of France is"
 
@@ -69,7 +69,7 @@ def test_row_seeds_do_not_collide():
 def test_races_draw_from_the_softmax():
     import torch
 
-    from volvelle.models import trace
+    from volvelle.models.traces import sites as trace
 
     p = torch.tensor([0.5, 0.3, 0.15, 0.05])
     noise = [torch.Generator().manual_seed(0)]
@@ -158,7 +158,7 @@ def test_a_token_outside_the_vocabulary_is_refused(model):
 
 
 def test_the_norm_is_the_median_of_the_neutral_text_without_extremes(model):
-    from volvelle.models.predicting import neutral_text
+    from volvelle.models.verbs.predict import neutral_text
 
     captured = model.capture(neutral_text(), "resid_post.14")
     norms = np.linalg.norm(captured["resid_post.14"], axis=-1)[captured.usable]

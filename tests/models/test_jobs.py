@@ -6,8 +6,8 @@ import weakref
 
 import pytest
 
-from volvelle.models.job import current_job, named
-from volvelle.models.worker import MOST_KEPT, Cancelled, Worker
+from volvelle.models.work.job import current_job, named
+from volvelle.models.work.worker import MOST_KEPT, Cancelled, Worker
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 from models import tiny
 
 import volvelle as vv
-from volvelle.models.lean import unwrapped_but
+from volvelle.models.engine.lean import unwrapped_but
 
 
 def wrapped_paths(module):

@@ -13,7 +13,7 @@ import pytest
 from models import tiny
 
 import volvelle as vv
-from volvelle.models import hub, smollm2
+from volvelle.models.load import hub, smollm2
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +207,7 @@ def test_what_is_no_model_is_refused():
 def test_a_model_without_blocks_is_refused():
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from volvelle.models.layout import read_layout
+    from volvelle.models.engine.architecture import read_layout
 
     config = AutoConfig.for_model("gpt2", n_layer=1, n_embd=8, n_head=1, vocab_size=16)
     module = AutoModelForCausalLM.from_config(config)

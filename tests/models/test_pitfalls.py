@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from models import tiny
 
-from volvelle.models import trace, trace_reduced
+from volvelle.models.traces import classes as trace_reduced
+from volvelle.models.traces import sites as trace
 
 MODULES = (trace, trace_reduced)
 
@@ -47,7 +48,7 @@ def test_1_values_are_there_when_a_text_ends_before_its_last_step(model):
 
 
 def test_1_a_row_that_ends_early_leaves_the_others_running(model):
-    from volvelle.models.writing import generate_rows
+    from volvelle.models.verbs.write import generate_rows
 
     rows = [
         model.prompt_ids("What is the capital of France?", chat=True),
@@ -88,7 +89,7 @@ def test_4_every_trace_body_starts_on_its_own_line_and_with_no_try():
 
 
 def test_5_trace_bodies_have_a_source_file():
-    assert inspect.getsourcefile(trace).endswith("models/trace.py")
+    assert inspect.getsourcefile(trace).endswith("models/traces/sites.py")
     assert not [
         n for n in ast.walk(BODIES) if isinstance(n, ast.Call) and ast.unparse(n.func) == "exec"
     ]
@@ -264,14 +265,14 @@ def test_the_trace_modules_are_torch_nnsight_and_trace_math_and_have_no_classes(
     ours = {
         name
         for name in imported
-        if name.startswith(("volvelle.formulas.encoder.", "volvelle.models.trace."))
+        if name.startswith(("volvelle.formulas.encoder.", "volvelle.models.traces.sites."))
     }
     assert ours
     assert imported - plain - ours == {"nnsight", "torch"}
 
 
 def test_everything_a_trace_reaches_lives_in_the_shipped_modules():
-    from volvelle.models.remote_backend import SHIPPED
+    from volvelle.models.remote.backend import SHIPPED
 
     assert set(MODULES) < set(SHIPPED)
     shipped = {module.__name__ for module in SHIPPED}

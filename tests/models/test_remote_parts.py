@@ -9,11 +9,11 @@ import pytest
 import torch
 
 import volvelle as vv
-from volvelle.models import remote_errors
-from volvelle.models.remote import checked, host_of
-from volvelle.models.remote_answer import data_of, opened
-from volvelle.models.remote_status import RemoteRequest
-from volvelle.models.remote_stream import StepShape, TokenStream
+from volvelle.models.remote import errors as remote_errors
+from volvelle.models.remote.answer import data_of, opened
+from volvelle.models.remote.servers import checked, host_of
+from volvelle.models.remote.status import RemoteRequest
+from volvelle.models.remote.stream import StepShape, TokenStream
 
 # -- addresses -------------------------------------------------------------------------------
 
@@ -121,7 +121,7 @@ def test_two_streams_have_two_marks():
 
 
 def test_what_a_trace_prints_is_what_a_stream_hears(capsys):
-    from volvelle.models import trace
+    from volvelle.models.traces import sites as trace
 
     heard = []
     stream = TokenStream(lambda *step: heard.append(step), StepShape(2, 2, 9), vocabulary=10)
@@ -261,7 +261,7 @@ def test_a_key_that_can_be_none_is_refused_without_being_repeated(nobody, monkey
 
 
 def test_space_around_a_key_is_not_sent(monkeypatch):
-    from volvelle.models.remote_backend import api_key
+    from volvelle.models.remote.backend import api_key
 
     monkeypatch.setenv("NDIF_API_KEY", f" {KEY}\n")
     key = api_key(RemoteRequest("http://h", "m"))

@@ -7,9 +7,9 @@ import pytest
 from models import tiny
 
 import volvelle as vv
-from volvelle.models.scoring import score
-from volvelle.models.steering import Steered
-from volvelle.models.writing import generate_rows
+from volvelle.models.steering.steered import Steered
+from volvelle.models.verbs.score import score
+from volvelle.models.verbs.write import generate_rows
 
 FAMILIES = ("llama", "gpt2", "gemma2", "gpt_neox", "opt", "bloom", "falcon", "qwen3")
 PROMPTS = ("a long first prompt", "I", "she", "after he heard")
@@ -138,7 +138,7 @@ def test_scores_behind_a_shared_beginning_equal_plain_transformers(family, kind)
 
 
 def test_only_what_follows_the_shared_beginning_runs(monkeypatch):
-    from volvelle.models import scoring
+    from volvelle.models.verbs import score as scoring
 
     model, texts, known, beginning = sweep("llama", temperature=0.7)
     shared = [beginning.shared([*prompt, *text]) for prompt, text in texts]
@@ -170,7 +170,7 @@ def test_a_beginning_behind_another_prompt_is_not_used():
 
 @pytest.mark.parametrize("most", [10_000, 60, 1])
 def test_rows_are_divided_into_passes_that_run_few_tokens_twice(most):
-    from volvelle.models.scoring import PASS, _passes
+    from volvelle.models.verbs.score import PASS, _passes
 
     rng = np.random.default_rng(0)
     starts = rng.integers(5, 50, 12).tolist()
@@ -198,7 +198,7 @@ def test_what_is_written_and_scored_in_one_request_equals_writing_then_scoring(
     family, pass_rows, monkeypatch
 ):
     model, n = tiny.wrapped(family), 6
-    monkeypatch.setattr("volvelle.models.writing.MOST_LOGITS", pass_rows * model.vocabulary * n)
+    monkeypatch.setattr("volvelle.models.verbs.write.MOST_LOGITS", pass_rows * model.vocabulary * n)
     prompts = [model.prompt_ids(prompt) for prompt in PROMPTS]
 
     def write(**settings):

@@ -19,9 +19,9 @@ from volvelle.experiments.circle_vectors import class_vectors
 from volvelle.experiments.dual_parts import promoted_by
 from volvelle.experiments.dual_reading import read
 from volvelle.experiments.dual_sides import side
-from volvelle.models import scoring
-from volvelle.models.remote_backend import SHIPPED, ProgressBackend
-from volvelle.models.remote_left import LeftBackend
+from volvelle.models.remote.backend import SHIPPED, ProgressBackend
+from volvelle.models.remote.left import LeftBackend
+from volvelle.models.verbs import score as scoring
 
 # What a server has: nnsight with what it is built on, torch, Python. transformers' own output
 # classes and tokenizers are its model's.
@@ -228,7 +228,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize("foreign", FOREIGN, ids=lambda function: function.__name__)
 def test_the_walk_finds_what_a_server_would_not_have(there, monkeypatch, foreign):
-    from volvelle.models import trace
+    from volvelle.models.traces import sites as trace
 
     assert not trouble(blob_of(there, "capture"))
     monkeypatch.setattr(trace, "reduce", foreign)

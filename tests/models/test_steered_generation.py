@@ -9,8 +9,8 @@ from models import tiny
 
 import volvelle as vv
 from volvelle.compute.dictionaries.sae import SAE
-from volvelle.models.steering import Steered, steers_of_rows
-from volvelle.models.writing import generate_rows, row_seed
+from volvelle.models.steering.steered import Steered, steers_of_rows
+from volvelle.models.verbs.write import generate_rows, row_seed
 
 FAMILIES = ("llama", "gpt2", "gemma2", "gpt_neox", "opt", "bloom", "falcon", "qwen3")
 PROMPT = "she looked at"

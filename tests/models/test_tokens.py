@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from models import tiny
 
-from volvelle.models.tokens import Tokens, tokenize, tokens_of_ids
+from volvelle.models.engine.tokens import Tokens, tokenize, tokens_of_ids
 
 HARD = [
     "a 🦜 parrot, naïve, 日本語\n\n  x",

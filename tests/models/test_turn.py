@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from volvelle.models.turn import Turn, turn
-from volvelle.models.worker import Worker
+from volvelle.models.work.turn import Turn, turn
+from volvelle.models.work.worker import Worker
 
 
 def taken_elsewhere(which, patience=0.2):

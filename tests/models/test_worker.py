@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from models import tiny
 
-from volvelle.models.worker import Cancelled, Worker
+from volvelle.models.work.worker import Cancelled, Worker
 
 
 @pytest.fixture
@@ -261,7 +261,7 @@ def test_the_worker_ends_with_its_model():
 def test_the_interpreter_ends_while_a_job_runs():
     script = """
 import threading, time
-from volvelle.models.worker import Worker
+from volvelle.models.work.worker import Worker
 worker, begun = Worker("busy"), threading.Event()
 def work():
     begun.set()

@@ -9,7 +9,7 @@ from browser.conftest import SIZE, chrome, server  # noqa: F401 - fixtures
 from browser.notebook import Notebook
 from remote.doors import door
 
-from volvelle.models import smollm2
+from volvelle.models.load import smollm2
 
 SECONDS = 120  # a request on a busy machine
 MODEL = """

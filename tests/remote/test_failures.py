@@ -16,8 +16,11 @@ from remote.conftest import wait_for
 from remote.doors import door
 
 import volvelle as vv
-from volvelle.models import remote_backend, remote_run, smollm2, trace
-from volvelle.models.worker import Cancelled, current_job
+from volvelle.models.load import smollm2
+from volvelle.models.remote import backend as remote_backend
+from volvelle.models.remote import run as remote_run
+from volvelle.models.traces import sites as trace
+from volvelle.models.work.worker import Cancelled, current_job
 
 TEXT = "The man looked at the sky."
 
@@ -230,7 +233,7 @@ def test_a_server_that_never_answers(monkeypatch):
 
 
 def frozen_table(address, monkeypatch):
-    from volvelle.models import remote
+    from volvelle.models.remote import servers as remote
 
     monkeypatch.setattr(remote, "STATUS", 2.0)
     return vv.remote_models(address)

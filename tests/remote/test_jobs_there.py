@@ -14,9 +14,9 @@ from remote.conftest import latest, since, wait_for
 from remote.doors import door
 
 import volvelle as vv
-from volvelle.models import smollm2
-from volvelle.models.capture import right_padded
-from volvelle.models.worker import Cancelled
+from volvelle.models.load import smollm2
+from volvelle.models.verbs.capture import right_padded
+from volvelle.models.work.worker import Cancelled
 
 TEXT = "The man looked at the sky."
 POINT = "resid_post.14"
@@ -204,7 +204,7 @@ def test_other_work_than_what_was_left_is_refused_and_sends_nothing(there):
 
 
 def test_an_id_the_server_does_not_know_is_said_to_be_unknown(there, monkeypatch):
-    from volvelle.models import remote_left
+    from volvelle.models.remote import left as remote_left
 
     monkeypatch.setattr(remote_left, "UNKNOWN", 1.0)
     with pytest.raises(vv.RemoteFailure, match="knows no request 'no-such-id'"):

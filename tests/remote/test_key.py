@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 import volvelle as vv
-from volvelle.models import remote_backend
+from volvelle.models.remote import backend as remote_backend
 
 KEY = "a-key-that-nobody-may-see-4711"
 TEXT = "The man looked at the sky."
@@ -35,7 +35,7 @@ def everything(view):
 
 
 def test_the_key_is_sent_and_is_in_no_view_page_repr_or_file(there, keyed, tmp_path, monkeypatch):
-    monkeypatch.setattr("volvelle.models.remote_left.cache_dir", lambda: tmp_path)
+    monkeypatch.setattr("volvelle.models.remote.left.cache_dir", lambda: tmp_path)
     view = vv.FeatureActivations(there, vv.demo_sae("a"), TEXT)
     view.run()
     view.wait(240)

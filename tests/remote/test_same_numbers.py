@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import volvelle as vv
-from volvelle.models.steering import Steered
-from volvelle.models.writing import generate_rows
+from volvelle.models.steering.steered import Steered
+from volvelle.models.verbs.write import generate_rows
 from volvelle.views import plans
 
 TEXTS = ["The man looked at the sky.", "When I woke up this morning, I felt", "No"]

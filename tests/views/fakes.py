@@ -10,8 +10,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from volvelle.experiments.activations import Activations
-from volvelle.models.tokens import Tokens
-from volvelle.models.worker import Worker
+from volvelle.models.engine.tokens import Tokens
+from volvelle.models.work.worker import Worker
 
 N_FEATURES = 64
 

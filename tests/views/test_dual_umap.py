@@ -9,7 +9,7 @@ import pytest
 from traitlets import TraitError
 
 from volvelle.experiments.dual_layout import dual_layout
-from volvelle.models.worker import Worker
+from volvelle.models.work.worker import Worker
 from volvelle.views import dual_umap, map_wire
 from volvelle.views.arrays import pack
 from volvelle.views.dual_umap import DualUMAP

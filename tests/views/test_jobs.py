@@ -5,9 +5,9 @@ import threading
 import pytest
 from views.fakes import FakeModel
 
-from volvelle.models.job import current_job
-from volvelle.models.remote_errors import lost
-from volvelle.models.remote_status import RemoteRequest
+from volvelle.models.remote.errors import lost
+from volvelle.models.remote.status import RemoteRequest
+from volvelle.models.work.job import current_job
 from volvelle.views.base import View
 from volvelle.views.job_wire import cost, duration, size, wire
 from volvelle.views.jobs import MOST_SHOWN, Jobs

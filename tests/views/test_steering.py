@@ -15,7 +15,7 @@ from volvelle.experiments.steer_rows import Key, as_steers, as_strengths, card, 
 from volvelle.experiments.steer_rows import placebos_of as placebos
 from volvelle.experiments.steered_row import SteeredRow
 from volvelle.experiments.steering_run import SteeringRun
-from volvelle.models.worker import Cancelled
+from volvelle.models.work.worker import Cancelled
 from volvelle.views.arrays import unpack
 from volvelle.views.steering import Steering
 from volvelle.views.steering_history import MOST_KEPT

@@ -16,10 +16,10 @@ __version__ = "0.1.0"
 # public name -> the module that holds it
 _HOMES = {
     # models
-    "load": "models.load",
-    "wrap": "models.load",
-    "remote_models": "models.remote",
-    "RemoteFailure": "models.remote_errors",
+    "load": "models.load.load",
+    "wrap": "models.load.load",
+    "remote_models": "models.remote.servers",
+    "RemoteFailure": "models.remote.errors",
     "Model": "models.model",
     # directions and dictionaries
     "Direction": "compute.directions.directions",

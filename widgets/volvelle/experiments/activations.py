@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from volvelle.compute.dictionaries.sae import SAE
-    from volvelle.models.tokens import Tokens
+    from volvelle.models.engine.tokens import Tokens
 
 RANKINGS = ("max", "mean", "density")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from volvelle.models.tokens import Tokens
+from volvelle.models.engine.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from volvelle.compute.directions.points import Point
-from volvelle.models import reading, trace_reduced
-from volvelle.models.capture import batches, right_padded
+from volvelle.models.traces import classes as trace_reduced
+from volvelle.models.verbs import read as reading
+from volvelle.models.verbs.capture import batches, right_padded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

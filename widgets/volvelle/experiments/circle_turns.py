@@ -112,8 +112,8 @@ class Writer:
         told: list[tuple[list[Steer], float, float]],
         progress: Progress | None,
     ) -> list[Text]:
-        from volvelle.models.steering import Steered
-        from volvelle.models.writing import generate_rows, row_seed
+        from volvelle.models.steering.steered import Steered
+        from volvelle.models.verbs.write import generate_rows, row_seed
 
         model = self.turn.model
         cells = [

@@ -13,10 +13,10 @@ from volvelle.experiments.dose_result import Dose
 from volvelle.experiments.prompts import prompt_ids
 from volvelle.experiments.steer_rows import as_steers, as_strengths, card, placebos_of
 from volvelle.experiments.steer_rows import whole as whole_number
-from volvelle.models.predicting import next_token_and_entropy
-from volvelle.models.steer_readers import heads_of
-from volvelle.models.steering import Steered
-from volvelle.models.writing import generate_rows
+from volvelle.models.steering.readers import heads_of
+from volvelle.models.steering.steered import Steered
+from volvelle.models.verbs.predict import next_token_and_entropy
+from volvelle.models.verbs.write import generate_rows
 from volvelle.names import known_keywords
 
 if TYPE_CHECKING:

@@ -55,7 +55,7 @@ def promoted_by(model: Any, vectors: np.ndarray) -> list[str]:
     vectors : float32 array, shape (n, d_model)
     """
     if getattr(model, "remote", False):
-        from volvelle.models.predicting import promoted as tokens_of
+        from volvelle.models.verbs.predict import promoted as tokens_of
 
         found = tokens_of(model, vectors, k=PROMOTED)
     else:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from volvelle.models.capture import find_outliers
+from volvelle.models.verbs.capture import find_outliers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from volvelle.experiments.dual_sides import Side
-    from volvelle.models.tokens import Tokens
+    from volvelle.models.engine.tokens import Tokens
 
 # Projections of a dictionary are dense: more directions than this are matched by cosine only.
 MOST_PROJECTED = 4096

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from volvelle.compute.dictionaries.sae import SAE
     from volvelle.compute.directions.points import Point
-    from volvelle.models.tokens import Tokens
+    from volvelle.models.engine.tokens import Tokens
 
 __all__ = ["Activations", "encode"]
 

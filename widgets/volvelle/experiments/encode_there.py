@@ -8,15 +8,15 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from volvelle.models import trace
-from volvelle.models.capture import find_outliers, right_padded
-from volvelle.models.remote_backend import MOST_SENT
+from volvelle.models.remote.backend import MOST_SENT
+from volvelle.models.traces import sites as trace
+from volvelle.models.verbs.capture import find_outliers, right_padded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from volvelle.compute.dictionaries.sae import SAE
-    from volvelle.models.tokens import Tokens
+    from volvelle.models.engine.tokens import Tokens
 
 # Features alive at a token, where the kind of SAE does not fix their number.
 ALIVE = 64

@@ -12,15 +12,16 @@ import torch
 from volvelle.compute.directions.points import Point
 from volvelle.compute.windows import Window, windows
 from volvelle.experiments.encode_there import CODE, FLOAT, alive_at_a_token, encoding
-from volvelle.models import reading, trace_reduced
-from volvelle.models.capture import batches, right_padded
-from volvelle.models.remote_backend import MOST_SENT
+from volvelle.models.remote.backend import MOST_SENT
+from volvelle.models.traces import classes as trace_reduced
+from volvelle.models.verbs import read as reading
+from volvelle.models.verbs.capture import batches, right_padded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from volvelle.compute.dictionaries.sae import SAE
-    from volvelle.models.tokens import Tokens
+    from volvelle.models.engine.tokens import Tokens
 
     # rows (n, d) that states are projected on, in the precision it is done in; or an SAE
     Reader = np.ndarray | SAE

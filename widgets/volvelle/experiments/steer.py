@@ -19,17 +19,17 @@ from volvelle.experiments.steer_rows import (
 from volvelle.experiments.steer_rows import whole as whole_number
 from volvelle.experiments.steered_row import SteeredRow
 from volvelle.experiments.steering_run import MEASURES, SteeringRun
-from volvelle.models.scoring import score
-from volvelle.models.steer_readers import heads_of
-from volvelle.models.steering import Steered
-from volvelle.models.writing import check_writing, generate_rows, row_seed
+from volvelle.models.steering.readers import heads_of
+from volvelle.models.steering.steered import Steered
+from volvelle.models.verbs.score import score
+from volvelle.models.verbs.write import check_writing, generate_rows, row_seed
 from volvelle.names import known_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from volvelle.models.model import Model
-    from volvelle.models.writing import Generation, Step
+    from volvelle.models.verbs.write import Generation, Step
 
     OnToken = Callable[[Key, int, int, float, Sequence[float]], None]
     OnSteered = Callable[[Key, int, Sequence[bool]], None]

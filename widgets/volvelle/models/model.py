@@ -6,23 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.models import predicting, reading, writing
-from volvelle.models.at_work import AtWork
-from volvelle.models.facts import Facts
-from volvelle.models.prefix import Prefixes
-from volvelle.models.running import Runner
-from volvelle.models.tokens import Tokens, tokenize, tokens_of_ids
+from volvelle.models.engine.at_work import AtWork
+from volvelle.models.engine.facts import Facts
+from volvelle.models.engine.prefix import Prefixes
+from volvelle.models.engine.running import Runner
+from volvelle.models.engine.tokens import Tokens, tokenize, tokens_of_ids
+from volvelle.models.verbs import predict as predicting
+from volvelle.models.verbs import read as reading
+from volvelle.models.verbs import write as writing
 from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from volvelle.compute.directions.points import Point
-    from volvelle.models.capture import Capture
-    from volvelle.models.layout import Layout
-    from volvelle.models.predicting import Unembedding
-    from volvelle.models.reading import WindowedCapture
-    from volvelle.models.writing import Generation
+    from volvelle.models.engine.architecture import Layout
+    from volvelle.models.verbs.capture import Capture
+    from volvelle.models.verbs.predict import Unembedding
+    from volvelle.models.verbs.read import WindowedCapture
+    from volvelle.models.verbs.write import Generation
 
 
 @known_keywords_in
@@ -216,7 +218,7 @@ class Model(Facts, AtWork):
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _steered(self, steers: Any, rows: Sequence[Sequence[int]], n: int) -> Any:
-        from volvelle.models.steering import Steered, steers_of_rows
+        from volvelle.models.steering.steered import Steered, steers_of_rows
 
         of_rows = steers_of_rows(steers, len(rows))
         return Steered(self, of_rows, rows, n) if any(of_rows) else None

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 import anywidget
 from traitlets import Bool, Dict, Enum, Float, Int, Unicode, observe
 
-from volvelle.models.job_record import full_traceback
-from volvelle.models.turn import turn
-from volvelle.models.worker import Cancelled, current_job
+from volvelle.models.work.record import full_traceback
+from volvelle.models.work.turn import turn
+from volvelle.models.work.worker import Cancelled, current_job
 from volvelle.names import known_keywords_in, unknown
 from volvelle.views.job_wire import told
 

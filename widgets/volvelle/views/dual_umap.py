@@ -34,7 +34,7 @@ _layout_turn = threading.Lock()
 @cache
 def _worker() -> Any:
     """Return the threads that lay out maps."""
-    from volvelle.models.worker import Worker
+    from volvelle.models.work.worker import Worker
 
     return Worker("layouts", lanes=LANES)
 

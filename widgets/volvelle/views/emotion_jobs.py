@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from volvelle.models.worker import Cancelled
+from volvelle.models.work.worker import Cancelled
 from volvelle.views import emotion_work as work
 from volvelle.views import plans
 from volvelle.views.base import Stopped

@@ -12,7 +12,7 @@ from volvelle.compute.circles.placebos import placebo_planes
 from volvelle.compute.directions.directions import Direction
 from volvelle.compute.steering.steers import Steer
 from volvelle.experiments.circle_stimuli import neutral_texts
-from volvelle.models.capture import find_outliers
+from volvelle.models.verbs.capture import find_outliers
 from volvelle.views.circle_traits import ring_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from volvelle.compute.circles.circle import Circle
     from volvelle.experiments.circle_wheel import Wheel
-    from volvelle.models.tokens import Tokens
+    from volvelle.models.engine.tokens import Tokens
 
     Report = Callable[[float, str], None]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from volvelle.models.job import Job
-    from volvelle.models.job_record import JobRecord
+    from volvelle.models.work.job import Job
+    from volvelle.models.work.record import JobRecord
 
 # A request's state by what the reader waits for.
 STATES = {
@@ -190,6 +190,6 @@ def host_of(model: Any) -> str:
     remote = getattr(model, "remote", False)
     if not remote:
         return ""
-    from volvelle.models import remote as servers
+    from volvelle.models.remote import servers
 
     return servers.host_of(remote)

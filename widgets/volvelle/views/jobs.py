@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from volvelle.models.job_record import JobRecord
+    from volvelle.models.work.record import JobRecord
 
 MOST_SHOWN = 50
 FRAME_SECONDS = 0.2  # between two messages while only progress changes

@@ -9,7 +9,7 @@ from traitlets import Dict, List, TraitError, observe
 
 from volvelle.compute.steering.steers import Steer
 from volvelle.compute.steering.where import Where
-from volvelle.models.remote_errors import RemoteFailure
+from volvelle.models.remote.errors import RemoteFailure
 from volvelle.names import unknown
 from volvelle.views import plans
 from volvelle.views.base import View, reported

@@ -9,8 +9,8 @@ import numpy as np
 
 from volvelle.compute.directions.points import Point
 from volvelle.compute.steering.steers import HeadScale, Steer
-from volvelle.models.scoring import Beginning, Known
-from volvelle.models.steer_tensors import lay_out
+from volvelle.models.steering.tensors import lay_out
+from volvelle.models.verbs.score import Beginning, Known
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import torch
 
     from volvelle.models.model import Model
-    from volvelle.models.steer_tensors import Plan
-    from volvelle.models.writing import Generation
+    from volvelle.models.steering.tensors import Plan
+    from volvelle.models.verbs.write import Generation
 
 AnySteer = Steer | HeadScale
 

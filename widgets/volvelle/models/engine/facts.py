@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from volvelle.models.layout import Layout
+    from volvelle.models.engine.architecture import Layout
 
 # Positions of models that state none (alibi).
 DEFAULT_CONTEXT = 2048

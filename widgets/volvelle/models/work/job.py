@@ -8,7 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from volvelle.models.turn import turn
+from volvelle.models.work.turn import turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from volvelle.models import hub, smollm2
-from volvelle.models.layout import read_layout
+from volvelle.models.engine.architecture import read_layout
+from volvelle.models.load import hub, smollm2
 from volvelle.models.model import Model
-from volvelle.models.remote import checked, structure
+from volvelle.models.remote.servers import checked, structure
 from volvelle.names import closest, known_keywords, unknown
 
 if TYPE_CHECKING:

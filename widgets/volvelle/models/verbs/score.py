@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from volvelle.models import trace
-from volvelle.models.capture import to_numpy
-from volvelle.models.facts import takes
-from volvelle.models.predicting import one_pass
-from volvelle.models.prefix import new_cache
-from volvelle.models.writing import MOST_LOGITS, sites
+from volvelle.models.engine.facts import takes
+from volvelle.models.engine.prefix import new_cache
+from volvelle.models.traces import sites as trace
+from volvelle.models.verbs.capture import to_numpy
+from volvelle.models.verbs.predict import one_pass
+from volvelle.models.verbs.write import MOST_LOGITS, sites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import torch
 
     from volvelle.models.model import Model
-    from volvelle.models.steering import Steered
-    from volvelle.models.writing import Generation
+    from volvelle.models.steering.steered import Steered
+    from volvelle.models.verbs.write import Generation
 
     Text = tuple[Sequence[int], Sequence[int]]
     Progress = Callable[[float, str], None] | None

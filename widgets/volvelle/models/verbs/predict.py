@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.compute.directions.points import Point
-from volvelle.models import reading, trace
-from volvelle.models.capture import left_padded, to_numpy
-from volvelle.models.facts import takes
-from volvelle.models.writing import sites
+from volvelle.models.engine.facts import takes
+from volvelle.models.traces import sites as trace
+from volvelle.models.verbs import read as reading
+from volvelle.models.verbs.capture import left_padded, to_numpy
+from volvelle.models.verbs.write import sites
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -19,15 +19,15 @@ import torch
 from nnsight.schema.response import ResponseModel, Status
 
 from volvelle.cache import cache_dir
-from volvelle.models import remote_errors
-from volvelle.models.remote_backend import CONNECT, TRANSFER, ProgressBackend
+from volvelle.models.remote import errors as remote_errors
+from volvelle.models.remote.backend import CONNECT, TRANSFER, ProgressBackend
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from nnsight.schema.request import RequestModel
 
-    from volvelle.models.remote_status import RemoteRequest
+    from volvelle.models.remote.status import RemoteRequest
 
 # Raised when digests or the bodies of traces change.
 FORMAT = 1

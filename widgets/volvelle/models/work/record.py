@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from volvelle.models.job import Job
+    from volvelle.models.work.job import Job
 
 
 @dataclass(frozen=True, eq=False)

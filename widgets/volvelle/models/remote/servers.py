@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from volvelle.models import remote_errors
-from volvelle.models.remote_status import RemoteRequest
+from volvelle.models.remote import errors as remote_errors
+from volvelle.models.remote.status import RemoteRequest
 from volvelle.names import known_keywords
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import nnsight
 import torch
 
 from volvelle.formulas.encoder import centred_gram, moved, packed_gram, without_components
-from volvelle.models.trace import codes_of, outliers, reduce, rows_of, state_at
+from volvelle.models.traces.sites import codes_of, outliers, reduce, rows_of, state_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

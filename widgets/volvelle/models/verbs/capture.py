@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.compute.directions.points import Point
-from volvelle.models.trace import OUTLIER
+from volvelle.models.traces.sites import OUTLIER
 from volvelle.names import unknown
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from volvelle.models.tokens import Tokens
+    from volvelle.models.engine.tokens import Tokens
 
 POSITIONS = ("all", "last", "mean")
 

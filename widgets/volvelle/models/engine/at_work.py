@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from volvelle.models.remote_run import Estimate
-    from volvelle.models.running import Runner
-    from volvelle.models.worker import Job, Worker
+    from volvelle.models.engine.running import Runner
+    from volvelle.models.remote.run import Estimate
+    from volvelle.models.work.worker import Job, Worker
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class AtWork:
         """
         if detached:
             self._remotely("detached=True")
-            from volvelle.models.remote_run import leaving
+            from volvelle.models.remote.run import leaving
 
             work = leaving(work)
         return self.worker.submit(work, key=key, on_progress=on_progress, name=name, again=again)
@@ -81,7 +81,7 @@ class AtWork:
             For a model that is here; with `work`, for ids that this machine has not left there.
         """
         self._remotely("attach")
-        from volvelle.models import remote_run
+        from volvelle.models.remote import run as remote_run
 
         listed = [ids] if isinstance(ids, str) else list(ids)
         return remote_run.attached(self.run, listed, work)
@@ -95,7 +95,7 @@ class AtWork:
             ``id``, ``model``, ``what`` (the trace), ``at`` (when, UTC).
         """
         self._remotely("left")
-        from volvelle.models import remote_run
+        from volvelle.models.remote import run as remote_run
 
         return remote_run.left_table(self.run)
 
@@ -114,7 +114,7 @@ class AtWork:
             may send more after it has seen the answer.
         """
         self._remotely("estimate")
-        from volvelle.models.remote_run import weighed
+        from volvelle.models.remote.run import weighed
 
         return self.call(lambda: weighed(work))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from volvelle.models.remote_status import RemoteRequest
+    from volvelle.models.remote.status import RemoteRequest
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class RemoteFailure(RuntimeError):  # noqa: N818 - a server failed, not a line o
 
     def _render_traceback_(self) -> list[str]:
         # IPython's name: what a cell shows of it
-        from volvelle.models.remote_cell import lines
+        from volvelle.models.remote.cell import lines
 
         return lines(self)
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from volvelle.models import trace
-from volvelle.models.capture import left_padded
-from volvelle.models.facts import takes
-from volvelle.models.remote_stream import StepShape
+from volvelle.models.engine.facts import takes
+from volvelle.models.remote.stream import StepShape
+from volvelle.models.traces import sites as trace
+from volvelle.models.verbs.capture import left_padded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,7 +95,7 @@ def row_seed(seed: int, sample: int) -> int:
 
 
 class Steering(Protocol):
-    """What `generate_rows` asks about steers (`volvelle.models.steering.Steered`)."""
+    """What `generate_rows` asks about steers (`volvelle.models.steering.steered.Steered`)."""
 
     noting: bool
     keeping: bool

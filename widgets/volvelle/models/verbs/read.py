@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.compute.windows import Window, windows
-from volvelle.models import trace
-from volvelle.models.capture import (
+from volvelle.models.engine.prefix import MOST_TEXTS, Prefix, new_cache
+from volvelle.models.traces import sites as trace
+from volvelle.models.verbs.capture import (
     POSITIONS,
     Capture,
     batches,
@@ -17,16 +18,15 @@ from volvelle.models.capture import (
     right_padded,
     to_numpy,
 )
-from volvelle.models.prefix import MOST_TEXTS, Prefix, new_cache
 from volvelle.names import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from volvelle.compute.directions.points import Point
-    from volvelle.models.layout import Site
+    from volvelle.models.engine.architecture import Site
+    from volvelle.models.engine.tokens import Tokens
     from volvelle.models.model import Model
-    from volvelle.models.tokens import Tokens
 
 # Tokens of one forward pass with its padding, and numbers (float32) kept by one: 512 MB.
 MOST_TOKENS = 4096

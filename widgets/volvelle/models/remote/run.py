@@ -1,4 +1,4 @@
-"""One body of `models.trace` on a server: sent, left there, taken up again, or only weighed."""
+"""One traced body on a server: sent, left there, taken up again, or only weighed."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
-from volvelle.models import trace
-from volvelle.models.remote import host_of
-from volvelle.models.remote_backend import ProgressBackend
-from volvelle.models.remote_errors import RemoteFailure
-from volvelle.models.remote_left import LeftBackend, digest_of, digests, plain, remembered
-from volvelle.models.remote_status import RemoteRequest
-from volvelle.models.remote_stream import TokenStream
+from volvelle.models.remote.backend import ProgressBackend
+from volvelle.models.remote.errors import RemoteFailure
+from volvelle.models.remote.left import LeftBackend, digest_of, digests, plain, remembered
+from volvelle.models.remote.servers import host_of
+from volvelle.models.remote.status import RemoteRequest
+from volvelle.models.remote.stream import TokenStream
+from volvelle.models.traces import sites as trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import pandas as pd
 
-    from volvelle.models.job import Job
-    from volvelle.models.remote_stream import StepShape
-    from volvelle.models.running import Runner
+    from volvelle.models.engine.running import Runner
+    from volvelle.models.remote.stream import StepShape
+    from volvelle.models.work.job import Job
 
 T = TypeVar("T")
 
@@ -247,7 +247,7 @@ def _request(runner: Runner) -> RemoteRequest:
 
 def _told(runner: Runner) -> dict[str, Any]:
     """Return who is told what happens: the job, or the cell that waits and sees none."""
-    from volvelle.models.running import Announced
+    from volvelle.models.engine.running import Announced
 
     job = runner.worker.job
     return {"job": job, "on_state": Announced() if job is None or not job.watched else None}

@@ -6,7 +6,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from volvelle.models.remote_errors import RemoteFailure
+    from volvelle.models.remote.errors import RemoteFailure
 
 # What IPython calls the code of a cell: in a terminal, and in a notebook's kernel.
 CELLS = ("<ipython-input", "ipykernel_")

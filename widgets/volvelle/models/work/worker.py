@@ -15,9 +15,9 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from volvelle.models.job import NAMELESS, Cancelled, Job, current_job, named
-from volvelle.models.job_record import JobRecord, record_of
-from volvelle.models.turn import turn
+from volvelle.models.work.job import NAMELESS, Cancelled, Job, current_job, named
+from volvelle.models.work.record import JobRecord, record_of
+from volvelle.models.work.turn import turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,16 +21,18 @@ from nnsight.schema.request import RequestModel
 from nnsight.schema.response import ResponseModel, Status
 
 from volvelle.formulas import encoder as trace_math
-from volvelle.models import remote_errors, trace, trace_reduced
-from volvelle.models.remote_answer import data_of, opened, unpacked_size
-from volvelle.models.worker import Cancelled
+from volvelle.models.remote import errors as remote_errors
+from volvelle.models.remote.answer import data_of, opened, unpacked_size
+from volvelle.models.traces import classes as trace_reduced
+from volvelle.models.traces import sites as trace
+from volvelle.models.work.worker import Cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from volvelle.models.remote_status import RemoteRequest
-    from volvelle.models.remote_stream import TokenStream
-    from volvelle.models.worker import Job
+    from volvelle.models.remote.status import RemoteRequest
+    from volvelle.models.remote.stream import TokenStream
+    from volvelle.models.work.worker import Job
 
 # Travel by value: a server does not have volvelle.
 SHIPPED = (trace, trace_reduced, trace_math)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from volvelle.compute.steering.steers import HeadScale, Steer
-from volvelle.models.steer_readers import heads_of, reader, sae_reader
+from volvelle.models.steering.readers import heads_of, reader, sae_reader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from volvelle.compute.directions.points import Point
     from volvelle.compute.steering.parts import Part
     from volvelle.compute.steering.where import When, Where
-    from volvelle.models.layout import Site
+    from volvelle.models.engine.architecture import Site
     from volvelle.models.model import Model
 
     AnySteer = Steer | HeadScale

@@ -8,16 +8,16 @@ import weakref
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from volvelle.models.lean import unwrapped_but
-from volvelle.models.parsing import parsed_again
-from volvelle.models.worker import Worker
+from volvelle.models.engine.lean import unwrapped_but
+from volvelle.models.engine.parsing import parsed_again
+from volvelle.models.work.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from volvelle.models.layout import Layout
-    from volvelle.models.remote_status import RemoteRequest
-    from volvelle.models.remote_stream import StepShape
+    from volvelle.models.engine.architecture import Layout
+    from volvelle.models.remote.status import RemoteRequest
+    from volvelle.models.remote.stream import StepShape
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class Announced:
 
 
 class Runner:
-    """Runs the bodies of `models.trace` on a model, here or on a server.
+    """Runs the bodies of `models.traces.sites` on a model, here or on a server.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class Runner:
         """Whether the work of this thread is only weighed (`Model.estimate`)."""
         if not self.remote:
             return False
-        from volvelle.models.remote_run import how
+        from volvelle.models.remote.run import how
 
         return how().weighed is not None
 
@@ -105,12 +105,12 @@ class Runner:
         on_step: Callable[..., None] | None = None,
         step_shape: StepShape | None = None,
     ) -> T:
-        """Run one body of `models.trace`; the caller is on the worker's thread.
+        """Run one body of `models.traces.sites`; the caller is on the worker's thread.
 
         Parameters
         ----------
         body : callable
-            A function of `models.trace`.
+            A function of `models.traces.sites`.
         *args
             Its arguments after the model.
         on_block : callable(layer), optional
@@ -126,7 +126,7 @@ class Runner:
         """
         body = parsed_again(body)
         if self.remote:
-            from volvelle.models.remote_run import run_there
+            from volvelle.models.remote.run import run_there
 
             return run_there(self, body, args, on_step, step_shape)
         told = {} if on_step is None else {"on_step": on_step}

@@ -1,0 +1,1 @@
+"""From a name, a folder or a wrapped model to a `Model`."""

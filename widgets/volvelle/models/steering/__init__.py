@@ -1,0 +1,1 @@
+"""Steers laid out on the rows of a run."""

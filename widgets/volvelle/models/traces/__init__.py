@@ -1,0 +1,1 @@
+"""What runs inside the model; with `volvelle.formulas`, all that travels to a server."""

@@ -1,0 +1,1 @@
+"""What a model is asked for: read, write, predict, score."""
