@@ -15,7 +15,7 @@ from harness import REPETITIONS, Table, side_by_side, two_threads
 
 import volvelle as vv
 from volvelle.compute.circles.fit import fit_circle
-from volvelle.experiments.circle_texts import wave_of_texts
+from volvelle.experiments.circles.lexicons import wave_of_texts
 
 LAYER = 14
 WHEEL, NULL_S, CIRCLE_S, R = 1.1, 2, 60, 0.85

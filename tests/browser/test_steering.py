@@ -218,7 +218,7 @@ def test_an_interrupt_a_removed_cell_and_a_failing_model_leave_it_working(live, 
     live.tell("w.stop(); w.max_new_tokens = 4")
     again = Page(live.run("w").view)
     live.tell("norm, model._norms = model._norms, {}")
-    live.tell("import volvelle.experiments.steer as s; s_rows = s.generate_rows")
+    live.tell("import volvelle.experiments.steering.steer as s; s_rows = s.generate_rows")
     live.tell("def boom(*a, **k): raise RuntimeError('device lost')\ns.generate_rows = boom")
     try:
         again.run.click()

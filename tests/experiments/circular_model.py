@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from volvelle.experiments.circle_stimuli import russell, unseen_words
+from volvelle.experiments.circles.stimuli import russell, unseen_words
 
 D_MODEL = 48
 

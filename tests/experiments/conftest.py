@@ -8,7 +8,7 @@ import pytest
 from experiments.circular_model import Circular
 from models import tiny
 
-from volvelle.experiments.circle_emotions import emotion_circle
+from volvelle.experiments.circles.emotion_circle import emotion_circle
 
 
 @pytest.fixture

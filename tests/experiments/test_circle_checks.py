@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from volvelle.compute.circles.placebos import placebo_planes, turned
-from volvelle.experiments.circle_checks import Checks, check_circle
-from volvelle.experiments.circle_steer import steer_around
+from volvelle.experiments.circles.check_circle import Checks, check_circle
+from volvelle.experiments.circles.steer_around import steer_around
 
 
 def test_placebo_planes_are_orthonormal_and_where_they_say():

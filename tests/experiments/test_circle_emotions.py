@@ -8,8 +8,8 @@ from experiments.circular_model import D_MODEL, Circular, Spelled
 from models import tiny
 
 from volvelle.compute.directions.points import Point
-from volvelle.experiments.circle_emotions import emotion_circle
-from volvelle.experiments.circle_stimuli import default_words
+from volvelle.experiments.circles.emotion_circle import emotion_circle
+from volvelle.experiments.circles.stimuli import default_words
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

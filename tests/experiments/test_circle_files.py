@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from volvelle.compute.directions.directions import Dictionary
-from volvelle.experiments.circle import Circle, fit_circle
-from volvelle.experiments.circle_checks import Checks
-from volvelle.experiments.circle_wheel import Wheel
+from volvelle.experiments.circles.check_circle import Checks
+from volvelle.experiments.circles.fit_circle import Circle, fit_circle
+from volvelle.experiments.circles.wheel import Wheel
 
 
 def test_a_circle_comes_back_from_its_file(found, tmp_path):

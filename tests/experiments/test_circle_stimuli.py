@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from volvelle.experiments.circle_stimuli import (
+from volvelle.experiments.circles.stimuli import (
     default_words,
     read_stimuli,
     readout_prompts,

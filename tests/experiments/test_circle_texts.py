@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from volvelle.experiments import circle_texts
+from volvelle.experiments.circles import lexicons as circle_texts
 
 
 def test_distinct_words_count_words_once():

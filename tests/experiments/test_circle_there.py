@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from volvelle.compute.circles.scores import bootstrap_angles, gram, split_half, unpacked_gram
-from volvelle.experiments import circle_there
-from volvelle.experiments.circle_checks import _class_states
-from volvelle.experiments.circle_stimuli import read_stimuli
-from volvelle.experiments.circle_vectors import class_vectors
+from volvelle.experiments.circles import there as circle_there
+from volvelle.experiments.circles.check_circle import _class_states
+from volvelle.experiments.circles.stimuli import read_stimuli
+from volvelle.experiments.circles.vectors import class_vectors
 from volvelle.formulas.encoder import packed_gram
 from volvelle.models.traces import sites as trace
 from volvelle.models.verbs import capture

@@ -8,9 +8,9 @@ import pytest
 from experiments.circular_model import Circular
 
 from volvelle.compute.directions.directions import Dictionary
-from volvelle.experiments.circle import fit_circle
-from volvelle.experiments.circle_steer import steer_around
-from volvelle.experiments.circle_wheel import Wheel
+from volvelle.experiments.circles.fit_circle import fit_circle
+from volvelle.experiments.circles.steer_around import steer_around
+from volvelle.experiments.circles.wheel import Wheel
 
 
 def test_a_wheel_finds_the_angles_of_a_model_that_says_what_it_is_pushed_to(circular, found):

@@ -7,7 +7,7 @@ import pytest
 from models import tiny
 
 import volvelle as vv
-from volvelle.experiments.dose import answer_of
+from volvelle.experiments.steering.dose import answer_of
 
 D = tiny.WIDTH
 

@@ -11,8 +11,8 @@ from models import tiny
 import volvelle as vv
 from volvelle.compute.dictionaries.sae import SAE
 from volvelle.compute.maps.neighbours import unit_rows
-from volvelle.experiments import dual_layout as module
-from volvelle.experiments.dual_layout import DualLayout, dual_layout
+from volvelle.experiments.maps import dual_layout as module
+from volvelle.experiments.maps.dual_layout import DualLayout, dual_layout
 
 
 def planted(n=120, d=24, n_shared=60, seed=0):
@@ -243,8 +243,8 @@ TEXTS = [
 
 
 def test_one_run_of_the_model_reads_what_encode_reads(model):
-    from volvelle.experiments.dual_reading import read
-    from volvelle.experiments.dual_sides import side
+    from volvelle.experiments.maps.reading import read
+    from volvelle.experiments.maps.sides import side
 
     given = vv.demo_sae("a")
     feelings = vv.Dictionary(given.W_dec[:5], list("abcde"), "resid_post.9", "feel")
@@ -312,7 +312,7 @@ def words(text, cuts):
 def test_models_that_cut_text_differently_are_compared_word_by_word():
     import scipy.sparse as sp
 
-    from volvelle.experiments.dual_reading import Reading, aligned
+    from volvelle.experiments.maps.reading import Reading, aligned
 
     text = "He had never feared it"
     by_word = words(text, [2, 6, 12, 19])
@@ -347,7 +347,7 @@ def test_the_axes_are_painted_first_and_a_stop_keeps_the_layout_but_not_the_file
 def test_the_second_time_is_read_from_the_cache(monkeypatch):
     a, b = planted()
     first = dual_layout(a, b, n_epochs=10)
-    monkeypatch.setattr("volvelle.experiments.dual_work.Work", None)
+    monkeypatch.setattr("volvelle.experiments.maps.work.Work", None)
     again = dual_layout(a, b, n_epochs=10)
     assert repr(again) == repr(first)
     for other in ({"seed": 1}, {"n_epochs": 11}, {"n_neighbors": 10}, {"match": "decoder"}):
@@ -367,7 +367,7 @@ def test_matches_by_activation_are_made_again_for_another_encoder_or_model(model
     )
     texts = ["one two three four five six seven"]
     first = dual_layout(a, b, model, texts, n_epochs=2)
-    monkeypatch.setattr("volvelle.experiments.dual_work.Work", None)
+    monkeypatch.setattr("volvelle.experiments.maps.work.Work", None)
     assert repr(dual_layout(a, b, model, texts, n_epochs=2)) == repr(first)
     late = replace(b, weights={**b.weights, "b_enc": b.b_enc - 0.5})
     with pytest.raises(TypeError):  # it would have been made anew

@@ -11,9 +11,9 @@ import pytest
 
 from volvelle.compute.circles.angles import circular_correlation
 from volvelle.compute.circles.planes import principal_components, unit_circle
-from volvelle.experiments.circle_checks import check_circle
-from volvelle.experiments.circle_emotions import emotion_circle
-from volvelle.experiments.circle_steer import steer_around
+from volvelle.experiments.circles.check_circle import check_circle
+from volvelle.experiments.circles.emotion_circle import emotion_circle
+from volvelle.experiments.circles.steer_around import steer_around
 
 LAYER = 14  # hidden_states[15]
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import volvelle as vv
 from volvelle.compute.dictionaries.sae import SAE
-from volvelle.experiments.activations import Activations
-from volvelle.experiments.encode import Fit
+from volvelle.experiments.activations.activations import Activations
+from volvelle.experiments.activations.encode import Fit
 from volvelle.models.work.worker import Cancelled
 
 POINT = "resid_post.14"
@@ -124,7 +124,7 @@ def test_kth_makes_the_selected_path_equal_the_full_one(fake, sae):
 def test_no_array_of_all_tokens_by_all_features_is_made(fake, sae, monkeypatch):
     sizes = []
     real = SAE.encode_sparse
-    monkeypatch.setattr("volvelle.experiments.encode.TOKENS_AT_ONCE", 32)
+    monkeypatch.setattr("volvelle.experiments.activations.encode.TOKENS_AT_ONCE", 32)
     monkeypatch.setattr(
         SAE, "encode_sparse", lambda self, x, **k: sizes.append(len(x)) or real(self, x, **k)
     )
@@ -157,7 +157,7 @@ def test_an_unknown_keyword_names_the_closest(fake, sae):
 
 
 def test_progress_runs_from_0_to_1(fake, sae, monkeypatch):
-    monkeypatch.setattr("volvelle.experiments.encode.TOKENS_AT_ONCE", 16)
+    monkeypatch.setattr("volvelle.experiments.activations.encode.TOKENS_AT_ONCE", 16)
     said = []
     vv.encode(fake, TEXT, sae, progress=lambda f, text: said.append((f, text)))
     fractions = [f for f, _ in said]
@@ -168,7 +168,7 @@ def test_progress_runs_from_0_to_1(fake, sae, monkeypatch):
 
 def test_progress_moves_and_stop_works_within_one_long_window(fake, sae, monkeypatch):
     fake.context = 5000
-    monkeypatch.setattr("volvelle.experiments.encode_blocks.TOKENS_ENCODED_AT_ONCE", 500)
+    monkeypatch.setattr("volvelle.experiments.activations.blocks.TOKENS_ENCODED_AT_ONCE", 500)
     text = " ".join(f"w{i}" for i in range(4000))
     said = []
     whole = vv.encode(fake, text, sae, progress=lambda f, text: said.append(f))
@@ -176,11 +176,11 @@ def test_progress_moves_and_stop_works_within_one_long_window(fake, sae, monkeyp
     assert len(set(said)) > 8
     assert said == sorted(said)
     assert said[-1] == 1.0
-    monkeypatch.setattr("volvelle.experiments.encode_blocks.TOKENS_ENCODED_AT_ONCE", 5000)
+    monkeypatch.setattr("volvelle.experiments.activations.blocks.TOKENS_ENCODED_AT_ONCE", 5000)
     at_once = vv.encode(fake, text, sae)
     assert (whole.codes != at_once.codes).nnz == 0
     np.testing.assert_array_equal(whole.kth, at_once.kth)
-    monkeypatch.setattr("volvelle.experiments.encode_blocks.TOKENS_ENCODED_AT_ONCE", 500)
+    monkeypatch.setattr("volvelle.experiments.activations.blocks.TOKENS_ENCODED_AT_ONCE", 500)
 
     def stop(fraction, text):
         told.append(fraction)
@@ -201,7 +201,7 @@ def test_the_demo_model_tells_how_far_it_is_within_one_window(demo_model):
 
 
 def test_a_cancelled_job_stops_between_blocks(fake, sae, monkeypatch):
-    monkeypatch.setattr("volvelle.experiments.encode.TOKENS_AT_ONCE", 16)
+    monkeypatch.setattr("volvelle.experiments.activations.encode.TOKENS_AT_ONCE", 16)
 
     def stop(fraction, text):
         if fraction > 0.3:

@@ -9,7 +9,7 @@ from models import tiny
 
 import volvelle as vv
 from volvelle.compute.dictionaries.parts import ARCHITECTURES, NORMALIZATIONS
-from volvelle.experiments import encode_there
+from volvelle.experiments.activations import there as encode_there
 
 # random dictionaries explain nothing, which a verb rightly says
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not seem to fit")

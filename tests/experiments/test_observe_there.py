@@ -8,9 +8,9 @@ import torch
 from models import tiny
 
 import volvelle as vv
-from volvelle.experiments import observe_there
-from volvelle.experiments.dual_reading import read
-from volvelle.experiments.dual_sides import side
+from volvelle.experiments import readouts as observe_there
+from volvelle.experiments.maps.reading import read
+from volvelle.experiments.maps.sides import side
 from volvelle.views import emotion_work
 
 # the last is longer than the model's context of 128 bytes

@@ -8,8 +8,8 @@ from models import tiny
 
 import volvelle as vv
 from volvelle.compute.dictionaries.sae import SAE
-from volvelle.experiments.steer_rows import as_strengths
-from volvelle.experiments.texts import perplexity, repetition
+from volvelle.experiments.steering.collapse import perplexity, repetition
+from volvelle.experiments.steering.rows import as_strengths
 
 D = tiny.WIDTH
 PROMPT = "she looked at"
@@ -415,7 +415,7 @@ def test_the_baseline_is_always_among_the_strengths():
     ],
 )
 def test_probabilities_are_short_and_keep_two_digits_that_count(value, said):
-    from volvelle.experiments.steering_summary import short
+    from volvelle.experiments.steering.summary import short
 
     assert short(value) == said
 
@@ -517,7 +517,7 @@ def test_answers_read_back_and_older_files_have_no_spellings(small, tmp_path):
 
 
 def test_single_tokens_need_no_pass_of_their_own(small, monkeypatch):
-    from volvelle.experiments import answers
+    from volvelle.experiments.steering import answers
 
     monkeypatch.setattr(answers, "score_steered", None)
     run = vv.steer(small, PROMPT, direction(), (1,), 0, watch=("e", 7), max_new_tokens=2)

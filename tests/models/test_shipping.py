@@ -14,11 +14,11 @@ import zstandard
 from models import tiny
 
 import volvelle as vv
-from volvelle.experiments.circle_stimuli import read_stimuli
-from volvelle.experiments.circle_vectors import class_vectors
-from volvelle.experiments.dual_parts import promoted_by
-from volvelle.experiments.dual_reading import read
-from volvelle.experiments.dual_sides import side
+from volvelle.experiments.circles.stimuli import read_stimuli
+from volvelle.experiments.circles.vectors import class_vectors
+from volvelle.experiments.maps.parts import promoted_by
+from volvelle.experiments.maps.reading import read
+from volvelle.experiments.maps.sides import side
 from volvelle.models.remote.backend import SHIPPED, ProgressBackend
 from volvelle.models.remote.left import LeftBackend
 from volvelle.models.verbs import score as scoring

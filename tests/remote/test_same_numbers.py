@@ -214,8 +214,8 @@ def test_encode_by_whichever_way_moves_fewer_bytes(both, way):
 
 
 def test_a_dictionary_is_projected_on_by_whichever_way_moves_fewer_bytes(both):
-    from volvelle.experiments.dual_reading import read
-    from volvelle.experiments.dual_sides import side
+    from volvelle.experiments.maps.reading import read
+    from volvelle.experiments.maps.sides import side
 
     rows = vv.demo_sae("a").W_dec
     small = vv.Dictionary(rows[:20], [f"s{i}" for i in range(20)], "resid_post.14", "small")
@@ -238,8 +238,8 @@ def test_a_dictionary_is_projected_on_by_whichever_way_moves_fewer_bytes(both):
 
 @pytest.mark.filterwarnings("ignore:.*does not seem to fit")
 def test_an_sae_reads_for_a_map_where_the_model_is(both):
-    from volvelle.experiments.dual_reading import read
-    from volvelle.experiments.dual_sides import side
+    from volvelle.experiments.maps.reading import read
+    from volvelle.experiments.maps.sides import side
 
     a, b, _, job = both(
         "codes of a map",
@@ -292,14 +292,14 @@ def circle(both):
 
 
 def products(vectors):
-    from volvelle.experiments.circle_there import Classes, n_products
+    from volvelle.experiments.circles.there import Classes, n_products
 
     return n_products(Classes(vectors.owner, paired=vectors.paired, grams=True))
 
 
 def test_checks_of_a_circle_bring_back_means_of_words(both, circle):
-    from volvelle.experiments.circle_checks import _class_states
-    from volvelle.experiments.circle_stimuli import read_stimuli
+    from volvelle.experiments.circles.check_circle import _class_states
+    from volvelle.experiments.circles.stimuli import read_stimuli
 
     read = read_stimuli("situations", circle.names)
     _, _, difference, job = both(

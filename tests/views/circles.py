@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from volvelle.compute.circles.layers import score_layers
-from volvelle.experiments.circle import Settings, circle_at
-from volvelle.experiments.circle_vectors import ClassVectors
+from volvelle.experiments.circles.fit_circle import Settings, circle_at
+from volvelle.experiments.circles.vectors import ClassVectors
 
 NAMES = ("glad", "excited", "tense", "sad", "tired", "calm")
 DEGREES = (350.0, 45.0, 95.0, 200.0, 265.0, 320.0)

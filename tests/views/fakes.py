@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import scipy.sparse as sp
 
-from volvelle.experiments.activations import Activations
+from volvelle.experiments.activations.activations import Activations
 from volvelle.models.engine.tokens import Tokens
 from volvelle.models.work.worker import Worker
 

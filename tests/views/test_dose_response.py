@@ -7,8 +7,8 @@ import pytest
 from traitlets import TraitError
 
 import volvelle as vv
-from volvelle.experiments.dose_result import Dose
-from volvelle.experiments.steer_rows import SteerCard
+from volvelle.experiments.steering.dose_result import Dose
+from volvelle.experiments.steering.rows import SteerCard
 from volvelle.views.dose_response import DoseResponse
 
 STRENGTHS = (0.0, 0.5, 1.0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from traitlets import TraitError
 
-from volvelle.experiments.dual_layout import dual_layout
+from volvelle.experiments.maps.dual_layout import dual_layout
 from volvelle.models.work.worker import Worker
 from volvelle.views import dual_umap, map_wire
 from volvelle.views.arrays import pack
@@ -295,8 +295,10 @@ class Promoter:
 
 def test_what_a_feature_promotes_is_asked_for_where_it_is_not_known(monkeypatch):
     worker = Worker("promoter")
-    monkeypatch.setattr("volvelle.experiments.dual_parts.MOST_PROMOTED", 10)
-    monkeypatch.setattr("volvelle.experiments.dual_layout.fingerprint", lambda model: model.name)
+    monkeypatch.setattr("volvelle.experiments.maps.parts.MOST_PROMOTED", 10)
+    monkeypatch.setattr(
+        "volvelle.experiments.maps.dual_layout.fingerprint", lambda model: model.name
+    )
     a, b = planted()
     view = DualUMAP(a, b, Promoter(worker), match="decoder").wait(60)
     assert view.error == ""

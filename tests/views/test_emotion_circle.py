@@ -7,7 +7,7 @@ from views.circles import NAMES, circle
 from views.fakes import FakeModel
 
 import volvelle as vv
-from volvelle.experiments.circle_wheel import Text, Wheel
+from volvelle.experiments.circles.wheel import Text, Wheel
 from volvelle.views import emotion_work as work
 from volvelle.views.emotion_circle import EmotionCircle
 
@@ -60,7 +60,9 @@ def calls(monkeypatch):
         report(0.5, "half")
         return wheel(strength)
 
-    monkeypatch.setattr("volvelle.experiments.circle_emotions.emotion_circle", emotion_circle)
+    monkeypatch.setattr(
+        "volvelle.experiments.circles.emotion_circle.emotion_circle", emotion_circle
+    )
     for name in ("trail_of", "expected_at", "write", "around"):
         monkeypatch.setattr(work, name, locals()[name])
     monkeypatch.setattr(work, "neutral_centre", lambda _model, found: found.mean)

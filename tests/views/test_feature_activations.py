@@ -38,7 +38,7 @@ def encoded(monkeypatch, model):
             raise ValueError("the model refused")
         return activations(given)
 
-    monkeypatch.setattr("volvelle.experiments.encode.encode", encode)
+    monkeypatch.setattr("volvelle.experiments.activations.encode.encode", encode)
     return texts
 
 

@@ -11,10 +11,10 @@ from traitlets import TraitError
 from views.fakes import FakeModel
 
 import volvelle as vv
-from volvelle.experiments.steer_rows import Key, as_steers, as_strengths, card, plan_rows
-from volvelle.experiments.steer_rows import placebos_of as placebos
-from volvelle.experiments.steered_row import SteeredRow
-from volvelle.experiments.steering_run import SteeringRun
+from volvelle.experiments.steering.rows import Key, as_steers, as_strengths, card, plan_rows
+from volvelle.experiments.steering.rows import placebos_of as placebos
+from volvelle.experiments.steering.steered_row import SteeredRow
+from volvelle.experiments.steering.steering_run import SteeringRun
 from volvelle.models.work.worker import Cancelled
 from volvelle.views.arrays import unpack
 from volvelle.views.steering import Steering
@@ -94,7 +94,7 @@ def steered(monkeypatch, model):
             settings={"placebo": placebo, **{k: rest[k] for k in ("seed", "temperature")}},
         )
 
-    monkeypatch.setattr("volvelle.experiments.steer.steer", steer)
+    monkeypatch.setattr("volvelle.experiments.steering.steer.steer", steer)
     return calls
 
 

@@ -74,7 +74,7 @@ class CircularManifold(CircleTraits, View):
 
     def to_pandas(self) -> pd.DataFrame:
         """Return one row per name: angle, radius (unit of the vectors), reference, spread."""
-        from volvelle.experiments.circle import ours
+        from volvelle.experiments.circles.fit_circle import ours
 
         circle: Any = self.circle
         table = circle.to_pandas() if hasattr(circle, "to_pandas") else ours(circle).to_pandas()

@@ -15,7 +15,7 @@ from volvelle.views.bundle import bundle
 if TYPE_CHECKING:
     import pandas as pd
 
-    from volvelle.experiments.dose_result import Dose
+    from volvelle.experiments.steering.dose_result import Dose
 
 QUANTILES = (0.05, 0.5, 0.95)
 KINDS = ("random", "shuffled")

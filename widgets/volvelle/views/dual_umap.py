@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from traitlets import observe
 
-from volvelle.experiments.dual_layout import DualLayout, Picture, dual_layout
+from volvelle.experiments.maps.dual_layout import DualLayout, Picture, dual_layout
 from volvelle.views import map_wire, plans
 from volvelle.views.base import View, reported
 from volvelle.views.bundle import bundle

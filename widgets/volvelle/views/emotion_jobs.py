@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from volvelle.compute.circles.circle import Circle
-    from volvelle.experiments.circle_wheel import Wheel
+    from volvelle.experiments.circles.wheel import Wheel
     from volvelle.views.emotion_work import Report
 
 # What there may be to do, in the order it is done.
@@ -66,7 +66,7 @@ class EmotionJobs(EmotionTraits, CircularManifold):
                 self._todo.discard(what)
 
     def _make_circle(self, report: Report) -> Circle:
-        from volvelle.experiments.circle_emotions import emotion_circle
+        from volvelle.experiments.circles.emotion_circle import emotion_circle
 
         layer = None if self.layer < 0 else self.layer
         if self._circle is None:

@@ -12,7 +12,7 @@ from volvelle.views.plans import MOST_WRITTEN
 
 if TYPE_CHECKING:
     from volvelle.compute.circles.layers import LayerScores
-    from volvelle.experiments.circle_wheel import Wheel
+    from volvelle.experiments.circles.wheel import Wheel
     from volvelle.views.emotion_work import Expected, Trail
 
 PLANES = ("circle", "random", "span")

@@ -11,7 +11,7 @@ import numpy as np
 from volvelle.compute.circles.placebos import placebo_planes
 from volvelle.compute.directions.directions import Direction
 from volvelle.compute.steering.steers import Steer
-from volvelle.experiments.circle_stimuli import neutral_texts
+from volvelle.experiments.circles.stimuli import neutral_texts
 from volvelle.models.verbs.capture import find_outliers
 from volvelle.views.circle_traits import ring_of
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from volvelle.compute.circles.circle import Circle
-    from volvelle.experiments.circle_wheel import Wheel
+    from volvelle.experiments.circles.wheel import Wheel
     from volvelle.models.engine.tokens import Tokens
 
     Report = Callable[[float, str], None]
@@ -69,7 +69,7 @@ def neutral_centre(model: Any, circle: Circle) -> np.ndarray:
     text lies; neutral text is the origin a token is read against.
     """
     if getattr(model, "remote", False):
-        from volvelle.experiments.circle_there import Classes, reduced_there
+        from volvelle.experiments.circles.there import Classes, reduced_there
 
         texts, point = neutral_texts(), str(circle.point)
         one = Classes(np.zeros(len(texts), dtype=np.int64))
@@ -119,7 +119,7 @@ def _in_plane(
     """Return each text's coordinates (n_tokens, 2), and which of its tokens count."""
     point = str(circle.point)
     if getattr(model, "remote", False):
-        from volvelle.experiments.observe_there import observed_there, points_there
+        from volvelle.experiments.readouts import observed_there, points_there
 
         readers = {point: [np.asarray(circle.plane, np.float64)]}
         if points_there(model, tokens, readers):
@@ -189,7 +189,7 @@ def around(
     report: Report,
 ) -> Wheel:
     """Turn a whole wheel: words over the standard prompts, one text per angle after `prompt`."""
-    from volvelle.experiments.circle_steer import steer_around
+    from volvelle.experiments.circles.steer_around import steer_around
 
     wheel = steer_around(
         model,
@@ -226,7 +226,7 @@ def write(
     report: Report,
 ) -> dict[str, Any]:
     """Write on from a prompt, unsteered and steered side by side, and show it as it comes."""
-    from volvelle.experiments.steer import steer
+    from volvelle.experiments.steering.steer import steer
 
     ids: dict[float, list[int]] = {0.0: [], 1.0: []}
     sent = 0.0

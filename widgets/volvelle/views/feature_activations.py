@@ -124,7 +124,7 @@ class FeatureActivations(ActivationTraits, View):
                 "this view was made from values and has no model to run a text; "
                 "make one with vv.FeatureActivations(model, sae, text)"
             )
-        from volvelle.experiments.encode import encode
+        from volvelle.experiments.activations.encode import encode
 
         model, sae = self._model, self._sae
         texts = list(self.texts) or [self.text]

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.experiments.dual_parts import promoted_by, promotes
-from volvelle.experiments.dual_sides import Side, side
+from volvelle.experiments.maps.parts import promoted_by, promotes
+from volvelle.experiments.maps.sides import Side, side
 
 if TYPE_CHECKING:
-    from volvelle.experiments.dual_layout import DualLayout
+    from volvelle.experiments.maps.dual_layout import DualLayout
 
 
 class Looks:

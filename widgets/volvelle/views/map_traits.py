@@ -13,7 +13,7 @@ from volvelle.views.selections import Selection
 if TYPE_CHECKING:
     import numpy as np
 
-    from volvelle.experiments.dual_layout import DualLayout
+    from volvelle.experiments.maps.dual_layout import DualLayout
 
 MOST_FEATURES = 8  # as in FeatureActivations: as many as there are colours told apart
 COLOURS = ("dictionary", "match", "density", "cluster", "values")

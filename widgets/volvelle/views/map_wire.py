@@ -10,9 +10,9 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from volvelle.experiments.dual_layout import Picture
-    from volvelle.experiments.dual_result import DualLayout, Half
-    from volvelle.experiments.dual_sides import Side
+    from volvelle.experiments.maps.dual_layout import Picture
+    from volvelle.experiments.maps.result import DualLayout, Half
+    from volvelle.experiments.maps.sides import Side
 
 # A coordinate that is not on the map, and the largest that is (js/src/lib/scatter_points.ts).
 ABSENT, FULL = 65535, 65534

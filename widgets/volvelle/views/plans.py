@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from volvelle.experiments.answers import ids_of
-from volvelle.experiments.circle_there import Classes
-from volvelle.experiments.circle_there import bytes_of_both as class_bytes
-from volvelle.experiments.dual_parts import MOST_PROMOTED, PROMOTED
-from volvelle.experiments.observe_there import bytes_of_both as seen_bytes
-from volvelle.experiments.observe_there import sent_bytes
+from volvelle.experiments.circles.there import Classes
+from volvelle.experiments.circles.there import bytes_of_both as class_bytes
+from volvelle.experiments.maps.parts import MOST_PROMOTED, PROMOTED
+from volvelle.experiments.readouts import bytes_of_both as seen_bytes
+from volvelle.experiments.readouts import sent_bytes
+from volvelle.experiments.steering.answers import ids_of
 from volvelle.views.job_wire import host_of, size
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def steering(view: Any) -> str:
 
 def circle(view: Any) -> str:
     """Return the sentence beside Run of an EmotionCircle on a server."""
-    from volvelle.experiments.circle_stimuli import default_words, neutral_texts, templates
+    from volvelle.experiments.circles.stimuli import default_words, neutral_texts, templates
 
     model, parts = view._model, []  # noqa: SLF001 - the view's own estimate
     if view._circle is None:  # noqa: SLF001 - as above

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from volvelle.experiments.encode import Activations
+    from volvelle.experiments.activations.encode import Activations
 
 # Token indices travel as two bytes, and a page of more chips than this helps nobody.
 MAX_TOKENS = 20_000

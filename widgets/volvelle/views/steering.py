@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from volvelle.compute.directions.directions import Direction
-    from volvelle.experiments.steering_run import SteeringRun
+    from volvelle.experiments.steering.steering_run import SteeringRun
 
 # Failures whose message says what to do: of a control that was refused, of a server.
 SPEAKING = (ValueError, TypeError, LookupError, TraitError, RemoteFailure)
@@ -236,8 +236,8 @@ class Steering(History, Controls, View):
             raise ValueError("this view has no model; make one with vv.Steering(model, ...)")
         if not self._all:
             raise ValueError("nothing to steer: add a direction, as in w.add(direction)")
-        from volvelle.experiments.prompts import prompt_ids
-        from volvelle.experiments.steer import steer
+        from volvelle.experiments.steering.prompts import prompt_ids
+        from volvelle.experiments.steering.steer import steer
 
         steers = self.steers()
         idle = [row.steer for row in self._all.values()]

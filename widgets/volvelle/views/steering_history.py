@@ -14,7 +14,7 @@ from volvelle.views.steering_wire import run_wire
 if TYPE_CHECKING:
     from typing import Self
 
-    from volvelle.experiments.steering_run import SteeringRun
+    from volvelle.experiments.steering.steering_run import SteeringRun
     from volvelle.views.steering_rows import Row
 
 MOST_KEPT = 12  # runs in the history

@@ -16,9 +16,9 @@ from volvelle.views.arrays import pack
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from volvelle.experiments.steer_rows import Key
-    from volvelle.experiments.steered_row import SteeredRow
-    from volvelle.experiments.steering_run import SteeringRun
+    from volvelle.experiments.steering.rows import Key
+    from volvelle.experiments.steering.steered_row import SteeredRow
+    from volvelle.experiments.steering.steering_run import SteeringRun
 
 QUANTILES = (0.05, 0.5, 0.95)
 FRAME_SECONDS = 0.08  # a dozen pictures a second read as flowing; more only fills the wire

@@ -15,7 +15,7 @@ from volvelle.compute.circles.planes import remove_components
 from volvelle.compute.circles.scores import gram, unpacked_gram
 from volvelle.compute.directions.directions import Dictionary
 from volvelle.compute.directions.points import Point
-from volvelle.experiments.circle_stimuli import Stimuli, neutral_texts
+from volvelle.experiments.circles.stimuli import Stimuli, neutral_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,7 +164,7 @@ def _reduced_there(
     """Have the model's server reduce the texts: points, means and grams; None to do it here."""
     if not model.remote:
         return None
-    from volvelle.experiments.circle_there import Classes, reduced_there
+    from volvelle.experiments.circles.there import Classes, reduced_there
 
     texts = _texts(stimuli, neutral)
     pooling = dict.fromkeys(_layers(model), positions)

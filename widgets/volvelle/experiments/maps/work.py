@@ -14,8 +14,8 @@ from volvelle.compute.maps.neighbours import Neighbours, exactly, neighbours, un
 from volvelle.compute.maps.procrustes import procrustes
 from volvelle.compute.maps.scores import Faithfulness, clusters, faithfulness, mixing, regions
 from volvelle.compute.maps.umap import Frame, principal_axes, umap_layout, warm
-from volvelle.experiments.dual_layout import Picture
-from volvelle.experiments.dual_parts import (
+from volvelle.experiments.maps.dual_layout import Picture
+from volvelle.experiments.maps.parts import (
     all_rows,
     best_of,
     device,
@@ -28,13 +28,13 @@ from volvelle.experiments.dual_parts import (
     promoted,
     shown,
 )
-from volvelle.experiments.dual_reading import aligned, read
-from volvelle.experiments.dual_result import DualLayout, Half
+from volvelle.experiments.maps.reading import aligned, read
+from volvelle.experiments.maps.result import DualLayout, Half
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from volvelle.experiments.dual_sides import Side
+    from volvelle.experiments.maps.sides import Side
 
 # Neighbours the mixing score counts, without the point itself.
 N_MIXED = 15

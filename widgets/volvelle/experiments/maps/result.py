@@ -289,7 +289,7 @@ class DualLayout:
         -------
         Path
         """
-        from volvelle.experiments.dual_files import write
+        from volvelle.experiments.maps.file import write
 
         return write(self, path)
 
@@ -302,6 +302,6 @@ class DualLayout:
         ValueError
             For a file of another kind.
         """
-        from volvelle.experiments.dual_files import read
+        from volvelle.experiments.maps.file import read
 
         return read(path)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from volvelle.experiments.texts import perplexity, repetition
+from volvelle.experiments.steering.collapse import perplexity, repetition
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,8 @@ from volvelle.compute.circles.fit import axis_correlations, fit_circle
 from volvelle.compute.circles.null import shuffles
 from volvelle.compute.circles.scores import left_out_correlation, predict_others
 from volvelle.compute.directions.directions import Dictionary
-from volvelle.experiments.circle_steer import steer_around
-from volvelle.experiments.circle_stimuli import (
+from volvelle.experiments.circles.steer_around import steer_around
+from volvelle.experiments.circles.stimuli import (
     Stimuli,
     read_stimuli,
     situations,
@@ -212,7 +212,7 @@ def _halves(circle: Circle, n_splits: int, n_null: int, seed: int) -> Check:
 def _class_states(model: Any, circle: Circle, read: Stimuli, positions: str) -> np.ndarray:
     """Return class means (n_classes, d_model) at the circle's own point."""
     if getattr(model, "remote", False):
-        from volvelle.experiments.circle_there import Classes, reduced_there
+        from volvelle.experiments.circles.there import Classes, reduced_there
 
         point = str(circle.point)
         found = reduced_there(model, read.texts, {point: positions}, Classes(read.classes))

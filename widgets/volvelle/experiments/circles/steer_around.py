@@ -9,15 +9,15 @@ import numpy as np
 
 from volvelle.compute.circles.placebos import KINDS, placebo_planes
 from volvelle.compute.steering.where import Where
-from volvelle.experiments.circle import AXES
-from volvelle.experiments.circle_stimuli import (
+from volvelle.experiments.circles.fit_circle import AXES
+from volvelle.experiments.circles.lexicons import read_norms
+from volvelle.experiments.circles.stimuli import (
     generation_prompts,
     readout_prompts,
     unseen_words,
 )
-from volvelle.experiments.circle_texts import read_norms
-from volvelle.experiments.circle_turns import Turn, Writer
-from volvelle.experiments.circle_wheel import Text, Wheel
+from volvelle.experiments.circles.turns import Turn, Writer
+from volvelle.experiments.circles.wheel import Text, Wheel
 from volvelle.names import known_keywords, unknown
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from volvelle.experiments.activations import Activations
+    from volvelle.experiments.activations.activations import Activations
 
 FORMAT = "volvelle.activations/1"
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.experiments.answers import Watched, answers_of
-from volvelle.experiments.prompts import prompt_ids
-from volvelle.experiments.steer_rows import (
+from volvelle.experiments.steering.answers import Watched, answers_of
+from volvelle.experiments.steering.prompts import prompt_ids
+from volvelle.experiments.steering.rows import (
     Key,
     as_steers,
     as_strengths,
@@ -16,9 +16,9 @@ from volvelle.experiments.steer_rows import (
     placebos_of,
     plan_rows,
 )
-from volvelle.experiments.steer_rows import whole as whole_number
-from volvelle.experiments.steered_row import SteeredRow
-from volvelle.experiments.steering_run import MEASURES, SteeringRun
+from volvelle.experiments.steering.rows import whole as whole_number
+from volvelle.experiments.steering.steered_row import SteeredRow
+from volvelle.experiments.steering.steering_run import MEASURES, SteeringRun
 from volvelle.models.steering.readers import heads_of
 from volvelle.models.steering.steered import Steered
 from volvelle.models.verbs.score import score

@@ -12,7 +12,7 @@ import numpy as np
 from volvelle.compute.maps.matching import Matching
 from volvelle.compute.maps.neighbours import Neighbours
 from volvelle.compute.maps.scores import Faithfulness, Mixing, Region
-from volvelle.experiments.dual_result import DualLayout, Half
+from volvelle.experiments.maps.result import DualLayout, Half
 
 FORMAT = "volvelle.dual_layout/1"
 HALF_ARRAYS = ("xy", "densities", "cluster", "own", "own_cosine", "other", "other_score")

@@ -13,7 +13,7 @@ from volvelle.models.verbs.capture import find_outliers
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from volvelle.experiments.dual_sides import Side
+    from volvelle.experiments.maps.sides import Side
     from volvelle.models.engine.tokens import Tokens
 
 # Projections of a dictionary are dense: more directions than this are matched by cosine only.
@@ -99,7 +99,7 @@ def _there(
     scored: list[np.ndarray],
 ) -> list[str]:
     """Read points on the model's server where that moves less, into `codes` and `scored`."""
-    from volvelle.experiments.observe_there import observed_there, points_there
+    from volvelle.experiments.readouts import observed_there, points_there
 
     at: dict[str, list[int]] = {}
     for number, one in enumerate(sides):

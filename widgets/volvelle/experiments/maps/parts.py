@@ -9,7 +9,7 @@ import numpy as np
 from volvelle.compute.maps.counterparts import Best
 from volvelle.compute.maps.matching import Matching
 from volvelle.compute.maps.neighbours import Neighbours
-from volvelle.experiments.dual_sides import Side
+from volvelle.experiments.maps.sides import Side
 
 if TYPE_CHECKING:
     from volvelle.compute.maps.umap import Frame

@@ -12,7 +12,7 @@ import numpy as np
 from volvelle.compute.circles import circle as circles
 from volvelle.compute.circles import fit as circle_fit
 from volvelle.compute.circles.scores import bootstrap_angles, split_half, spread_of
-from volvelle.experiments.circle_files import VERSION, from_parts, to_parts
+from volvelle.experiments.circles.file import VERSION, from_parts, to_parts
 from volvelle.names import known_keywords, known_keywords_in
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from volvelle.compute.circles.layers import LayerScores
     from volvelle.compute.directions.directions import Dictionary
-    from volvelle.experiments.circle_vectors import ClassVectors
+    from volvelle.experiments.circles.vectors import ClassVectors
 
 AXES = ("valence", "arousal")
 N_BOOT = 200

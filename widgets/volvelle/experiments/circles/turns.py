@@ -10,8 +10,8 @@ import numpy as np
 from volvelle.compute.circles.placebos import turned
 from volvelle.compute.directions.directions import Direction
 from volvelle.compute.steering.steers import Steer
-from volvelle.experiments.circle_texts import distinct_words, norms_of, valence
-from volvelle.experiments.circle_wheel import Text
+from volvelle.experiments.circles.lexicons import distinct_words, norms_of, valence
+from volvelle.experiments.circles.wheel import Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

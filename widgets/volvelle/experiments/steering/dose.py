@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.experiments.answers import Answer, Watched, answers_of, spellings
-from volvelle.experiments.dose_result import Dose
-from volvelle.experiments.prompts import prompt_ids
-from volvelle.experiments.steer_rows import as_steers, as_strengths, card, placebos_of
-from volvelle.experiments.steer_rows import whole as whole_number
+from volvelle.experiments.steering.answers import Answer, Watched, answers_of, spellings
+from volvelle.experiments.steering.dose_result import Dose
+from volvelle.experiments.steering.prompts import prompt_ids
+from volvelle.experiments.steering.rows import as_steers, as_strengths, card, placebos_of
+from volvelle.experiments.steering.rows import whole as whole_number
 from volvelle.models.steering.readers import heads_of
 from volvelle.models.steering.steered import Steered
 from volvelle.models.verbs.predict import next_token_and_entropy

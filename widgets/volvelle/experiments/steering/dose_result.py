@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from volvelle.experiments.steering_file import named, open_file
-from volvelle.experiments.steering_summary import short
+from volvelle.experiments.steering.file import named, open_file
+from volvelle.experiments.steering.summary import short
 from volvelle.names import known_keywords_in, unknown
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from volvelle.experiments.steer_rows import SteerCard
+    from volvelle.experiments.steering.rows import SteerCard
 
 KIND = "volvelle.Dose"
 VERSION = 1
@@ -245,7 +245,7 @@ class Dose:
     @classmethod
     def load(cls, path: str | Path) -> Dose:
         """Read what `save` wrote."""
-        from volvelle.experiments.steer_rows import SteerCard
+        from volvelle.experiments.steering.rows import SteerCard
 
         tensors, header = open_file(Path(path), KIND, VERSION)
         said: dict[str, Any] = json.loads(header["dose"])

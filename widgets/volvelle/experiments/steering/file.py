@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from volvelle.experiments.steering_run import SteeringRun
+    from volvelle.experiments.steering.steering_run import SteeringRun
 
 KIND = "volvelle.SteeringRun"
 VERSION = 1
@@ -56,9 +56,9 @@ def save(run: SteeringRun, path: str | Path) -> Path:
 
 def load(path: str | Path) -> SteeringRun:
     """Read a run."""
-    from volvelle.experiments.steer_rows import SteerCard
-    from volvelle.experiments.steered_row import SteeredRow
-    from volvelle.experiments.steering_run import SteeringRun
+    from volvelle.experiments.steering.rows import SteerCard
+    from volvelle.experiments.steering.steered_row import SteeredRow
+    from volvelle.experiments.steering.steering_run import SteeringRun
 
     tensors, header = open_file(Path(path), KIND, VERSION)
     said = json.loads(header["run"])

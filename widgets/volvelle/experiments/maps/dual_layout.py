@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.cache import cache_dir
-from volvelle.experiments.circle_vectors import fingerprint
-from volvelle.experiments.dual_result import DualLayout
-from volvelle.experiments.dual_sides import Side, side
+from volvelle.experiments.circles.vectors import fingerprint
+from volvelle.experiments.maps.result import DualLayout
+from volvelle.experiments.maps.sides import Side, side
 from volvelle.names import known_keywords, unknown
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def dual_layout(  # noqa: PLR0917  (the two dictionaries, then what to read them
             return DualLayout.load(kept)
         except (ValueError, KeyError, OSError, SafetensorError) as error:
             log.warning("%s cannot be read and is made again: %s", kept.name, error)
-    from volvelle.experiments.dual_work import Work
+    from volvelle.experiments.maps.work import Work
 
     work = Work(plan, progress or (lambda *_: None), on_picture or (lambda _: None))
     found = replace(work.result(), seconds=time.perf_counter() - started)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.experiments.steering_summary import summarise
+from volvelle.experiments.steering.summary import summarise
 from volvelle.names import known_keywords_in, unknown
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from volvelle.experiments.steer_rows import SteerCard
-    from volvelle.experiments.steered_row import SteeredRow
+    from volvelle.experiments.steering.rows import SteerCard
+    from volvelle.experiments.steering.steered_row import SteeredRow
 
 # Measures of a row beside the watched tokens' probabilities.
 MEASURES = ("perplexity", "repetition", "ratio")
@@ -265,14 +265,14 @@ class SteeringRun:
 
     def save(self, path: str | Path) -> Path:
         """Write everything to one safetensors file (JSON in its header); returns its path."""
-        from volvelle.experiments.steering_file import save
+        from volvelle.experiments.steering.file import save
 
         return save(self, path)
 
     @classmethod
     def load(cls, path: str | Path) -> SteeringRun:
         """Read what `save` wrote."""
-        from volvelle.experiments.steering_file import load
+        from volvelle.experiments.steering.file import load
 
         return load(path)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from volvelle.experiments.steering_run import SteeringRun
+    from volvelle.experiments.steering.steering_run import SteeringRun
 
 # What counts as collapse: the unsteered model finds the text this many times as surprising as
 # its own, or this share of its trigrams repeats (and more than in its own).

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from volvelle.compute.windows import Window, windows
-from volvelle.experiments.activations import Activations
-from volvelle.experiments.encode_blocks import Fit, Part, assembled, encoded
+from volvelle.experiments.activations.activations import Activations
+from volvelle.experiments.activations.blocks import Fit, Part, assembled, encoded
 from volvelle.names import known_keywords
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ def _there(
     model: Any, sae: SAE, tokens: Sequence[Tokens], batches: Sequence[Sequence[Piece]]
 ) -> Any:
     """Have the model's server encode, where that moves fewer bytes."""
-    from volvelle.experiments.encode_there import Cut, encode_there
+    from volvelle.experiments.activations.there import Cut, encode_there
 
     cuts = [
         [Cut(tokens[p.text][p.window.start : p.window.stop], _skip(p)) for p in batch]

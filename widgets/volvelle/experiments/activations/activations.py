@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from volvelle.experiments.activations_file import read, write
+from volvelle.experiments.activations.file import read, write
 from volvelle.names import known_keywords_in, unknown
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ import numpy as np
 
 from volvelle.compute.circles.fit import with_choice
 from volvelle.compute.circles.layers import score_layers
-from volvelle.experiments.circle import Circle, Settings, circle_at, ours
-from volvelle.experiments.circle_stimuli import read_stimuli, russell
-from volvelle.experiments.circle_vectors import class_vectors
+from volvelle.experiments.circles.fit_circle import Circle, Settings, circle_at, ours
+from volvelle.experiments.circles.stimuli import read_stimuli, russell
+from volvelle.experiments.circles.vectors import class_vectors
 from volvelle.names import known_keywords
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Circles found in a model, doubted, read with and turned."""

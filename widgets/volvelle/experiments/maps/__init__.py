@@ -1,0 +1,1 @@
+"""Two dictionaries matched and laid out together."""

@@ -1,0 +1,1 @@
+"""Steered runs and dose-response curves, placebos beside them."""
