@@ -14,7 +14,7 @@ from harness import Table, two_threads
 from texts import text_of
 
 import volvelle as vv
-from volvelle.views.shown_activations import from_activations
+from volvelle.views.activations.shown import from_activations
 
 LENGTHS = (1000, 10_000)  # tokens
 N_FEATURES = (1, 8)

@@ -103,8 +103,7 @@ def test_a_selection_greys_the_rest(lab, view):
 
 def test_a_click_selects_and_links_to_feature_activations(lab, view):
     lab.tell(
-        "import ipywidgets; from volvelle.views.feature_activations import FeatureActivations\n"
-        "f = FeatureActivations(); link = ipywidgets.jslink("
+        "import ipywidgets; f = vv.FeatureActivations(); link = ipywidgets.jslink("
         "(w, 'selected_features'), (f, 'selected_features'))"
     )
     lab.run("link, f")

@@ -81,7 +81,7 @@ def test_a_text_longer_than_the_context_runs_in_windows_whose_borders_are_shown(
         ).view
     )
     live.tell(
-        "from volvelle.views.shown_activations import from_activations\n"
+        "from volvelle.views.activations.shown import from_activations\n"
         "w.wait(30); w._show(from_activations(acts))"
     )
     page.chip("eight").wait_for()

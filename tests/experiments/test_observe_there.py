@@ -11,7 +11,7 @@ import volvelle as vv
 from volvelle.experiments import readouts as observe_there
 from volvelle.experiments.maps.reading import read
 from volvelle.experiments.maps.sides import side
-from volvelle.views import emotion_work
+from volvelle.views.circles import emotion_work
 
 # the last is longer than the model's context of 128 bytes
 TEXTS = ["one two three four five six", "", "two", "three two one " * 30]

@@ -27,10 +27,15 @@ def files() -> list[Path]:
 def views() -> dict[str, Path]:
     """Return the class name of every view and the file that defines it, without importing one."""
     found = {}
-    for path in sorted((PACKAGE / "views").glob("*.py")):
+    for path in sorted((PACKAGE / "views").rglob("*.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 bases = [ast.unparse(base).rpartition(".")[2] for base in node.bases]
                 if "View" in bases:
                     found[node.name] = path
     return found
+
+
+def module(path: Path) -> str:
+    """Return the dotted name of a file of the package."""
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from views.fakes import random_codes
 
-from volvelle.views.activations_wire import (
+from volvelle.views.activations.wire import (
     N_BINS,
     feature_stats,
     fire_bars,

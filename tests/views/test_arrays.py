@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from traitlets import HasTraits, TraitError
 
-from volvelle.views.arrays import DTYPES, Array, pack, unpack
+from volvelle.views.kit.arrays import DTYPES, Array, pack, unpack
 
 
 class Holder(HasTraits):

@@ -7,7 +7,7 @@ import pytest
 from traitlets import Int, TraitError, observe, validate
 from views.fakes import FakeModel
 
-from volvelle.views.base import View, reported
+from volvelle.views.kit.view import View, reported
 
 
 class Counter(View):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from volvelle.views import bundle as module
-from volvelle.views.bundle import bundle, bundle_text
+from volvelle.views.kit import bundle as module
+from volvelle.views.kit.bundle import bundle, bundle_text
 
 
 def test_a_built_bundle_is_a_path(tmp_path, monkeypatch):
@@ -25,7 +25,7 @@ def test_a_missing_bundle_is_a_module_that_says_how_to_build(tmp_path, monkeypat
 
 def test_a_view_without_its_bundle_can_still_be_made(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "STATIC", tmp_path)
-    from volvelle.views.base import View
+    from volvelle.views.kit.view import View
 
     class Dial(View):
         _esm = bundle("dial")

@@ -6,7 +6,7 @@ from traitlets import TraitError
 from views.circles import DEGREES, NAMES, circle
 
 import volvelle as vv
-from volvelle.views.circular_manifold import CircularManifold
+from volvelle.views.circles.circular_manifold import CircularManifold
 
 
 @pytest.fixture(scope="module")

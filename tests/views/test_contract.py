@@ -6,10 +6,10 @@ from functools import cache
 
 import pytest
 import traitlets
-from house.tree import ROOT, views
+from house.tree import ROOT, module, views
 
-from volvelle.views.arrays import Array
-from volvelle.views.base import HOST_TRAITS, View
+from volvelle.views.kit.arrays import Array
+from volvelle.views.kit.view import HOST_TRAITS, View
 
 VIEWS = views()
 KINDS = {
@@ -71,7 +71,7 @@ def test_the_base_has_the_same_traits_on_both_sides():
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_view_has_the_same_traits_on_both_sides(name):
     stem = VIEWS[name].stem
-    cls = getattr(importlib.import_module(f"volvelle.views.{stem}"), name)
+    cls = getattr(importlib.import_module(module(VIEWS[name])), name)
     source = (ROOT / f"js/src/widgets/{stem}.ts").read_text()
     assert re.search(rf"interface {name}Traits extends BaseTraits\b", source)
     assert base_in_typescript() | interface(source, f"{name}Traits") == synced(cls)
@@ -80,7 +80,7 @@ def test_a_view_has_the_same_traits_on_both_sides(name):
 @pytest.mark.parametrize("name", VIEWS)
 def test_the_choices_of_a_trait_are_the_same_on_both_sides(name):
     stem = VIEWS[name].stem
-    cls = getattr(importlib.import_module(f"volvelle.views.{stem}"), name)
+    cls = getattr(importlib.import_module(module(VIEWS[name])), name)
     source = (ROOT / f"js/src/widgets/{stem}.ts").read_text()
     own = {n: t for n, t in cls.class_traits(sync=True).items() if n not in View.class_traits()}
     for trait, enum in ((n, t) for n, t in own.items() if isinstance(t, traitlets.Enum)):

@@ -9,7 +9,7 @@ from traitlets import TraitError
 import volvelle as vv
 from volvelle.experiments.steering.dose_result import Dose
 from volvelle.experiments.steering.rows import SteerCard
-from volvelle.views.dose_response import DoseResponse
+from volvelle.views.steering.dose_response import DoseResponse
 
 STRENGTHS = (0.0, 0.5, 1.0)
 

@@ -10,10 +10,11 @@ from traitlets import TraitError
 
 from volvelle.experiments.maps.dual_layout import dual_layout
 from volvelle.models.work.worker import Worker
-from volvelle.views import dual_umap, map_wire
-from volvelle.views.arrays import pack
-from volvelle.views.dual_umap import DualUMAP
-from volvelle.views.selections import pack_selection, unpack_selection
+from volvelle.views.kit.arrays import pack
+from volvelle.views.kit.selections import pack_selection, unpack_selection
+from volvelle.views.maps import dual_umap
+from volvelle.views.maps import wire as map_wire
+from volvelle.views.maps.dual_umap import DualUMAP
 
 N = 80
 
@@ -217,7 +218,7 @@ def test_what_is_no_feature_cannot_be_selected(view, wrong):
 def test_features_picked_are_those_of_feature_activations(view):
     import ipywidgets
 
-    from volvelle.views.feature_activations import FeatureActivations
+    from volvelle.views.activations.feature_activations import FeatureActivations
 
     other = FeatureActivations()
     ipywidgets.link((view, "selected_features"), (other, "selected_features"))

@@ -8,8 +8,8 @@ from views.fakes import FakeModel
 
 import volvelle as vv
 from volvelle.experiments.circles.wheel import Text, Wheel
-from volvelle.views import emotion_work as work
-from volvelle.views.emotion_circle import EmotionCircle
+from volvelle.views.circles import emotion_work as work
+from volvelle.views.circles.emotion_circle import EmotionCircle
 
 FOUND = circle()
 

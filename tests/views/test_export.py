@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from views.fakes import activations
 
-from volvelle.views.feature_activations import FeatureActivations
-from volvelle.views.shown_activations import from_activations
+from volvelle.views.activations.feature_activations import FeatureActivations
+from volvelle.views.activations.shown import from_activations
 
 HOSTILE = "</script><img src=x onerror=alert(1)><!--"
 

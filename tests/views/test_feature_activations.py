@@ -9,10 +9,10 @@ from traitlets import TraitError
 from views.fakes import FakeModel, activations, fake_sae, random_codes
 
 import volvelle as vv
-from volvelle.views import activation_traits as module
-from volvelle.views.activations_wire import LEFT_OUT, PIECE, WINDOW
-from volvelle.views.feature_activations import FeatureActivations
-from volvelle.views.shown_activations import MAX_TOKENS, from_activations
+from volvelle.views.activations import traits as module
+from volvelle.views.activations.feature_activations import FeatureActivations
+from volvelle.views.activations.shown import MAX_TOKENS, from_activations
+from volvelle.views.activations.wire import LEFT_OUT, PIECE, WINDOW
 
 
 @pytest.fixture
@@ -340,7 +340,7 @@ def test_work_leaves_no_thread_per_view(model, encoded):
 
 def wire_bytes(view):
     """What travels to the browser for this view, its bundle left out."""
-    from volvelle.views.base import HOST_TRAITS
+    from volvelle.views.kit.view import HOST_TRAITS
 
     total = 0
     for name, value in view.get_state().items():

@@ -8,7 +8,7 @@ import pytest
 
 import volvelle as vv
 from volvelle.views import plans
-from volvelle.views.steering_controls import CONTROLS
+from volvelle.views.steering.controls import CONTROLS
 
 NOBODY = "http://127.0.0.1:9"
 

@@ -16,11 +16,11 @@ from volvelle.experiments.steering.rows import placebos_of as placebos
 from volvelle.experiments.steering.steered_row import SteeredRow
 from volvelle.experiments.steering.steering_run import SteeringRun
 from volvelle.models.work.worker import Cancelled
-from volvelle.views.arrays import unpack
-from volvelle.views.steering import Steering
-from volvelle.views.steering_history import MOST_KEPT
-from volvelle.views.steering_where import read_places, write_places
-from volvelle.views.steering_wire import Stream
+from volvelle.views.kit.arrays import unpack
+from volvelle.views.steering.history import MOST_KEPT
+from volvelle.views.steering.steering import Steering
+from volvelle.views.steering.where import read_places, write_places
+from volvelle.views.steering.wire import Stream
 
 WORDS = ("one", " two", " three", " four", " five", " six")
 

@@ -49,13 +49,13 @@ _HOMES = {
     "steer_around": "experiments.circles.steer_around",
     "Wheel": "experiments.circles.wheel",
     # views
-    "FeatureActivations": "views.feature_activations",
-    "DualUMAP": "views.dual_umap",
-    "EmotionCircle": "views.emotion_circle",
-    "CircularManifold": "views.circular_manifold",
-    "Steering": "views.steering",
-    "DoseResponse": "views.dose_response",
-    "Jobs": "views.jobs",
+    "FeatureActivations": "views.activations.feature_activations",
+    "DualUMAP": "views.maps.dual_umap",
+    "EmotionCircle": "views.circles.emotion_circle",
+    "CircularManifold": "views.circles.circular_manifold",
+    "Steering": "views.steering.steering",
+    "DoseResponse": "views.steering.dose_response",
+    "Jobs": "views.jobs.jobs",
     # housekeeping
     "cache_dir": "cache",
 }

@@ -1,4 +1,4 @@
-// The script of an exported file (views/export.py): a model small enough to read, then the view.
+// The script of an exported file (views/kit/export.py): a model small enough to read, then the view.
 import { makeModel } from "./shim";
 
 function read(id: string): unknown {

@@ -1,4 +1,4 @@
-// Binary traits (views/arrays.py) as typed arrays.
+// Binary traits (views/kit/arrays.py) as typed arrays.
 
 /** What an `Array` trait looks like when it arrives. */
 export interface WireArray {

@@ -4,7 +4,7 @@ import { axis, decode, type WireArray } from "./arrays";
 import { away, type Hand, nearest } from "./dial_geometry";
 import { type BaseTraits, type Traits, throttled } from "./model";
 
-/** The traits of views/circle_traits.py. */
+/** The traits of views/circles/traits.py. */
 export interface DialTraits extends BaseTraits {
   angle: number;
   strength: number;

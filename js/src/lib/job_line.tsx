@@ -15,7 +15,7 @@ export type JobState =
   | "stopped"
   | "left";
 
-/** A view's own job on a server (views/job_wire.py `told`); empty for work in the kernel. */
+/** A view's own job on a server (views/jobs/wire.py `told`); empty for work in the kernel. */
 export interface Told {
   /** Where it is, or how long the last run took. */
   words: string;

@@ -10,7 +10,7 @@ export interface Model<T> {
   save_changes(): void;
 }
 
-/** The traits that every view has (views/base.py). */
+/** The traits that every view has (views/kit/view.py). */
 export interface BaseTraits {
   status: "idle" | "queued" | "running" | "failed";
   error: string;

@@ -1,4 +1,4 @@
-// Selections of many points: sorted indices, and their wire form (views/selections.py).
+// Selections of many points: sorted indices, and their wire form (views/kit/selections.py).
 import { decode, encode, type Numbers, type WireArray } from "./arrays";
 
 export type How = "replace" | "add" | "subtract";

@@ -1,7 +1,7 @@
 // Tokens as a reader sees them: glyphs in place of byte pieces, and signs for what has no ink.
 import { decode, type WireArray } from "./arrays";
 
-/** How tokens arrive (views/activations_wire.py, TokenTable). */
+/** How tokens arrive (views/activations/wire.py, TokenTable). */
 export interface TokenWire {
   _token_blob: WireArray;
   _token_lengths: WireArray;

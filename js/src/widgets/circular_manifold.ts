@@ -3,7 +3,7 @@ import type { WireArray } from "../lib/arrays";
 import { type BaseTraits, connect, type Model } from "../lib/model";
 import { drawCircularManifold } from "../views/circular_manifold";
 
-/** The synced traits of views/circular_manifold.py; a test holds the two together. */
+/** The synced traits of views/circles/circular_manifold.py; a test holds the two together. */
 interface CircularManifoldTraits extends BaseTraits {
   angle: number;
   strength: number;

@@ -3,7 +3,7 @@ import { type BaseTraits, connect, type Model } from "../lib/model";
 import { drawDoseResponse } from "../views/dose_response";
 import type { DoseTraits } from "../views/dose_response/data";
 
-/** The synced traits of views/dose_response.py; a test holds the two together. */
+/** The synced traits of views/steering/dose_response.py; a test holds the two together. */
 interface DoseResponseTraits extends BaseTraits {
   concepts: string[];
   selected: Record<string, unknown>;

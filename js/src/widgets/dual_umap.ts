@@ -3,7 +3,7 @@ import type { WireArray } from "../lib/arrays";
 import { type BaseTraits, connect, type Model } from "../lib/model";
 import { drawDualUMAP } from "../views/dual_umap";
 
-/** The synced traits of views/dual_umap.py; a test holds the two together. */
+/** The synced traits of views/maps/dual_umap.py; a test holds the two together. */
 interface DualUMAPTraits extends BaseTraits {
   selected_a: WireArray;
   selected_b: WireArray;

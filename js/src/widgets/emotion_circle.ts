@@ -3,7 +3,7 @@ import type { WireArray } from "../lib/arrays";
 import { type BaseTraits, connect, type Model } from "../lib/model";
 import { drawEmotionCircle } from "../views/emotion_circle";
 
-/** The synced traits of views/emotion_circle.py; a test holds the two together. */
+/** The synced traits of views/circles/emotion_circle.py; a test holds the two together. */
 interface EmotionCircleTraits extends BaseTraits {
   angle: number;
   strength: number;

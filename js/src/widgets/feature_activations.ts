@@ -3,7 +3,7 @@ import type { WireArray } from "../lib/arrays";
 import { type BaseTraits, connect, type Model } from "../lib/model";
 import { drawFeatureActivations } from "../views/feature_activations";
 
-/** The synced traits of views/feature_activations.py; a test holds the two together. */
+/** The synced traits of views/activations/feature_activations.py; a test holds the two together. */
 interface FeatureActivationsTraits extends BaseTraits {
   text: string;
   texts: string[];

@@ -3,7 +3,7 @@ import { type BaseTraits, connect, type Model } from "../lib/model";
 import { drawJobs } from "../views/jobs";
 import type { JobsTraits as Drawn } from "../views/jobs/data";
 
-/** The synced traits of views/jobs.py; a test holds the two together. */
+/** The synced traits of views/jobs/jobs.py; a test holds the two together. */
 interface JobsTraits extends BaseTraits {
   shown: number;
   opened: number[];

@@ -3,7 +3,7 @@ import { type BaseTraits, connect, type Model } from "../lib/model";
 import { drawSteering } from "../views/steering";
 import type { SteeringTraits as Drawn } from "../views/steering/data";
 
-/** The synced traits of views/steering.py; a test holds the two together. */
+/** The synced traits of views/steering/steering.py; a test holds the two together. */
 interface SteeringTraits extends BaseTraits {
   strengths: Record<string, unknown>;
   units: Record<string, unknown>;

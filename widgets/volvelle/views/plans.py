@@ -12,7 +12,7 @@ from volvelle.experiments.maps.parts import MOST_PROMOTED, PROMOTED
 from volvelle.experiments.readouts import bytes_of_both as seen_bytes
 from volvelle.experiments.readouts import sent_bytes
 from volvelle.experiments.steering.answers import ids_of
-from volvelle.views.job_wire import host_of, size
+from volvelle.views.jobs.wire import host_of, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

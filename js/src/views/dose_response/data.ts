@@ -1,4 +1,4 @@
-// What arrives of a dose-response experiment (views/dose_response.py).
+// What arrives of a dose-response experiment (views/steering/dose_response.py).
 import type { BaseTraits } from "../../lib/model";
 
 export type Question = "asked" | "control" | "reversed";

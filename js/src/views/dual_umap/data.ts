@@ -3,7 +3,7 @@ import { axis, decode, type Numbers, type WireArray } from "../../lib/arrays";
 import type { BaseTraits } from "../../lib/model";
 import { type Layer, makeLayer } from "../../lib/scatter_points";
 
-/** The traits the drawing reads and writes (views/dual_umap.py). */
+/** The traits the drawing reads and writes (views/maps/dual_umap.py). */
 export interface MapTraits extends BaseTraits {
   selected_a: WireArray;
   selected_b: WireArray;

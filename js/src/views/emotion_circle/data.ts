@@ -4,7 +4,7 @@ import { type Hand, wrap } from "../../lib/dial_geometry";
 import type { DialTraits } from "../../lib/dial_state";
 import type { TokenMark } from "../../lib/dial_trail";
 
-/** The traits of views/emotion_traits.py. */
+/** The traits of views/circles/emotion_traits.py. */
 export interface EmotionTraits extends DialTraits {
   layer: number;
   text: string;

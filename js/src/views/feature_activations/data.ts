@@ -66,7 +66,7 @@ export interface Column {
   exact: boolean;
 }
 
-/** Unpack `Columns` of views/activations_wire.py into one dense array per feature. */
+/** Unpack `Columns` of views/activations/wire.py into one dense array per feature. */
 export function readColumns(wire: ColumnWire, nTokens: number): Map<number, Column> {
   const features = decode(wire._columns);
   const mask = decode(wire._column_mask) as Uint8Array;

@@ -33,7 +33,7 @@ export interface Listed {
   exact: boolean;
 }
 
-/** Which tokens a list is for; equal to `_where` of views/feature_activations.py. */
+/** Which tokens a list is for; equal to `_where` of views/activations/feature_activations.py. */
 export function whereOf(tokens: number[]): string {
   const first = tokens[0];
   if (first === undefined) return "";

@@ -1,4 +1,4 @@
-// What the Jobs view is told (views/job_wire.py), as the drawing uses it.
+// What the Jobs view is told (views/jobs/wire.py), as the drawing uses it.
 import type { JobState } from "../../lib/job_line";
 import type { BaseTraits } from "../../lib/model";
 

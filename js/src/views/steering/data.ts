@@ -50,7 +50,7 @@ export interface Places {
   above: number;
 }
 
-/** Something to turn (views/steering_rows.py). */
+/** Something to turn (views/steering/rows.py). */
 export interface Row {
   name: string;
   points: string[];
@@ -104,7 +104,7 @@ interface ColumnWire {
   effective: Record<string, number | null>[];
 }
 
-/** A finished run (views/steering_wire.py). */
+/** A finished run (views/steering/wire.py). */
 export interface RunWire {
   serial: number;
   controls: Partial<SteeringTraits>;

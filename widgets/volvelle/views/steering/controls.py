@@ -22,11 +22,11 @@ from volvelle.compute.directions.points import Point
 from volvelle.compute.steering.steers import METHODS, UNITS
 from volvelle.names import unknown
 from volvelle.views.plans import MOST_WRITTEN
-from volvelle.views.steering_where import Places
+from volvelle.views.steering.where import Places
 
 if TYPE_CHECKING:
     from volvelle.compute.directions.directions import Direction
-    from volvelle.views.steering_rows import Row
+    from volvelle.views.steering.rows import Row
 
 MOST_COLUMNS = 6  # strengths side by side; more is a sweep, for vv.steer
 # What a run is made of, and what restoring it sets.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from volvelle.views.activations_wire import (
+from volvelle.views.activations.wire import (
     LEFT_OUT,
     OUTLIER,
     PIECE,
@@ -17,7 +17,7 @@ from volvelle.views.activations_wire import (
     WINDOW,
     FeatureStats,
 )
-from volvelle.views.activations_wire import feature_stats as stats_of
+from volvelle.views.activations.wire import feature_stats as stats_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,10 +8,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from volvelle.views.bundle import bundle_text
+from volvelle.views.kit.bundle import bundle_text
 
 if TYPE_CHECKING:
-    from volvelle.views.base import View
+    from volvelle.views.kit.view import View
 
 # No request leaves the file: everything is inline, and the policy holds the browser to it.
 _PAGE = """\
@@ -62,7 +62,7 @@ def page(view: View, title: str) -> str:
     Parameters
     ----------
     view : View
-        Its bundle is named like its module: ``views/dual_umap.py``, ``static/dual_umap.js``.
+        Its bundle is named like its module: ``views/maps/dual_umap.py``, ``static/dual_umap.js``.
     title : str
         Title of the page.
     """

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import Bool, Dict, Int, List, observe
 
-from volvelle.views.base import View, reported
-from volvelle.views.bundle import bundle
-from volvelle.views.job_wire import cost, entry, host_of
+from volvelle.views.jobs.wire import cost, entry, host_of
+from volvelle.views.kit.bundle import bundle
+from volvelle.views.kit.view import View, reported
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,13 +9,13 @@ from traitlets import Any as AnyValue
 from traitlets import Dict, HasTraits, Int, List
 
 from volvelle.names import known_keywords_in
-from volvelle.views.steering_wire import run_wire
+from volvelle.views.steering.wire import run_wire
 
 if TYPE_CHECKING:
     from typing import Self
 
     from volvelle.experiments.steering.steering_run import SteeringRun
-    from volvelle.views.steering_rows import Row
+    from volvelle.views.steering.rows import Row
 
 MOST_KEPT = 12  # runs in the history
 

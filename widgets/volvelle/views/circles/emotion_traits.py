@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from traitlets import Dict, Enum, Float, HasTraits, Int, List, TraitError, Unicode, validate
 
-from volvelle.views.arrays import Array
+from volvelle.views.kit.arrays import Array
 from volvelle.views.plans import MOST_WRITTEN
 
 if TYPE_CHECKING:
     from volvelle.compute.circles.layers import LayerScores
     from volvelle.experiments.circles.wheel import Wheel
-    from volvelle.views.emotion_work import Expected, Trail
+    from volvelle.views.circles.emotion_work import Expected, Trail
 
 PLANES = ("circle", "random", "span")
 PROMPT = "Right now I am feeling"

@@ -8,22 +8,22 @@ import numpy as np
 from traitlets import TraitError, observe, validate
 
 from volvelle.views import plans
-from volvelle.views.activation_traits import (
-    MOST_SELECTED,
-    N_STRONGEST,
-    N_STRONGEST_EXPORTED,
-    ActivationTraits,
-)
-from volvelle.views.base import View, reported
-from volvelle.views.bundle import bundle
-from volvelle.views.job_wire import host_of
-from volvelle.views.shown_activations import (
+from volvelle.views.activations.shown import (
     Shown,
     feature_frame,
     from_activations,
     from_values,
     token_frame,
 )
+from volvelle.views.activations.traits import (
+    MOST_SELECTED,
+    N_STRONGEST,
+    N_STRONGEST_EXPORTED,
+    ActivationTraits,
+)
+from volvelle.views.jobs.wire import host_of
+from volvelle.views.kit.bundle import bundle
+from volvelle.views.kit.view import View, reported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

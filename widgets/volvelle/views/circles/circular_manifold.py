@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from volvelle.compute.circles.circle import Circle
 from volvelle.compute.directions.directions import Direction
 from volvelle.compute.steering.steers import Steer
-from volvelle.views.base import View
-from volvelle.views.bundle import bundle
-from volvelle.views.circle_traits import CircleTraits
+from volvelle.views.circles.traits import CircleTraits
+from volvelle.views.kit.bundle import bundle
+from volvelle.views.kit.view import View
 
 if TYPE_CHECKING:
     import pandas as pd

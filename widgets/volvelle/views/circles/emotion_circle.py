@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from traitlets import TraitError, observe, validate
 
 from volvelle.compute.circles.circle import Circle
-from volvelle.views import emotion_work as work
-from volvelle.views.base import View, reported
-from volvelle.views.bundle import bundle
-from volvelle.views.emotion_jobs import EmotionJobs
+from volvelle.views.circles import emotion_work as work
+from volvelle.views.circles.emotion_jobs import EmotionJobs
+from volvelle.views.kit.bundle import bundle
+from volvelle.views.kit.view import View, reported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,11 +10,12 @@ import numpy as np
 from traitlets import observe
 
 from volvelle.experiments.maps.dual_layout import DualLayout, Picture, dual_layout
-from volvelle.views import map_wire, plans
-from volvelle.views.base import View, reported
-from volvelle.views.bundle import bundle
-from volvelle.views.map_looks import Looks
-from volvelle.views.map_traits import MapTraits
+from volvelle.views import plans
+from volvelle.views.kit.bundle import bundle
+from volvelle.views.kit.view import View, reported
+from volvelle.views.maps import wire as map_wire
+from volvelle.views.maps.looks import Looks
+from volvelle.views.maps.traits import MapTraits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

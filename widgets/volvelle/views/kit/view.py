@@ -19,7 +19,7 @@ from volvelle.models.work.record import full_traceback
 from volvelle.models.work.turn import turn
 from volvelle.models.work.worker import Cancelled, current_job
 from volvelle.names import known_keywords_in, unknown
-from volvelle.views.job_wire import told
+from volvelle.views.jobs.wire import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -359,7 +359,7 @@ class View(anywidget.AnyWidget):
         -------
         pathlib.Path
         """
-        from volvelle.views.export import write_html
+        from volvelle.views.kit.export import write_html
 
         return write_html(self, path, title or self._export_title())
 

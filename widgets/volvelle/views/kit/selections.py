@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from traitlets import TraitError
 
-from volvelle.views.arrays import Array, pack, unpack
+from volvelle.views.kit.arrays import Array, pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

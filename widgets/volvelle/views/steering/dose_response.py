@@ -9,8 +9,8 @@ import numpy as np
 from traitlets import Dict, List, TraitError, Unicode, validate
 
 from volvelle.names import unknown
-from volvelle.views.base import View
-from volvelle.views.bundle import bundle
+from volvelle.views.kit.bundle import bundle
+from volvelle.views.kit.view import View
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,7 @@ from volvelle.compute.directions.directions import Direction
 from volvelle.compute.steering.steers import Steer
 from volvelle.experiments.circles.stimuli import neutral_texts
 from volvelle.models.verbs.capture import find_outliers
-from volvelle.views.circle_traits import ring_of
+from volvelle.views.circles.traits import ring_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

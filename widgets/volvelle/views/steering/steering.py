@@ -12,13 +12,13 @@ from volvelle.compute.steering.where import Where
 from volvelle.models.remote.errors import RemoteFailure
 from volvelle.names import unknown
 from volvelle.views import plans
-from volvelle.views.base import View, reported
-from volvelle.views.bundle import bundle
-from volvelle.views.steering_controls import CONTROLS, Controls
-from volvelle.views.steering_history import History
-from volvelle.views.steering_rows import Row, rows_of, search
-from volvelle.views.steering_where import where_of
-from volvelle.views.steering_wire import Stream, facts_of
+from volvelle.views.kit.bundle import bundle
+from volvelle.views.kit.view import View, reported
+from volvelle.views.steering.controls import CONTROLS, Controls
+from volvelle.views.steering.history import History
+from volvelle.views.steering.rows import Row, rows_of, search
+from volvelle.views.steering.where import where_of
+from volvelle.views.steering.wire import Stream, facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -9,7 +9,7 @@ import numpy as np
 from traitlets import Bool, Dict, Float, HasTraits, List, TraitError, Unicode, validate
 
 from volvelle.names import unknown
-from volvelle.views.arrays import Array
+from volvelle.views.kit.arrays import Array
 
 if TYPE_CHECKING:
     from volvelle.compute.circles.circle import Circle

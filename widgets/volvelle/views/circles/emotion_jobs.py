@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from volvelle.models.work.worker import Cancelled
-from volvelle.views import emotion_work as work
 from volvelle.views import plans
-from volvelle.views.base import Stopped
-from volvelle.views.circular_manifold import CircularManifold
-from volvelle.views.emotion_traits import EmotionTraits
+from volvelle.views.circles import emotion_work as work
+from volvelle.views.circles.circular_manifold import CircularManifold
+from volvelle.views.circles.emotion_traits import EmotionTraits
+from volvelle.views.kit.view import Stopped
 
 if TYPE_CHECKING:
     import numpy as np
 
     from volvelle.compute.circles.circle import Circle
     from volvelle.experiments.circles.wheel import Wheel
-    from volvelle.views.emotion_work import Report
+    from volvelle.views.circles.emotion_work import Report
 
 # What there may be to do, in the order it is done.
 WORK = ("circle", "trail", "words", "text", "wheel")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-STATIC = Path(__file__).resolve().parent.parent / "static"
+STATIC = Path(__file__).resolve().parents[2] / "static"
 
 # anywidget reads `_esm` files while the class is defined: a missing one would break
 # `import volvelle`. This module is shown in the view's place instead.

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import Dict, Enum, HasTraits, Int, List, TraitError, Unicode, observe, validate
 
-from volvelle.views.arrays import Array
-from volvelle.views.base import reported
-from volvelle.views.selections import Selection
+from volvelle.views.kit.arrays import Array
+from volvelle.views.kit.selections import Selection
+from volvelle.views.kit.view import reported
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from traitlets import Dict, Enum, Float, HasTraits, Int, List, Unicode
 
-from volvelle.views.activations_wire import (
+from volvelle.views.activations.wire import (
     N_BINS,
     fire_bars,
     pack_columns,
     strongest_per_token,
     token_table,
 )
-from volvelle.views.arrays import Array
+from volvelle.views.kit.arrays import Array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
-    from volvelle.views.shown_activations import Shown
+    from volvelle.views.activations.shown import Shown
 
 MOST_SELECTED = 8  # as many as there are colours that everyone can tell apart
 N_LISTED = 100  # features in the list; the filter and the sort look at all of them

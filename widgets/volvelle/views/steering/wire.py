@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.compute.steering.steers import METHODS, OWN, HeadScale
-from volvelle.views.arrays import pack
+from volvelle.views.kit.arrays import pack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -1,0 +1,1 @@
+"""Circles as dials."""

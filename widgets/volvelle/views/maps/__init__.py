@@ -1,0 +1,1 @@
+"""Two dictionaries on one map."""

@@ -1,0 +1,1 @@
+"""Steering controls, texts side by side, dose-response curves."""
