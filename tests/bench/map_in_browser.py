@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from statistics import median
 
 from browser.lab import FLAGS, LabServer, chromium
-from browser.map_page import MapPage
+from browser.maps.map_page import MapPage
 from browser.notebook import Notebook
 from harness import Table
 from playwright.sync_api import sync_playwright

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import pytest
-from experiments.circular_model import Circular
+from experiments.circles.circular_model import Circular
 from models import tiny
 
 from volvelle.experiments.circles.emotion_circle import emotion_circle

@@ -11,8 +11,8 @@ import volvelle
 VIEWS = views()
 PLACES = (
     "js/src/widgets/{name}.ts",
-    "tests/views/test_{name}.py",
-    "tests/browser/test_{name}.py",
+    "tests/views/{subject}/test_{name}.py",
+    "tests/browser/{subject}/test_{name}.py",
 )
 
 
@@ -44,10 +44,9 @@ def test_a_view_is_a_public_name(view):
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_view_has_its_entry_and_its_tests(view):
-    missing = [
-        p for place in PLACES if not (ROOT / (p := place.format(name=snake(view)))).is_file()
-    ]
-    assert missing == []
+    names = {"name": snake(view), "subject": VIEWS[view].parent.name}
+    paths = [place.format(**names) for place in PLACES]
+    assert [path for path in paths if not (ROOT / path).is_file()] == []
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from traitlets import TraitError
-from views.circles import DEGREES, NAMES, circle
+from views.circles.planted import DEGREES, NAMES, circle
 
 import volvelle as vv
 from volvelle.views.circles.circular_manifold import CircularManifold

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from experiments.circular_model import Circular
+from experiments.circles.circular_model import Circular
 
 from volvelle.compute.directions.directions import Dictionary
 from volvelle.experiments.circles.fit_circle import fit_circle

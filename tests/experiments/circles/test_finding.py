@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from experiments.circular_model import D_MODEL, Circular, Spelled
+from experiments.circles.circular_model import D_MODEL, Circular, Spelled
 from models import tiny
 
 from volvelle.compute.directions.points import Point

@@ -1,7 +1,7 @@
 """FeatureActivations without a mouse, in the dark, and for those who cannot see colours."""
 
 import pytest
-from browser.activations_page import TEXT, Page
+from browser.activations.activations_page import TEXT, Page
 
 # Relative luminance and contrast as WCAG 2.2 defines them.
 CONTRAST = """element => {

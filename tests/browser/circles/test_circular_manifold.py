@@ -1,7 +1,7 @@
 """CircularManifold in a real JupyterLab: a dial of months, without a model's controls."""
 
 import pytest
-from browser.dial_page import Dial
+from browser.circles.dial_page import Dial
 
 MAKE = """
 import numpy as np

@@ -1,7 +1,7 @@
 """EmotionCircle on the real model, in a real JupyterLab: turned, read, set."""
 
 import pytest
-from browser.dial_page import Dial
+from browser.circles.dial_page import Dial
 
 TEXT = "She laughed. Then the phone rang, and her face went white with fear."
 MAKE = f"""

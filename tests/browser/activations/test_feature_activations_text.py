@@ -1,7 +1,7 @@
 """FeatureActivations shows any text as that text: strange scripts, long tokens, hostile markup."""
 
 import pytest
-from browser.activations_page import Page
+from browser.activations.activations_page import Page
 
 HOSTILE = (
     "<img src=x onerror='window.hacked=1'>",

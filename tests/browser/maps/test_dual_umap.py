@@ -1,7 +1,7 @@
 """DualUMAP in a real JupyterLab: pixels read back, hovered, lassoed, searched, linked, lost."""
 
 import pytest
-from browser.map_page import PLANTED, MapPage, around
+from browser.maps.map_page import PLANTED, MapPage, around
 from browser.notebook import Notebook
 
 WHERE = "[float(v) for v in w._xy_{0}[{1}] / 65534]"

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from browser.activations_page import Page
+from browser.activations.activations_page import Page
 
 N_TOKENS = 10_000
 # CPU time of the page's thread for one task, between two of which it answers the user. Wall

@@ -1,7 +1,7 @@
 """FeatureActivations outlives its kernel, and a file of it needs none."""
 
 import pytest
-from browser.activations_page import TEXT, Page
+from browser.activations.activations_page import TEXT, Page
 from browser.conftest import MODEL
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from traitlets import TraitError
-from views.circles import NAMES, circle
+from views.circles.planted import NAMES, circle
 from views.fakes import FakeModel
 
 import volvelle as vv

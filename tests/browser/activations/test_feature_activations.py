@@ -1,7 +1,7 @@
 """FeatureActivations on the real model, in a real JupyterLab: seen, clicked, typed, set."""
 
 import pytest
-from browser.activations_page import TEXT, Page
+from browser.activations.activations_page import TEXT, Page
 
 
 @pytest.fixture
