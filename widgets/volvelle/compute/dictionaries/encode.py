@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 
 from volvelle.compute.dictionaries import sparse, topk
-from volvelle.formulas import encoder as trace_math
+from volvelle.formulas import encoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from volvelle.compute.dictionaries.sae import SAE
 
 # A block of pre-activations: at most this many bytes and tokens. From 512 tokens on the product
 # runs at full speed (256: 3 % slower, 128: 10 %); memory that is used again is faster than new.
@@ -24,7 +22,36 @@ BLOCK_TOKENS = (128, 1024)
 INPUT_BYTES = 2**20
 
 
-def encode_sparse(sae: SAE, rows: torch.Tensor) -> tuple[Any, np.ndarray | None]:
+class Encoder(Protocol):
+    """What encoding and decoding read of a sparse autoencoder."""
+
+    @property
+    def architecture(self) -> str: ...  # noqa: D102 - `SAE` documents them
+    @property
+    def k(self) -> int | None: ...  # noqa: D102
+    @property
+    def normalize(self) -> str: ...  # noqa: D102
+    @property
+    def subtract_b_dec(self) -> bool: ...  # noqa: D102
+    @property
+    def is_top_k(self) -> bool: ...  # noqa: D102
+    @property
+    def signed(self) -> bool: ...  # noqa: D102
+    @property
+    def d_model(self) -> int: ...  # noqa: D102
+    @property
+    def n_features(self) -> int: ...  # noqa: D102
+    @property
+    def W_dec(self) -> torch.Tensor: ...  # noqa: D102, N802
+    @property
+    def b_dec(self) -> torch.Tensor: ...  # noqa: D102
+
+    def weights_on(self, device: torch.device) -> Mapping[str, torch.Tensor]:
+        """Return the weights on a device."""
+        ...
+
+
+def encode_sparse(sae: Encoder, rows: torch.Tensor) -> tuple[Any, np.ndarray | None]:
     """Return codes (csr) and cuts (None for kinds without k). See `SAE.encode_sparse`."""
     blocks: list[sparse.Block] = []
     cuts: list[np.ndarray] = [np.zeros(0, np.float32)]
@@ -41,7 +68,7 @@ def encode_sparse(sae: SAE, rows: torch.Tensor) -> tuple[Any, np.ndarray | None]
                 *found, cut = topk.largest(pre, sae.k, by_size=sae.signed)
                 cuts.append(cut)
             elif sae.architecture == "gated":
-                z = trace_math.activate(pre, weights, sae.architecture)
+                z = encoder.activate(pre, weights, sae.architecture)
                 found = topk.above(z, 0.0)
             else:
                 threshold = weights["threshold"].relu() if "threshold" in weights else 0.0
@@ -53,7 +80,7 @@ def encode_sparse(sae: SAE, rows: torch.Tensor) -> tuple[Any, np.ndarray | None]
 
 
 def encode_selected(
-    sae: SAE, rows: torch.Tensor, columns: torch.Tensor, kth: np.ndarray | None
+    sae: Encoder, rows: torch.Tensor, columns: torch.Tensor, kth: np.ndarray | None
 ) -> np.ndarray:
     """Return the activations of some columns. See `SAE.encode_selected`."""
     if sae.is_top_k and kth is None:
@@ -72,13 +99,13 @@ def encode_selected(
             stop = start + len(block)
             pre = _pre(sae, block, weights)
             cut = None if cuts is None else cuts[start:stop]
-            out[start:stop] = trace_math.activate(pre, weights, sae.architecture, cut).cpu().numpy()
+            out[start:stop] = encoder.activate(pre, weights, sae.architecture, cut).cpu().numpy()
             start = stop
     return out
 
 
 def decode_sparse(
-    sae: SAE, codes: Any, scale: torch.Tensor | None, shift: torch.Tensor | None
+    sae: Encoder, codes: Any, scale: torch.Tensor | None, shift: torch.Tensor | None
 ) -> np.ndarray:
     """Return vectors from csr codes: an embedding bag sums rows on all cores, scipy on one."""
     out = torch.nn.functional.embedding_bag(
@@ -95,13 +122,13 @@ def decode_sparse(
 
 
 def _pre(
-    sae: SAE,
+    sae: Encoder,
     block: torch.Tensor,
     weights: Mapping[str, torch.Tensor],
     out: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    x = trace_math.normalise(block.float(), sae.normalize)[0]
-    return trace_math.pre_activations(x, weights, subtract_b_dec=sae.subtract_b_dec, out=out)
+    x = encoder.normalise(block.float(), sae.normalize)[0]
+    return encoder.pre_activations(x, weights, subtract_b_dec=sae.subtract_b_dec, out=out)
 
 
 def _blocks(rows: torch.Tensor, bytes_per_row: int, most: int) -> Iterator[torch.Tensor]:

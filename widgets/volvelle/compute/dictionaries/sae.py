@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 import torch
 
-from volvelle.compute.dictionaries import encode as sae_encode
+from volvelle.compute.dictionaries import encode as whole_texts
 from volvelle.compute.dictionaries.parts import (
     ARCHITECTURES,
     NORMALIZATIONS,
@@ -19,7 +19,7 @@ from volvelle.compute.dictionaries.parts import (
 )
 from volvelle.compute.directions.directions import Dictionary, Feature
 from volvelle.compute.directions.points import Point
-from volvelle.formulas import encoder as trace_math
+from volvelle.formulas import encoder
 from volvelle.names import known_keywords_in, unknown
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ class SAE:
             Numpy for numpy, a tensor on the same device for a tensor.
         """
         rows = self._rows(x).float()
-        z = trace_math.encode(
+        z = encoder.encode(
             rows,
             self.weights_on(rows.device),
             architecture=self.architecture,
@@ -210,7 +210,7 @@ class SAE:
         kth : ndarray, shape (n_tokens,), float32, or None for other kinds
             The cut between the k largest pre-activations and the rest (see `topk.largest`).
         """
-        codes, kth = sae_encode.encode_sparse(self, self._rows(x))
+        codes, kth = whole_texts.encode_sparse(self, self._rows(x))
         return (codes, kth) if return_kth else codes
 
     def encode_selected(
@@ -231,7 +231,7 @@ class SAE:
         -------
         ndarray, shape (n_tokens, len(features)), float32
         """
-        return sae_encode.encode_selected(self, self._rows(x), self._columns(features), kth)
+        return whole_texts.encode_selected(self, self._rows(x), self._columns(features), kth)
 
     def decode(self, z: Any, x: Array | None = None) -> Any:
         """Return the vectors that feature activations stand for.
@@ -259,11 +259,11 @@ class SAE:
             )
         scale = shift = None
         if x is not None:
-            _, scale, shift = trace_math.normalise(self._rows(x).float(), self.normalize)
+            _, scale, shift = encoder.normalise(self._rows(x).float(), self.normalize)
         if hasattr(z, "indptr"):
-            return sae_encode.decode_sparse(self, z, scale, shift)
+            return whole_texts.decode_sparse(self, z, scale, shift)
         dense = torch.as_tensor(z, dtype=torch.float32)
-        out = trace_math.decode(dense, self.weights_on(dense.device), scale=scale, shift=shift)
+        out = encoder.decode(dense, self.weights_on(dense.device), scale=scale, shift=shift)
         return out if isinstance(z, torch.Tensor) else out.numpy()
 
     def _rows(self, x: Array) -> torch.Tensor:

@@ -13,7 +13,7 @@ from volvelle.compute.steering.steers import HeadScale, Steer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from volvelle.compute.steering.steers import Part
+    from volvelle.compute.steering.parts import Part
 
 
 def random_rotation(vectors: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -4,64 +4,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from volvelle.compute.directions.directions import Dictionary, Direction, Feature
 from volvelle.compute.directions.points import Point
-from volvelle.compute.steering.parts import Part, clamp_parts, direction_parts
-from volvelle.compute.steering.where import When, Where
+from volvelle.compute.steering.methods import (
+    ALIASES,
+    METHODS,
+    OWN,
+    UNITS,
+    check_clamp,
+    check_max_act,
+    check_swap,
+    finite,
+    nonzero,
+)
+from volvelle.compute.steering.parts import Part
+from volvelle.compute.steering.where import Where
 from volvelle.names import known_keywords_in, unknown
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-__all__ = ["METHODS", "UNITS", "HeadScale", "Method", "Steer", "When", "Where"]
-
-UNITS = ("norm", "raw", "max_act")
-
-
-@dataclass(frozen=True)
-class Method:
-    """What a method does, for docs, titles and controls.
-
-    Attributes
-    ----------
-    formula : str
-        The method's own h' at s = 1; s scales the change: h' = h + s * (method(h) - h).
-    neutral : str
-        The value of its own parameter that changes nothing.
-    """
-
-    formula: str
-    neutral: str
-
-
-METHODS: dict[str, Method] = {
-    "add": Method("h + v", "strength 0"),
-    "orthogonal": Method("h + (c - 1)(h.u)u", "c = 1"),
-    "projection_cap": Method("h + (clip(h.u, min, max) - h.u)u", "min = -inf, max = inf"),
-    "ablate": Method("h - (h.u)u", "strength 0"),
-    "clamp": Method("h + decode(z') - decode(z), z' = z with z_f = target", "target = z_f"),
-    "swap": Method("h + (h.u)(t - u)", "t = u"),
-}
-
-# What Neuronpedia and EasySteer call them.
-ALIASES = {
-    "additive": "add",
-    "simple_additive": "add",
-    "orthogonal_decomp": "orthogonal",
-    "cap": "projection_cap",
-}
-
-# Which parameters of `Steer` belong to which method.
-OWN = {
-    "orthogonal": ("c",),
-    "projection_cap": ("min", "max"),
-    "clamp": ("target",),
-    "swap": ("target",),
-}
 
 
 @known_keywords_in
@@ -136,7 +98,7 @@ class Steer:
         set_ = object.__setattr__
         set_(self, "direction", directions[0] if len(directions) == 1 else directions)
         set_(self, "method", method)
-        set_(self, "strength", _finite(self.strength, "strength"))
+        set_(self, "strength", finite(self.strength, "strength"))
         set_(self, "name", self.name or " + ".join(_shortened([d.name for d in directions])))
         self._check_settings(directions)
 
@@ -146,15 +108,15 @@ class Steer:
                 owners = " or ".join(m for m, names in OWN.items() if setting in names)
                 raise ValueError(f"{setting}= belongs to method {owners}, not to {self.method!r}")
         if self.unit == "max_act":
-            _check_max_act(self.method, directions)
+            check_max_act(self.method, directions)
         if self.method == "clamp":
-            _check_clamp(self.target, directions)
+            check_clamp(self.target, directions)
         elif self.method == "swap":
-            _check_swap(self.target)
+            check_swap(self.target)
         elif self.method == "orthogonal":
             if self.c is None:
                 raise ValueError("orthogonal needs c=, the factor of the component; 1 is neutral")
-            object.__setattr__(self, "c", _finite(self.c, "c"))
+            object.__setattr__(self, "c", finite(self.c, "c"))
         elif self.bounds[0] > self.bounds[1]:
             raise ValueError(f"min={self.min} is above max={self.max}")
 
@@ -186,7 +148,7 @@ class Steer:
 
     def parts(self) -> tuple[Part, ...]:
         """Return one part per direction (clamp: one per SAE), in the order they act."""
-        parts = clamp_parts(self) if self.method == "clamp" else direction_parts(self)
+        parts = _clamp_parts(self) if self.method == "clamp" else _direction_parts(self)
         if self.turned is None:
             return parts
         return tuple(replace(p, writes=w) for p, w in zip(parts, self.turned, strict=True))
@@ -230,8 +192,8 @@ class HeadScale:
                 raise TypeError(f"{name}={getattr(self, name)!r} is not a whole number")
         if self.layer < 0 or self.head < 0:
             raise ValueError(f"layer {self.layer}, head {self.head}: both are counted from 0")
-        object.__setattr__(self, "factor", _finite(self.factor, "factor"))
-        object.__setattr__(self, "strength", _finite(self.strength, "strength"))
+        object.__setattr__(self, "factor", finite(self.factor, "factor"))
+        object.__setattr__(self, "strength", finite(self.strength, "strength"))
         object.__setattr__(self, "name", self.name or f"head {self.layer}.{self.head}")
 
     @property
@@ -281,61 +243,99 @@ def _directions(given: object) -> tuple[Direction, ...]:
     if not found:
         raise ValueError("a steer needs at least one direction, none came")
     for direction in found:
-        _nonzero(direction)
+        nonzero(direction)
     return found
-
-
-def _nonzero(direction: Direction) -> None:
-    if direction.norm == 0:
-        raise ValueError(f"direction {direction.name!r} is zero: it points nowhere")
-
-
-def _check_max_act(method: str, directions: Iterable[Direction]) -> None:
-    if method not in ("add", "clamp"):
-        raise ValueError(f"unit 'max_act' is for add and clamp, not for {method!r}")
-    for direction in directions:
-        if direction.a_max is None:
-            raise ValueError(
-                f"unit 'max_act' needs the largest activation of {direction.name!r}, which "
-                "only SAE features carry; use unit 'norm' or 'raw'"
-            )
-
-
-def _check_swap(target: object) -> None:
-    if not isinstance(target, Direction):
-        raise TypeError(f"swap needs target=, the Direction to swap in, not {target!r}")
-    _nonzero(target)
-
-
-def _check_clamp(target: object, directions: Iterable[Direction]) -> None:
-    chosen = list(directions)
-    for direction in chosen:
-        if not isinstance(direction, Feature):
-            raise TypeError(
-                f"clamp sets a feature of an SAE, and {direction.name!r} is a plain direction; "
-                "take sae.feature(i), or cap the projection with method 'projection_cap'"
-            )
-    if target is None:
-        raise ValueError("clamp needs target=, the activation to hold the feature at")
-    levels = np.asarray(target, dtype=float)
-    if levels.shape not in ((), (len(chosen),)) or not np.isfinite(levels).all():
-        raise ValueError(
-            f"target={target!r} is not one finite activation, nor one for each of the "
-            f"{len(chosen)} features"
-        )
-
-
-def _finite(number: object, what: str) -> float:
-    try:
-        value = float(number)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise TypeError(f"{what}={number!r} is not a number") from None
-    if not math.isfinite(value):
-        raise ValueError(f"{what}={value} is not finite")
-    return value
 
 
 def _shortened(names: list[str]) -> list[str]:
     # a control vector has one direction per layer and mostly one name
     unique = list(dict.fromkeys(names))
     return unique if len(unique) <= 3 else [unique[0], f"{len(unique) - 1} more"]
+
+
+def _direction_parts(steer: Steer) -> tuple[Part, ...]:
+    """Return one part per direction, for every method but clamp."""
+    parts = []
+    for direction in _spanned(steer):
+        unit = direction.unit
+        kind, reads, writes = "add", None, direction.vector
+        settings: dict[str, Any] = {"a_max": direction.a_max}
+        if steer.method in ("orthogonal", "ablate"):
+            factor = 0.0 if steer.c is None else steer.c
+            kind, reads, writes, settings = "rescale", unit, unit, {"factor": factor}
+        elif steer.method == "projection_cap":
+            low, high = steer.bounds
+            kind, reads, writes, settings = "cap", unit, unit, {"low": low, "high": high}
+        elif steer.method == "swap":
+            kind, reads, writes, settings = "swap", unit, steer.target.unit - unit, {}
+        parts.append(
+            Part(
+                method=kind,
+                point=direction.point,
+                reads=reads,
+                writes=writes,
+                unit=steer.unit,
+                strength=steer.strength,
+                where=steer.where,
+                settings=settings,
+                name=direction.name,
+                sources=(direction,),
+            )
+        )
+    return tuple(parts)
+
+
+def _spanned(steer: Steer) -> tuple[Direction, ...]:
+    """Make the directions of each point orthogonal where their order must not matter."""
+    if steer.method not in ("ablate", "orthogonal") or len(steer.directions) == 1:
+        return steer.directions
+    found: list[Direction] = []
+    for point in dict.fromkeys(d.point for d in steer.directions):
+        here = [d for d in steer.directions if d.point == point]
+        basis = _basis(np.stack([d.unit for d in here]))
+        names = [d.name for d in here] if len(basis) == len(here) else [steer.name] * len(basis)
+        found += [Direction(b, n, point) for b, n in zip(basis, names, strict=True)]
+    return tuple(found)
+
+
+def _clamp_parts(steer: Steer) -> tuple[Part, ...]:
+    """Return one part per SAE: its features are set together, from one encoding."""
+    features = [d for d in steer.directions if isinstance(d, Feature)]
+    targets = np.broadcast_to(np.asarray(steer.target, dtype=float), (len(features),))
+    levels = [
+        target * (feature.a_max or 1.0) if steer.unit == "max_act" else target
+        for feature, target in zip(features, targets, strict=True)
+    ]
+    parts = []
+    for key in dict.fromkeys((id(f.sae), f.point) for f in features):
+        here = [i for i, f in enumerate(features) if (id(f.sae), f.point) == key]
+        mine = tuple(features[i] for i in here)
+        parts.append(
+            Part(
+                method="clamp",
+                point=mine[0].point,
+                reads=None,
+                writes=np.stack([f.vector for f in mine]),
+                unit=steer.unit,
+                strength=steer.strength,
+                where=steer.where,
+                settings={
+                    "level": np.array([levels[i] for i in here], dtype=np.float32),
+                    "sae": mine[0].sae,
+                    "features": tuple(f.index for f in mine),
+                },
+                name=" + ".join(f.name for f in mine),
+                sources=mine,
+            )
+        )
+    return tuple(parts)
+
+
+def _basis(rows: np.ndarray) -> np.ndarray:
+    """Return orthonormal rows spanning `rows`, in Gram-Schmidt order where independent."""
+    q, r = np.linalg.qr(rows.T.astype(np.float64))
+    independent = np.abs(np.diag(r)) > 1e-6
+    if independent.all():
+        return (q * np.sign(np.diag(r))).T
+    _, singular, vt = np.linalg.svd(rows.astype(np.float64), full_matrices=False)
+    return vt[singular > 1e-6 * singular[0]]

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.compute.directions.directions import Direction
+from volvelle.compute.steering.methods import METHODS
 from volvelle.compute.steering.placebos import random_steers, shuffled_steers
-from volvelle.compute.steering.steers import METHODS, HeadScale, Steer
+from volvelle.compute.steering.steers import HeadScale, Steer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,7 +19,7 @@ from traitlets import (
 )
 
 from volvelle.compute.directions.points import Point
-from volvelle.compute.steering.steers import METHODS, UNITS
+from volvelle.compute.steering.methods import METHODS, UNITS
 from volvelle.names import unknown
 from volvelle.views.plans import MOST_WRITTEN
 from volvelle.views.steering.where import Places

@@ -10,7 +10,8 @@ import numpy as np
 
 from volvelle.compute.directions.directions import Dictionary, Direction, Feature
 from volvelle.compute.directions.points import Point
-from volvelle.compute.steering.steers import METHODS, OWN, HeadScale, Steer
+from volvelle.compute.steering.methods import METHODS, OWN
+from volvelle.compute.steering.steers import HeadScale, Steer
 
 if TYPE_CHECKING:
     from volvelle.compute.steering.where import Where

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.steering.steers import METHODS, OWN, HeadScale
+from volvelle.compute.steering.methods import METHODS, OWN
+from volvelle.compute.steering.steers import HeadScale
 from volvelle.views.kit.arrays import pack
 
 if TYPE_CHECKING:
