@@ -26,7 +26,8 @@ OURS = """
 import volvelle as vv
 from volvelle.compute.maps.scores import Faithfulness
 from volvelle.compute.maps.matching import Matching
-from volvelle.experiments.maps.result import DualLayout, Half
+from volvelle.experiments.maps.half import Half
+from volvelle.experiments.maps.result import DualLayout
 n = len(xy[0])
 labels = [tuple(f"{name}/{i}" for i in range(n)) for name in "ab"]
 none, score = np.full((n, 3), -1, np.int32), np.full((n, 3), np.nan, np.float32)

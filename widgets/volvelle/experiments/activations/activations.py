@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from volvelle.archive import fields_of
 from volvelle.experiments.activations.file import read, write
 from volvelle.names import known_keywords_in, unknown
 
@@ -313,7 +314,7 @@ class Activations:
         -------
         Path
         """
-        return write(self, Path(path))
+        return write(fields_of(self), Path(path))
 
     @classmethod
     def load(cls, path: str | Path, sae: SAE | None = None) -> Activations:

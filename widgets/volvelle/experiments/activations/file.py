@@ -11,10 +11,8 @@ import scipy.sparse as sp
 from volvelle.models.engine.tokens import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-    from volvelle.experiments.activations.activations import Activations
 
 FORMAT = "volvelle.activations/1"
 
@@ -22,29 +20,29 @@ _OF_TOKENS = ("ids", "offsets", "special", "glyph")
 _PLAIN = ("model", "sae_name", "point", "k", "signed")
 
 
-def write(acts: Activations, path: Path) -> Path:
-    """Write everything but the SAE. See `Activations.save`."""
+def write(acts: Mapping[str, Any], path: Path) -> Path:
+    """Write the fields of activations, all but the SAE. See `Activations.save`."""
     from safetensors.numpy import save_file
 
     arrays = {
-        "codes.data": acts.codes.data,
-        "codes.indices": acts.codes.indices,
-        "codes.indptr": acts.codes.indptr,
-        "left_out": acts.left_out,
-        "outliers": acts.outliers,
-        **{f"tokens.{name}": _joined(acts.tokens, name) for name in _OF_TOKENS},
+        "codes.data": acts["codes"].data,
+        "codes.indices": acts["codes"].indices,
+        "codes.indptr": acts["codes"].indptr,
+        "left_out": acts["left_out"],
+        "outliers": acts["outliers"],
+        **{f"tokens.{name}": _joined(acts["tokens"], name) for name in _OF_TOKENS},
     }
-    if acts.kth is not None:
-        arrays["kth"] = acts.kth
+    if acts["kth"] is not None:
+        arrays["kth"] = acts["kth"]
     about = {
         "format": FORMAT,
-        "shape": list(acts.codes.shape),
-        "texts": [tokens.text for tokens in acts.tokens],
-        "strings": [list(tokens.strings) for tokens in acts.tokens],
-        "windows": [windows.tolist() for windows in acts.windows],
-        "fve": acts.fve if np.isfinite(acts.fve) else None,
-        "labels": acts.labels,
-        **{key: getattr(acts, key) for key in _PLAIN},
+        "shape": list(acts["codes"].shape),
+        "texts": [tokens.text for tokens in acts["tokens"]],
+        "strings": [list(tokens.strings) for tokens in acts["tokens"]],
+        "windows": [windows.tolist() for windows in acts["windows"]],
+        "fve": acts["fve"] if np.isfinite(acts["fve"]) else None,
+        "labels": acts["labels"],
+        **{key: acts[key] for key in _PLAIN},
     }
     # ASCII JSON: any string a tokenizer can make survives, lone surrogates and NUL included
     metadata = {"volvelle": json.dumps(about, ensure_ascii=True)}

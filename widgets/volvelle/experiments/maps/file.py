@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from volvelle.compute.maps.matching import Matching
 from volvelle.compute.maps.neighbours import Neighbours
 from volvelle.compute.maps.scores import Faithfulness, Mixing, Region
-from volvelle.experiments.maps.result import DualLayout, Half
+from volvelle.experiments.maps.half import Half
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FORMAT = "volvelle.dual_layout/1"
 HALF_ARRAYS = ("xy", "densities", "cluster", "own", "own_cosine", "other", "other_score")
@@ -24,36 +27,36 @@ PLAIN = (
 )
 
 
-def write(layout: DualLayout, path: str | Path) -> Path:
-    """Write one safetensors file with everything."""
+def write(layout: Mapping[str, Any], path: str | Path) -> Path:
+    """Write the fields of a layout to one safetensors file."""
     from safetensors.numpy import save_file
 
-    arrays = {f"pairs.{name}": getattr(layout.pairs, name) for name in PAIR_ARRAYS}
+    arrays = {f"pairs.{name}": getattr(layout["pairs"], name) for name in PAIR_ARRAYS}
     about: dict[str, Any] = {"format": FORMAT}
     for name in PAIR_NUMBERS:
-        about[f"pairs.{name}"] = getattr(layout.pairs, name)
-    for which, half in (("a", layout.a), ("b", layout.b)):
+        about[f"pairs.{name}"] = getattr(layout["pairs"], name)
+    for which, half in (("a", layout["a"]), ("b", layout["b"])):
         arrays |= {f"{which}.{name}": getattr(half, name) for name in HALF_ARRAYS}
         for name in ("name", "point", "model", "labels", "promoted", "left_out"):
             about[f"{which}.{name}"] = getattr(half, name)
-    for i, (graph, start) in enumerate(zip(layout.graphs, layout.starts, strict=True)):
+    for i, (graph, start) in enumerate(zip(layout["graphs"], layout["starts"], strict=True)):
         arrays |= {f"graph{i}.indices": graph.indices, f"graph{i}.cosines": graph.cosines}
         arrays[f"graph{i}.start"] = start
         about[f"graph{i}.method"] = graph.method
     for name in ("mixing", "faithfulness_a", "faithfulness_b"):
-        value = getattr(layout, name)
+        value = layout[name]
         about[name] = None if value is None else asdict(value)
-    about["regions"] = [asdict(region) for region in layout.regions]
+    about["regions"] = [asdict(region) for region in layout["regions"]]
     for name in PLAIN:
-        about[name] = getattr(layout, name)
+        about[name] = layout[name]
     target = Path(path).expanduser()
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     save_file(contiguous, target, {"volvelle": json.dumps(about, default=float)})
     return target
 
 
-def read(path: str | Path) -> DualLayout:
-    """Read what `write` wrote.
+def read(path: str | Path) -> dict[str, Any]:
+    """Return the fields that `write` wrote.
 
     Raises
     ------
@@ -86,15 +89,15 @@ def read(path: str | Path) -> DualLayout:
         )
         for i in range(n_graphs)
     )
-    return DualLayout(
-        a=halves["a"],
-        b=halves["b"],
-        pairs=pairs,
-        graphs=graphs,
-        starts=tuple(arrays[f"graph{i}.start"] for i in range(n_graphs)),
-        mixing=None if about["mixing"] is None else Mixing(**about["mixing"]),
-        faithfulness_a=Faithfulness(**about["faithfulness_a"]),
-        faithfulness_b=Faithfulness(**about["faithfulness_b"]),
-        regions=tuple(Region(**region) for region in about["regions"]),
+    return {
+        "a": halves["a"],
+        "b": halves["b"],
+        "pairs": pairs,
+        "graphs": graphs,
+        "starts": tuple(arrays[f"graph{i}.start"] for i in range(n_graphs)),
+        "mixing": None if about["mixing"] is None else Mixing(**about["mixing"]),
+        "faithfulness_a": Faithfulness(**about["faithfulness_a"]),
+        "faithfulness_b": Faithfulness(**about["faithfulness_b"]),
+        "regions": tuple(Region(**region) for region in about["regions"]),
         **{name: about[name] for name in PLAIN},
-    )
+    }

@@ -14,7 +14,7 @@ from volvelle.compute.maps.neighbours import Neighbours, exactly, neighbours, un
 from volvelle.compute.maps.procrustes import procrustes
 from volvelle.compute.maps.scores import Faithfulness, clusters, faithfulness, mixing, regions
 from volvelle.compute.maps.umap import Frame, principal_axes, umap_layout, warm
-from volvelle.experiments.maps.dual_layout import Picture
+from volvelle.experiments.maps.half import Half
 from volvelle.experiments.maps.parts import (
     all_rows,
     best_of,
@@ -28,12 +28,14 @@ from volvelle.experiments.maps.parts import (
     promoted,
     shown,
 )
+from volvelle.experiments.maps.picture import Picture
 from volvelle.experiments.maps.reading import aligned, read
-from volvelle.experiments.maps.result import DualLayout, Half
+from volvelle.experiments.maps.result import DualLayout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from volvelle.experiments.maps.choices import Choices
     from volvelle.experiments.maps.sides import Side
 
 # Neighbours the mixing score counts, without the point itself.
@@ -59,8 +61,7 @@ class Work:
 
     Parameters
     ----------
-    plan : object
-        What was asked for, as `dual_layout` decided it.
+    choices : Choices
     progress : callable(fraction, text)
     on_picture : callable(Picture)
         Returning True ends the layout where it is.
@@ -68,16 +69,16 @@ class Work:
 
     def __init__(
         self,
-        plan: Any,
+        choices: Choices,
         progress: Callable[[float, str], None],
         on_picture: Callable[[Picture], bool | None],
     ) -> None:
-        self.plan, self.on_picture = plan, on_picture
+        self.choices, self.on_picture = choices, on_picture
         self._told, self._furthest = progress, 0.0
-        self.a: Side = plan.a
-        self.b: Side | None = plan.b
+        self.a: Side = choices.a
+        self.b: Side | None = choices.b
         self.x, self.x_a, self.x_b = _unit(self.a, self.b)
-        self.device = device(plan.model)
+        self.device = device(choices.model)
         self.epochs = 0
         # neighbours within each side, and counterparts by cosine, as the search finds them
         self.own: list[Neighbours] = []
@@ -90,11 +91,11 @@ class Work:
 
     def result(self) -> DualLayout:
         """Do all of it."""
-        plan = self.plan
+        choices = self.choices
         # the compiled epoch loads while the neighbours are found
         loading = threading.Thread(target=warm, daemon=True)
         unit, n_rows = "", 0
-        if plan.mode == "separate":
+        if choices.mode == "separate":
             starts = [principal_axes(self.x_a), principal_axes(self.x_b)]
             self._paint(fit(starts[0]), fit(starts[1]), "principal axes, not yet matched")
             loading.start()
@@ -125,15 +126,15 @@ class Work:
             scores = (self._faithful(x, xy),) * 2
             pairs, best, unit, n_rows = self._matched()
             from_b = np.arange(len(x)) >= n_a
-            mixed = mixing(graph, from_b, seed=plan.seed) if self.b else None
+            mixed = mixing(graph, from_b, seed=choices.seed) if self.b else None
         self.progress(0.95, "names of regions")
         half_a, half_b = self._halves(xy_a, xy_b, self.cosines or best)
         return DualLayout(
             a=half_a,
             b=half_b,
             pairs=self._of_features(pairs),
-            mode=plan.mode,
-            match=plan.match,
+            mode=choices.mode,
+            match=choices.match,
             unit=unit,
             n_rows=n_rows,
             mixing=mixed,
@@ -141,10 +142,10 @@ class Work:
             faithfulness_b=scores[1],
             disparity=disparity,
             regions=tuple(self._regions(xy_a, xy_b)),
-            graphs=tuple(first(graph, plan.n_neighbors - 1) for graph in graphs),
+            graphs=tuple(first(graph, choices.n_neighbors - 1) for graph in graphs),
             starts=tuple(starts),
-            seed=plan.seed,
-            n_neighbors=plan.n_neighbors,
+            seed=choices.seed,
+            n_neighbors=choices.n_neighbors,
             n_epochs=self.epochs,
         )
 
@@ -153,37 +154,37 @@ class Work:
     def _laid_out(
         self, x: np.ndarray, start: np.ndarray, paint: Callable[[Frame], bool | None]
     ) -> tuple[np.ndarray, Neighbours]:
-        plan = self.plan
+        choices = self.choices
         graph = self._graph(x)
-        self.epochs = plan.n_epochs
+        self.epochs = choices.n_epochs
         xy = umap_layout(
-            first(graph, plan.n_neighbors - 1),
+            first(graph, choices.n_neighbors - 1),
             start,
-            n_epochs=plan.n_epochs,
-            seed=plan.seed,
+            n_epochs=choices.n_epochs,
+            seed=choices.seed,
             on_frame=paint,
         )
         return xy, graph
 
     def _graph(self, x: np.ndarray) -> Neighbours:
         """Find what is laid out, and on the way what is near each point in either dictionary."""
-        plan = self.plan
-        joint = plan.mode == "joint"
-        k = max(plan.n_neighbors - 1, N_MIXED if self.b else 0)
+        choices = self.choices
+        joint = choices.mode == "joint"
+        k = max(choices.n_neighbors - 1, N_MIXED if self.b else 0)
 
         def searching(done: float) -> None:
             self.progress(0.05 + 0.35 * done, f"neighbours of {len(x):,} directions")
 
-        options: dict[str, Any] = {"seed": plan.seed, "device": self.device}
-        if not joint or not exactly(len(x), plan.search, self.device):
-            graph = neighbours(x, k, method=plan.search, on_progress=searching, **options)
+        options: dict[str, Any] = {"seed": choices.seed, "device": self.device}
+        if not joint or not exactly(len(x), choices.search, self.device):
+            graph = neighbours(x, k, method=choices.search, on_progress=searching, **options)
             if joint:
                 self.own = [
-                    neighbours(one, k, method=plan.search, **options)
+                    neighbours(one, k, method=choices.search, **options)
                     for one in (self.x_a, self.x_b)
                 ]
                 self.cosines = best_by_cosine(self.x_a, self.x_b, device=self.device)
-            elif plan.mode == "alone":
+            elif choices.mode == "alone":
                 self.own = [graph, first(graph, 0)]
             return graph
         # one pass over all products serves the layout, the cards and the matches
@@ -226,7 +227,7 @@ class Work:
             all_rows(self.b, xy_b) if self.b else np.zeros((0, 2), np.float32),
             label,
             frame.epoch if frame else 0,
-            self.plan.n_epochs,
+            self.choices.n_epochs,
             self.a,
             self.b,
         )
@@ -236,34 +237,34 @@ class Work:
 
     def _matched(self) -> tuple[Matching, Best, str, int]:
         """Return pairs, the best counterparts, and over how many of what they were compared."""
-        plan = self.plan
+        choices = self.choices
         if self.b is None:
             return no_pairs(), nothing(len(self.x_a)), "", 0
-        if plan.match == "activation":
+        if choices.match == "activation":
 
             def reading(done: float, text: str) -> None:
                 self.progress(0.82 + 0.04 * done, text)
 
-            if plan.model_b is plan.model:
-                read_a, read_b = read(plan.model, plan.texts, (self.a, self.b), reading)
+            if choices.model_b is choices.model:
+                read_a, read_b = read(choices.model, choices.texts, (self.a, self.b), reading)
             else:
-                (read_a,) = read(plan.model, plan.texts, (self.a,), reading)
-                (read_b,) = read(plan.model_b, plan.texts, (self.b,), reading)
+                (read_a,) = read(choices.model, choices.texts, (self.a,), reading)
+                (read_b,) = read(choices.model_b, choices.texts, (self.b,), reading)
             codes_a, codes_b, unit = aligned(read_a, read_b)
             n_rows = sizes(codes_a)[0]
 
             def matching(done: float) -> None:
                 self.progress(0.86 + 0.08 * done, f"correlations over {n_rows:,} {unit}s")
 
-            pairs = match_by_correlation(codes_a, codes_b, seed=plan.seed, on_progress=matching)
+            pairs = match_by_correlation(codes_a, codes_b, seed=choices.seed, on_progress=matching)
             return pairs, best_of(pairs, len(self.x_a), len(self.x_b)), unit, n_rows
-        self.progress(0.85, f"matches by {plan.match}")
+        self.progress(0.85, f"matches by {choices.match}")
         x_a, x_b, found = self.x_a, self.x_b, self.cosines
-        if plan.match == "encoder":
+        if choices.match == "encoder":
             x_a, x_b = (unit_rows(np.asarray(one.encoder)[one.alive]) for one in (self.a, self.b))
             found = None
         found = found or best_by_cosine(x_a, x_b, device=self.device)
-        pairs = match_by_cosine(x_a, x_b, found=found, seed=plan.seed, device=self.device)
+        pairs = match_by_cosine(x_a, x_b, found=found, seed=choices.seed, device=self.device)
         return pairs, found, "", 0
 
     def _anchors(self, pairs: Matching) -> tuple[np.ndarray, np.ndarray]:
@@ -289,17 +290,17 @@ class Work:
 
     def _faithful(self, x: np.ndarray, xy: np.ndarray) -> Faithfulness:
         self.progress(0.81, "how faithful the picture is")
-        return faithfulness(x, xy, seed=self.plan.seed)
+        return faithfulness(x, xy, seed=self.choices.seed)
 
     def _halves(self, xy_a: np.ndarray, xy_b: np.ndarray, other: Best) -> tuple[Half, Half]:
         n_a = len(self.x_a)
-        joint = self.plan.mode == "joint"
+        joint = self.choices.mode == "joint"
         if joint:
-            group = clusters(self.x, seed=self.plan.seed)
+            group = clusters(self.x, seed=self.choices.seed)
             group_a, group_b = group[:n_a], group[n_a:]
         else:
-            group_a = clusters(self.x_a, seed=self.plan.seed)
-            group_b = clusters(self.x_b, seed=self.plan.seed)
+            group_a = clusters(self.x_a, seed=self.choices.seed)
+            group_b = clusters(self.x_b, seed=self.choices.seed)
         b = self.b or empty(self.a)
         return (
             self._half(self.a, b, xy_a, self.own[0], group_a, (other.of_a, other.score_a), "model"),
@@ -328,7 +329,7 @@ class Work:
         return Half(
             name=one.name,
             point=one.point,
-            model=getattr(getattr(self.plan, model), "name", "") or one.model_name,
+            model=getattr(getattr(self.choices, model), "name", "") or one.model_name,
             xy=all_rows(one, xy),
             labels=one.labels,
             densities=densities,
@@ -337,7 +338,7 @@ class Work:
             own_cosine=own_cosine,
             other=other_index,
             other_score=other_score,
-            promoted=promoted(getattr(self.plan, model), one),
+            promoted=promoted(getattr(self.choices, model), one),
             left_out=one.left_out,
         )
 
@@ -346,4 +347,4 @@ class Work:
         if self.b:
             tokens += [row for row, alive in zip(self.b.tokens, self.b.alive, strict=True) if alive]
         xy = np.vstack([xy_a, xy_b])
-        return regions(xy, tokens, seed=self.plan.seed)
+        return regions(xy, tokens, seed=self.choices.seed)

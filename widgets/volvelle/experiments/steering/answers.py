@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.models.steering.score import score_steered
 from volvelle.models.steering.steered import Steered
-from volvelle.models.verbs.score import score_steered
 from volvelle.names import known_keywords
 
 if TYPE_CHECKING:

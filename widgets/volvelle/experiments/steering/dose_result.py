@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from volvelle.experiments.steering.file import named, open_file
+from volvelle.archive import named, open_file
 from volvelle.experiments.steering.summary import short
 from volvelle.names import known_keywords_in, unknown
 

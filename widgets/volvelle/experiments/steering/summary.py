@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from volvelle.experiments.steering.steering_run import SteeringRun
+    from volvelle.experiments.steering.sweep import Sweep
 
 # What counts as collapse: the unsteered model finds the text this many times as surprising as
 # its own, or this share of its trigrams repeats (and more than in its own).
@@ -36,14 +36,14 @@ def verb(before: float, after: float) -> str:
     return "rises from" if after > before else "falls from"
 
 
-def strength_name(run: SteeringRun, strength: float) -> str:
+def strength_name(run: Sweep, strength: float) -> str:
     """Say a strength as a reader of the steers would: effective for one, a multiple for more."""
     if len(run.steers) == 1:
         return f"{strength * run.steers[0].strength:.3g}"
     return f"{strength:.3g} times their strengths"
 
 
-def summarise(run: SteeringRun) -> str:
+def summarise(run: Sweep) -> str:
     """Return the summary of a run. `SteeringRun.summary` documents it."""
     if len(run.strengths) < 2:
         return "only the baseline was run; give strengths other than 0"
@@ -55,7 +55,7 @@ def summarise(run: SteeringRun) -> str:
     return sentence + "."
 
 
-def _watched(run: SteeringRun, token: str) -> str:
+def _watched(run: Sweep, token: str) -> str:
     curve = run.curve(token)
     base = float(curve[run.strengths.index(0)])
     furthest = int(np.nanargmax(np.abs(curve - base)))
@@ -72,7 +72,7 @@ def _watched(run: SteeringRun, token: str) -> str:
     return "; ".join([said, *counts])
 
 
-def _changed(run: SteeringRun) -> str:
+def _changed(run: Sweep) -> str:
     base = run.baseline.ids
     changed = [s for s in run.strengths if s != 0 and not np.array_equal(run.row(s).ids, base)]
     if not changed:
@@ -89,7 +89,7 @@ def _changed(run: SteeringRun) -> str:
     return said
 
 
-def _collapse(run: SteeringRun) -> list[str]:
+def _collapse(run: Sweep) -> list[str]:
     noise, loops = run.curve("perplexity"), run.curve("repetition")
     zero = run.strengths.index(0)
     worst = [

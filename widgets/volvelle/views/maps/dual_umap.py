@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from traitlets import observe
 
-from volvelle.experiments.maps.dual_layout import DualLayout, Picture, dual_layout
+from volvelle.experiments.maps.dual_layout import DualLayout, dual_layout
 from volvelle.views import plans
 from volvelle.views.kit.bundle import bundle
 from volvelle.views.kit.view import View, reported
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import pandas as pd
+
+    from volvelle.experiments.maps.picture import Picture
 
 
 # Maps under way at once: one is laid out, the others show their first picture and wait.

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from volvelle.experiments.maps.dual_layout import Picture
-    from volvelle.experiments.maps.result import DualLayout, Half
+    from volvelle.experiments.maps.half import Half
+    from volvelle.experiments.maps.result import DualLayout
     from volvelle.experiments.maps.sides import Side
 
 # A coordinate that is not on the map, and the largest that is (js/src/lib/scatter_points.ts).
