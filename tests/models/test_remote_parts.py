@@ -232,7 +232,7 @@ def test_a_verbose_traceback_shows_frames_and_no_key(nobody, monkeypatch, detach
         job.result(60)
     shown = verbose(caught.value)
     assert "no server answers" in shown
-    assert "remote_backend.py" in shown
+    assert "remote/backend.py" in shown
     assert "ExitTracingException:" not in shown  # nnsight's way out of a block
     assert KEY not in shown
 
@@ -302,5 +302,5 @@ def test_a_cell_shows_its_line_and_one_sentence_and_the_rest_when_asked():
     assert shown[2].startswith("(%tb shows the full traceback")
     assert len(shown) == 3
     whole = "".join(asked.get("traceback") or asked["text"])
-    assert "remote_backend.py" in whole
+    assert "remote/backend.py" in whole
     assert "ConnectionRefusedError" in whole

@@ -40,7 +40,7 @@ def there(tmp_path_factory):
     tiny.tokenizer().save_pretrained(folder)
     model = vv.load(folder, remote="http://localhost:1")
     for layer in range(tiny.LAYERS):
-        model._norms[vv_point(layer)] = 1.0
+        model.norms[vv_point(layer)] = 1.0
 
     def caught(backend, _request, tracer):
         raise Sent(zstandard.ZstdDecompressor().decompress(backend._serialize(tracer)))

@@ -110,7 +110,7 @@ def test_several_jobs_stand_in_the_queue_together_and_none_blocks(there):
 
 
 def test_what_two_jobs_need_is_measured_once(there):
-    there._norms.clear()
+    there.norms.clear()
     direction = vv.Direction(np.ones(576), "v", POINT)
     jobs = [
         there.submit(lambda: there.next_token(TEXT, vv.Steer(direction, 0.1), tokens=[" I"]))
@@ -254,7 +254,7 @@ def test_stop_leaves_a_job_that_can_be_taken_up(there, here):
 def test_an_estimate_weighs_the_request_and_sends_nothing(there):
     direction = vv.Direction(np.arange(576.0), "v", POINT)
     verb = lambda: vv.steer(there, TEXT, direction, (0, 1), placebo=1, max_new_tokens=4)  # noqa: E731
-    there._norms.clear()
+    there.norms.clear()
     before = latest(there.worker)
     estimate = there.estimate(verb)
     assert len(since(there.worker, before)) == 1

@@ -53,7 +53,7 @@ def test_a_plan_is_true_within_a_factor_of_two_and_a_few_kilobytes(
     there, name, monkeypatch, tmp_path
 ):
     monkeypatch.setenv("VOLVELLE_CACHE", str(tmp_path))  # what is kept there is not asked for
-    there._norms.clear()
+    there.norms.clear()
     before = latest(there.worker)
     view = VIEWS[name](there)
     assert latest(there.worker) == before

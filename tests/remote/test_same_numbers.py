@@ -46,7 +46,7 @@ def test_capture_of_a_text_in_windows(both):
 
 
 def test_norm(both, there):
-    there._norms.clear()
+    there.norms.clear()
     for point in ("resid_post.14", "mlp_out.3"):
         _, _, difference, job = both(f"norm {point}", lambda m, p=point: m.norm(p), lambda n: [n])
         assert difference <= 1e-3  # of about 100

@@ -217,7 +217,7 @@ def test_an_interrupt_a_removed_cell_and_a_failing_model_leave_it_working(live, 
     view.root.wait_for(state="detached")
     live.tell("w.stop(); w.max_new_tokens = 4")
     again = Page(live.run("w").view)
-    live.tell("norm, model._norms = model._norms, {}")
+    live.tell("norm, model.norms = model.norms, {}")
     live.tell("import volvelle.experiments.steering.steer as s; s_rows = s.generate_rows")
     live.tell("def boom(*a, **k): raise RuntimeError('device lost')\ns.generate_rows = boom")
     try:
@@ -225,7 +225,7 @@ def test_an_interrupt_a_removed_cell_and_a_failing_model_leave_it_working(live, 
         alert = again.root.get_by_role("alert").locator("> span")
         alert.get_by_text("Run again").wait_for(timeout=30_000)
     finally:
-        live.tell("s.generate_rows = s_rows; model._norms = norm")
+        live.tell("s.generate_rows = s_rows; model.norms = norm")
     again.run.click()
     again.root.locator(".vv-summary").wait_for(timeout=60_000)
     assert live.ask("(w.status, w.error)") == ("idle", "")

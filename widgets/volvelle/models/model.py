@@ -6,21 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.models.engine.at_work import AtWork
-from volvelle.models.engine.facts import Facts
-from volvelle.models.engine.prefix import Prefixes
-from volvelle.models.engine.running import Runner
-from volvelle.models.engine.tokens import Tokens, tokenize, tokens_of_ids
-from volvelle.models.verbs import predict as predicting
-from volvelle.models.verbs import read as reading
-from volvelle.models.verbs import write as writing
+from volvelle.models.engine.engine import Engine
+from volvelle.models.engine.tokens import Tokens
+from volvelle.models.verbs import predict, read, write
 from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from volvelle.compute.directions.points import Point
-    from volvelle.models.engine.architecture import Layout
     from volvelle.models.verbs.capture import Capture
     from volvelle.models.verbs.predict import Unembedding
     from volvelle.models.verbs.read import WindowedCapture
@@ -28,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @known_keywords_in
-class Model(Facts, AtWork):
+class Model(Engine):
     """A language model under nnsight. Made by `volvelle.load` and `volvelle.wrap`.
 
     Attributes
@@ -47,34 +41,7 @@ class Model(Facts, AtWork):
         Where the named points lie.
     """
 
-    def __init__(self, lm: Any, layout: Layout, *, remote: bool | str = False) -> None:
-        super().__init__(lm, layout)
-        self.remote = remote
-        self.prefixes = Prefixes()
-        self.run = Runner(lm, layout, remote)
-        self._norms: dict[Point, float] = {}
-
     # -- verbs -----------------------------------------------------------------
-
-    def tokens(self, text: str | Tokens | Sequence[int]) -> Tokens:
-        """Split a text into the tokens the model is given.
-
-        Parameters
-        ----------
-        text : str, Tokens or sequence of int
-            Special tokens written out in a string are read as such. Ids are decoded.
-
-        Returns
-        -------
-        Tokens
-        """
-        if isinstance(text, Tokens):
-            return text
-        if isinstance(text, str):
-            return tokenize(self.tokenizer, text)
-        if not np.iterable(text):
-            raise TypeError(f"text is {type(text).__name__}, expected str or token ids")
-        return tokens_of_ids(self.tokenizer, [int(i) for i in np.asarray(text).ravel()])
 
     def capture(
         self,
@@ -117,7 +84,7 @@ class Model(Facts, AtWork):
         asked = list(points) if isinstance(points, (list, tuple)) else [points]
         places = [self.layout.point(point) for point in asked]
         return self.call(
-            lambda: reading.capture(self, rows, places, positions, reuse=reuse, progress=progress)
+            lambda: read.capture(self, rows, places, positions, reuse=reuse, progress=progress)
         )
 
     def capture_windows(
@@ -155,7 +122,7 @@ class Model(Facts, AtWork):
             raise ValueError(f"window {size} exceeds {self.name}'s context of {self.context}")
         again = max(1, size // 8) if overlap is None else overlap
         return self.call(
-            lambda: reading.capture_windows(
+            lambda: read.capture_windows(
                 self, tokens, place, size, again, reuse=reuse, progress=progress
             )
         )
@@ -193,29 +160,16 @@ class Model(Facts, AtWork):
         """
         ids = self.prompt_ids(prompt, chat=chat)
         return self.call(
-            lambda: writing.generate_rows(
+            lambda: write.generate_rows(
                 self,
                 [ids],
                 self._steered(steers, [ids], max_new_tokens),
-                seeds=[writing.row_seed(seed, 0)],
+                seeds=[write.row_seed(seed, 0)],
                 max_new_tokens=max_new_tokens,
                 temperature=temperature,
                 on_token=on_token,
             )[0]
         )
-
-    def prompt_ids(self, prompt: str | Tokens | Sequence[int], *, chat: bool = False) -> list[int]:
-        """Return the ids of a prompt, in the chat template where asked for."""
-        if not chat:
-            return self.tokens(prompt).ids.tolist()
-        if not isinstance(prompt, str):
-            raise TypeError("chat=True wraps a prompt given as text in the chat template")
-        if not getattr(self.tokenizer, "chat_template", None):
-            raise ValueError(f"{self.name}'s tokenizer has no chat template; use chat=False")
-        text = self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
-        )
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _steered(self, steers: Any, rows: Sequence[Sequence[int]], n: int) -> Any:
         from volvelle.models.steering.steered import Steered, steers_of_rows
@@ -251,25 +205,8 @@ class Model(Facts, AtWork):
         rows = [self.tokens(prompt).ids.tolist() for prompt in _several(prompts)]
         wanted = None if tokens is None else [self.token_id(token) for token in tokens]
         return self.call(
-            lambda: predicting.next_token(self, rows, self._steered(steers, rows, 0), wanted)
+            lambda: predict.next_token(self, rows, self._steered(steers, rows, 0), wanted)
         )
-
-    def token_id(self, token: str | int) -> int:
-        """Return the id of a string that is one token."""
-        if isinstance(token, (int, np.integer)):
-            if not 0 <= token < self.vocabulary:
-                raise ValueError(
-                    f"token {token} is outside {self.name}'s 0...{self.vocabulary - 1}"
-                )
-            return int(token)
-        ids = list(self.tokenizer(token, add_special_tokens=False)["input_ids"])
-        if len(ids) != 1:
-            pieces = [self.tokenizer.decode([i]) for i in ids]
-            raise ValueError(
-                f"{token!r} is {len(ids)} tokens of {self.name} {pieces}; only single tokens "
-                "have a next-token probability (words in a sentence begin with a space)"
-            )
-        return int(ids[0])
 
     def norm(self, point: str | Point) -> float:
         """Return the median norm of the states at a point: the unit of a steer's strength.
@@ -283,16 +220,7 @@ class Model(Facts, AtWork):
         float
             Over the shipped neutral text, without position 0 and outliers; measured once.
         """
-        place = self.layout.point(point)
-        if place not in self._norms:
-            if self.run.weighing:  # a request of its own, which is not what is asked about
-                return 1.0
-            self.call(lambda: self._measure(place))
-        return self._norms[place]
-
-    def _measure(self, place: Point) -> None:
-        with self.run.alone():  # two jobs that need it wait for one request
-            predicting.measure_norms(self, place, self._norms)
+        return predict.norm(self, self.layout.point(point))
 
     def unembed(self, vectors: Any, k: int = 10) -> Unembedding:
         """Return the tokens that directions promote and suppress.
@@ -310,7 +238,7 @@ class Model(Facts, AtWork):
             for a LayerNorm), its division left out; each direction's effects are centred over
             the vocabulary, which leaves probabilities as they are.
         """
-        return self.call(lambda: predicting.unembed(self, vectors, k))
+        return self.call(lambda: predict.unembed(self, vectors, k))
 
     def __repr__(self) -> str:
         where = "here" if not self.remote else f"remote={self.remote!r}"

@@ -102,7 +102,7 @@ def matching(model: Any, texts: Sequence[str], nouns: Sequence[Any]) -> list[Pla
 
 def measuring(model: Any, points: Iterable[str]) -> list[Plan]:
     """Estimate measuring the norms that strengths are multiples of."""
-    known = {str(point) for point in getattr(model, "_norms", ())}
+    known = {str(point) for point in getattr(model, "norms", ())}
     n = len({point.partition(".")[0] for point in points if point not in known})
     return [Plan("a neutral text to measure norms on", n * NORM[0], n * NORM[1])] if n else []
 

@@ -84,7 +84,7 @@ class AtWork:
         from volvelle.models.remote import run as remote_run
 
         listed = [ids] if isinstance(ids, str) else list(ids)
-        return remote_run.attached(self.run, listed, work)
+        return remote_run.attached(self.run.server, listed, work)
 
     def left(self) -> pd.DataFrame:
         """List the requests this machine has left on the model's server, oldest first.
@@ -97,7 +97,7 @@ class AtWork:
         self._remotely("left")
         from volvelle.models.remote import run as remote_run
 
-        return remote_run.left_table(self.run)
+        return remote_run.left_table(self.run.server)
 
     def estimate(self, work: Callable[[], Any]) -> Estimate:
         """Weigh what work would send first, and send nothing.

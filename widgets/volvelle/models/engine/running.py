@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import weakref
 from contextlib import contextmanager, nullcontext
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from volvelle.models.engine.lean import unwrapped_but
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from volvelle.models.engine.architecture import Layout
-    from volvelle.models.remote.status import RemoteRequest
+    from volvelle.models.remote.run import Server
     from volvelle.models.remote.stream import StepShape
 
 T = TypeVar("T")
@@ -40,20 +40,6 @@ def worker_of(module: Any, name: str, lanes: int = 1) -> Worker:
     return workers[lanes]
 
 
-class Announced:
-    """Writes the states that take long to stderr, once each."""
-
-    def __init__(self) -> None:
-        self.said = ""
-
-    def __call__(self, request: RemoteRequest) -> None:
-        """Take a change of state."""
-        slow = request.status in ("provisioning", "deploying") or (request.position or 0) > 1
-        if slow and request.text != self.said:
-            self.said = request.text
-            sys.stderr.write(f"{request.model} at {request.host}: {request.text}\n")
-
-
 class Runner:
     """Runs the bodies of `models.traces.sites` on a model, here or on a server.
 
@@ -75,6 +61,13 @@ class Runner:
         self.remote = remote
         self.worker = worker_of(lm._module, layout.name, LANES if remote else 1)  # noqa: SLF001 - nnsight's own name
         self._gate = threading.RLock()
+
+    @cached_property
+    def server(self) -> Server:
+        """The model as a server has it; of a model that is on one."""
+        from volvelle.models.remote.run import Server
+
+        return Server(self.lm, self.layout.name, self.remote, self.worker)
 
     @property
     def weighing(self) -> bool:
@@ -128,7 +121,7 @@ class Runner:
         if self.remote:
             from volvelle.models.remote.run import run_there
 
-            return run_there(self, body, args, on_step, step_shape)
+            return run_there(self.server, body, args, on_step, step_shape)
         told = {} if on_step is None else {"on_step": on_step}
         bare = only is not None
         lean = unwrapped_but(self.lm._module, only or ()) if bare else nullcontext()  # noqa: SLF001 - as above

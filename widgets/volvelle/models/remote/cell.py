@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import traceback
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from volvelle.models.remote.errors import RemoteFailure
+from typing import Any
 
 # What IPython calls the code of a cell: in a terminal, and in a notebook's kernel.
 CELLS = ("<ipython-input", "ipykernel_")
 RED, END = "\x1b[31m", "\x1b[0m"
 
 
-def lines(failure: RemoteFailure) -> list[str]:
+def lines(failure: Exception, server_said: str) -> list[str]:
     """Return what a cell shows of a failure, which no line of the notebook is at fault for.
 
     All of it where the cell asks with ``%tb``.
+
+    Parameters
+    ----------
+    failure : RemoteFailure
+    server_said : str
+        The server's own traceback, "" where there is none.
     """
     if _asked_for_all():
         return _whole(failure)
@@ -24,7 +27,7 @@ def lines(failure: RemoteFailure) -> list[str]:
     own = [frame for frame in frames if any(name in frame.filename for name in CELLS)]
     shown = [f"----> {frame.lineno} {frame.line}" for frame in own[:1] if frame.line]
     said = "%tb shows the full traceback"
-    if failure.remote_traceback:
+    if server_said:
         said += ", .remote_traceback of the exception the server's own words"
     return [*shown, f"{RED}{type(failure).__name__}{END}: {failure}", f"({said}.)"]
 
@@ -37,7 +40,7 @@ def _asked_for_all() -> bool:
     return typed[-1].strip().startswith("%tb")
 
 
-def _whole(failure: RemoteFailure) -> list[str]:
+def _whole(failure: Exception) -> list[str]:
     """Return IPython's own rendering of the exception."""
     from IPython.core.getipython import get_ipython
 

@@ -62,7 +62,7 @@ class RemoteFailure(RuntimeError):  # noqa: N818 - a server failed, not a line o
         # IPython's name: what a cell shows of it
         from volvelle.models.remote.cell import lines
 
-        return lines(self)
+        return lines(self, self.remote_traceback)
 
 
 def without(secret: str | None, text: str) -> str:

@@ -16,7 +16,7 @@ from volvelle.models.remote.backend import ProgressBackend
 from volvelle.models.remote.errors import RemoteFailure
 from volvelle.models.remote.left import LeftBackend, digest_of, digests, plain, remembered
 from volvelle.models.remote.servers import host_of
-from volvelle.models.remote.status import RemoteRequest
+from volvelle.models.remote.status import Announced, RemoteRequest
 from volvelle.models.remote.stream import TokenStream
 from volvelle.models.traces import sites as trace
 
@@ -25,14 +25,39 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from volvelle.models.engine.running import Runner
     from volvelle.models.remote.stream import StepShape
     from volvelle.models.work.job import Job
+    from volvelle.models.work.worker import Worker
 
 T = TypeVar("T")
 
 # Seconds after which a request whose connection was lost is sent once more.
 RETRY = 1.5
+
+
+@dataclass(frozen=True, eq=False)
+class Server:
+    """A model on a server, and the worker whose jobs ask it.
+
+    Attributes
+    ----------
+    lm : nnsight TransformersModel
+        Its structure, which is here.
+    name : str
+    remote : bool or str
+        True for NDIF; the address of another server.
+    worker : Worker
+    """
+
+    lm: Any
+    name: str
+    remote: bool | str
+    worker: Worker
+
+    @property
+    def host(self) -> str:
+        """Where it is asked."""
+        return host_of(self.remote)
 
 
 @dataclass
@@ -117,27 +142,27 @@ def weighed(work: Callable[[], Any]) -> Estimate:
     return here.weighed
 
 
-def attached(runner: Runner, ids: Sequence[str], work: Callable[[], Any] | None) -> Job:
+def attached(server: Server, ids: Sequence[str], work: Callable[[], Any] | None) -> Job:
     """Return a job that takes up requests; `Model.attach` documents it."""
-    host = host_of(runner.remote)
+    host = server.host
     if work is not None:
-        return runner.worker.submit(leaving(work, digests(ids, host)))
+        return server.worker.submit(leaving(work, digests(ids, host)))
     if len(ids) != 1:
         raise ValueError(f"{len(ids)} ids without work; attach them one by one")
 
     def fetch() -> Any:
-        request = _request(runner)
+        request = _request(server)
         request.id, request.detached = ids[0], True
-        return plain(LeftBackend(runner.lm, request, **_told(runner)).fetch())
+        return plain(LeftBackend(server.lm, request, **_told(server)).fetch())
 
-    return runner.worker.submit(fetch, name="attach")
+    return server.worker.submit(fetch, name="attach")
 
 
-def left_table(runner: Runner) -> pd.DataFrame:
-    """Return what was left on the runner's server; `Model.left` documents it."""
+def left_table(server: Server) -> pd.DataFrame:
+    """Return what was left on the server; `Model.left` documents it."""
     import pandas as pd
 
-    table = pd.DataFrame(remembered(host_of(runner.remote)), columns=["id", "model", "what", "at"])
+    table = pd.DataFrame(remembered(server.host), columns=["id", "model", "what", "at"])
     table["at"] = pd.to_datetime(table["at"], unit="s", utc=True)
     return table
 
@@ -151,27 +176,27 @@ class _Scales(ProgressBackend):
 
 
 def run_there(
-    runner: Runner,
+    server: Server,
     body: Callable[..., T],
     args: tuple[Any, ...],
     on_step: Callable[..., None] | None,
     step_shape: StepShape | None,
 ) -> T:
-    """Run one body on the runner's server; `Runner.__call__` documents it."""
+    """Run one body on the server; `Runner.__call__` documents it."""
     here, args = how(), _alone(args)
     if here.weighed is not None:
-        return _weigh(runner, body, args, here.weighed)
+        return _weigh(server, body, args, here.weighed)
     if here.left:
-        return _leave(runner, body, args, here)
+        return _leave(server, body, args, here)
     stream, told = None, {}
     if on_step is not None and step_shape is not None:
-        vocabulary = runner.lm._module.get_output_embeddings().weight.shape[0]  # noqa: SLF001 - nnsight's name
+        vocabulary = server.lm._module.get_output_embeddings().weight.shape[0]  # noqa: SLF001 - nnsight's name
         stream = TokenStream(on_step, step_shape, vocabulary)
         told = {"on_step": partial(trace.tell, stream.mark)}
 
     def once() -> T:
-        backend = ProgressBackend(runner.lm, _request(runner), stream=stream, **_told(runner))
-        return body(runner.lm, *args, **told, backend=backend)
+        backend = ProgressBackend(server.lm, _request(server), stream=stream, **_told(server))
+        return body(server.lm, *args, **told, backend=backend)
 
     # a body changes nothing on the server, so repeating is safe; but not once tokens have
     # been handed on
@@ -181,7 +206,7 @@ def run_there(
         if failure.kind != "lost" or (stream is not None and stream.next):
             raise
         first = failure
-    _wait(runner, RETRY)
+    _wait(server, RETRY)
     try:
         return once()
     except RemoteFailure as failure:
@@ -205,19 +230,19 @@ def _alone(payload: Any) -> Any:
     return payload
 
 
-def _leave(runner: Runner, body: Callable[..., T], args: tuple[Any, ...], here: How) -> T:
-    digest = digest_of(body.__name__, runner.lm.to_model_key(), args)
+def _leave(server: Server, body: Callable[..., T], args: tuple[Any, ...], here: How) -> T:
+    digest = digest_of(body.__name__, server.lm.to_model_key(), args)
     known = here.ids.pop(digest, "")
     if here.ids and not known and not _is_norm(args):
         ids = ", ".join(here.ids.values())
         raise ValueError(
-            f"request {ids} was left at {host_of(runner.remote)} by other work than this; give "
+            f"request {ids} was left at {server.host} by other work than this; give "
             "the same texts, steers and settings, or no work to see what it saved"
         )
-    request = _request(runner)
+    request = _request(server)
     request.id, request.detached = known, True
-    backend = LeftBackend(runner.lm, request, digest=digest, what=body.__name__, **_told(runner))
-    return body(runner.lm, *args, backend=backend)
+    backend = LeftBackend(server.lm, request, digest=digest, what=body.__name__, **_told(server))
+    return body(server.lm, *args, backend=backend)
 
 
 def _is_norm(args: tuple[Any, ...]) -> bool:
@@ -225,38 +250,36 @@ def _is_norm(args: tuple[Any, ...]) -> bool:
     return bool(args) and isinstance(args[-1], str) and args[-1] == "norm"
 
 
-def _weigh(runner: Runner, body: Callable[..., T], args: tuple[Any, ...], into: Estimate) -> T:
+def _weigh(server: Server, body: Callable[..., T], args: tuple[Any, ...], into: Estimate) -> T:
     # one forward pass, or the batches of several
     batches = [args[0]["input_ids"]] if isinstance(args[0], dict) else [ids for ids, *_ in args[0]]
     settings = next((arg for arg in args if isinstance(arg, dict) and "n" in arg), None)
-    request = RemoteRequest(host_of(runner.remote), runner.layout.name)
+    request = RemoteRequest(server.host, server.name)
     try:
-        return body(runner.lm, *args, backend=_Scales(runner.lm, request))
+        return body(server.lm, *args, backend=_Scales(server.lm, request))
     finally:
         into.sent = request.sent
         into.prompt_tokens = sum(ids.numel() for ids in batches)
         into.new_tokens = 0 if settings is None else settings["n"] * len(batches[0])
 
 
-def _request(runner: Runner) -> RemoteRequest:
-    request = RemoteRequest(host_of(runner.remote), runner.layout.name)
-    if runner.worker.job is not None:
-        runner.worker.job.requests.append(request)
+def _request(server: Server) -> RemoteRequest:
+    request = RemoteRequest(server.host, server.name)
+    if server.worker.job is not None:
+        server.worker.job.requests.append(request)
     return request
 
 
-def _told(runner: Runner) -> dict[str, Any]:
+def _told(server: Server) -> dict[str, Any]:
     """Return who is told what happens: the job, or the cell that waits and sees none."""
-    from volvelle.models.engine.running import Announced
-
-    job = runner.worker.job
+    job = server.worker.job
     return {"job": job, "on_state": Announced() if job is None or not job.watched else None}
 
 
-def _wait(runner: Runner, seconds: float) -> None:
+def _wait(server: Server, seconds: float) -> None:
     """Let a lost server come back, unless the job is stopped."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if runner.worker.job is not None:
-            runner.worker.job.check()
+        if server.worker.job is not None:
+            server.worker.job.check()
         time.sleep(0.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -137,3 +138,17 @@ class RemoteRequest:
             f"RemoteRequest({self.id or 'not sent'}: {self.text}, {self.elapsed:.1f} s, "
             f"{self.sent:,} bytes sent, {self.received:,} received)"
         )
+
+
+class Announced:
+    """Writes the states that take long to stderr, once each."""
+
+    def __init__(self) -> None:
+        self.said = ""
+
+    def __call__(self, request: RemoteRequest) -> None:
+        """Take a change of state."""
+        slow = request.status in ("provisioning", "deploying") or (request.position or 0) > 1
+        if slow and request.text != self.said:
+            self.said = request.text
+            sys.stderr.write(f"{request.model} at {request.host}: {request.text}\n")

@@ -9,10 +9,10 @@ import torch
 
 if TYPE_CHECKING:
     from volvelle.compute.directions.directions import Direction
-    from volvelle.models.model import Model
+    from volvelle.models.engine.engine import Engine
 
 
-def heads_of(model: Model) -> tuple[int, int]:
+def heads_of(model: Engine) -> tuple[int, int]:
     """Return the number of attention heads and the width of one at ``z``."""
     config = model.nnsight._module.config.get_text_config()  # noqa: SLF001 - nnsight's name
     names = ("num_attention_heads", "n_head", "num_heads")

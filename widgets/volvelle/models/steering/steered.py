@@ -10,14 +10,14 @@ import numpy as np
 from volvelle.compute.directions.points import Point
 from volvelle.compute.steering.steers import HeadScale, Steer
 from volvelle.models.steering.tensors import lay_out
-from volvelle.models.verbs.score import Beginning, Known
+from volvelle.models.verbs.known import Beginning, Known
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import torch
 
-    from volvelle.models.model import Model
+    from volvelle.models.engine.engine import Engine
     from volvelle.models.steering.tensors import Plan
     from volvelle.models.verbs.write import Generation
 
@@ -55,7 +55,7 @@ class Steered:
 
     Parameters
     ----------
-    model : Model
+    model : Engine
     rows : sequence of sequence of Steer or HeadScale
         The steers of each row.
     prompts : sequence of int array
@@ -80,7 +80,7 @@ class Steered:
 
     def __init__(
         self,
-        model: Model,
+        model: Engine,
         rows: Sequence[Sequence[AnySteer]],
         prompts: Sequence[Any],
         n: int = 0,
@@ -202,7 +202,7 @@ class Steered:
         return Beginning.of(written, cache, b, start)
 
 
-def depth_of(model: Model, path: str, io: str) -> int:
+def depth_of(model: Engine, path: str, io: str) -> int:
     """Return how many blocks a state has passed that is the output of one; 0 elsewhere.
 
     0 also where later blocks look at more of the earlier ones than their output.

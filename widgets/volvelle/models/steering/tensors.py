@@ -10,6 +10,7 @@ import torch
 
 from volvelle.compute.steering.steers import HeadScale, Steer
 from volvelle.models.steering.readers import heads_of, reader, sae_reader
+from volvelle.models.verbs.predict import norm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from volvelle.compute.steering.parts import Part
     from volvelle.compute.steering.where import When, Where
     from volvelle.models.engine.architecture import Site
-    from volvelle.models.model import Model
+    from volvelle.models.engine.engine import Engine
 
     AnySteer = Steer | HeadScale
 
@@ -45,7 +46,7 @@ class Plan:
 def lay_out(
     rows: Sequence[Sequence[AnySteer]],
     prompts: Sequence[tuple[np.ndarray, np.ndarray]],
-    model: Model,
+    model: Engine,
     *,
     n: int = 0,
     padded: str = "left",
@@ -59,7 +60,7 @@ def lay_out(
         One entry per row; a row may have none.
     prompts : sequence of (ids, special)
         Each row's prompt without padding, (n_tokens,) each.
-    model : Model
+    model : Engine
     n : int
         Tokens to generate.
     padded : {"left", "right"}
@@ -103,7 +104,7 @@ class _Builder:
         self,
         rows: Sequence[Sequence[AnySteer]],
         prompts: Sequence[tuple[np.ndarray, np.ndarray]],
-        model: Model,
+        model: Engine,
         n: int,
         *,
         padded: str,
@@ -225,7 +226,9 @@ class _Builder:
         if method != "add":
             tensors["unit"] = self._stack({r: np.asarray(p.reads) for r, p in parts.items()})
         bound = {
-            row: self.model.norm(part.point) if part.unit == "norm" and method == "cap" else 1.0
+            row: norm(self.model, self.model.layout.point(part.point))
+            if part.unit == "norm" and method == "cap"
+            else 1.0
             for row, part in parts.items()
         }
         for name in ("factor", "low", "high"):
@@ -237,7 +240,7 @@ class _Builder:
 
     def _scale(self, part: Part) -> float:
         needs = part.method == "add" and part.unit == "norm"
-        return part.scale(self.model.norm(part.point) if needs else 1.0)
+        return part.scale(norm(self.model, self.model.layout.point(part.point)) if needs else 1.0)
 
     def _stack(self, values: dict[int, Any]) -> torch.Tensor:
         """Rows without a value get zeros: their strength is 0."""

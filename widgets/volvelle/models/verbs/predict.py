@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import torch
 
-    from volvelle.models.model import Model
+    from volvelle.models.engine.engine import Engine
 
 # Rows of a product with the unembedding, so that it stays below 200 MB.
 MOST_ROWS = 512
@@ -31,7 +31,7 @@ MOST_TOKENS = 4096
 
 
 def next_token(
-    model: Model,
+    model: Engine,
     rows: Sequence[Sequence[int]],
     steers: Callable[[list[int]], Sequence[tuple[Point, dict[str, Any]]]] | None,
     wanted: Sequence[int] | None,
@@ -41,7 +41,7 @@ def next_token(
 
 
 def next_token_and_entropy(
-    model: Model,
+    model: Engine,
     rows: Sequence[Sequence[int]],
     steers: Callable[[list[int]], Sequence[tuple[Point, dict[str, Any]]]] | None,
     wanted: Sequence[int] | None,
@@ -51,7 +51,7 @@ def next_token_and_entropy(
 
     Parameters
     ----------
-    model : Model
+    model : Engine
     rows : sequence of sequence of int
     steers : Steered, optional
     wanted : sequence of int, optional
@@ -88,7 +88,7 @@ def next_token_and_entropy(
     return np.stack(list(found.values())), np.concatenate(entropies)
 
 
-def one_pass(model: Model, rows: Sequence[Sequence[int]], kept: int) -> dict[str, Any]:
+def one_pass(model: Engine, rows: Sequence[Sequence[int]], kept: int) -> dict[str, Any]:
     """Return the inputs of a single forward pass that needs the logits of the last tokens."""
     inputs: dict[str, Any] = left_padded(rows, model.pad_id) | {"use_cache": False}
     if takes(model, "position_ids"):
@@ -104,15 +104,24 @@ def neutral_text() -> str:
     return files("volvelle.assets").joinpath("neutral.txt").read_text("utf-8")
 
 
-def measure_norms(model: Model, point: Point, norms: dict[Point, float]) -> None:
-    """Measure median norms on the neutral text, of all layers of the point's kind at once."""
-    if point in norms:
-        return
-    layers = range(model.n_layers) if point.kind != "embed" else (-1,)
-    points = [Point(point.kind, layer) for layer in layers]
-    tokens = model.tokens(neutral_text())
-    tokens = tokens[: model.context]
-    norms |= reading.read_norms(model, tokens, points)
+def norm(model: Engine, point: Point) -> float:
+    """Return the median norm at a point, measured once. `Model.norm` documents it."""
+    if point not in model.norms:
+        if model.run.weighing:  # a request of its own, which is not what is asked about
+            return 1.0
+        model.call(lambda: _measure_norms(model, point))
+    return model.norms[point]
+
+
+def _measure_norms(model: Engine, point: Point) -> None:
+    """Measure on the neutral text, at all layers of the point's kind at once."""
+    with model.run.alone():  # two jobs that need it wait for one request
+        if point in model.norms:
+            return
+        layers = range(model.n_layers) if point.kind != "embed" else (-1,)
+        points = [Point(point.kind, layer) for layer in layers]
+        tokens = model.tokens(neutral_text())[: model.context]
+        model.norms |= reading.read_norms(model, tokens, points)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +171,7 @@ class Unembedding:
         return f"Unembedding({len(self)} directions; {self.names[0] if len(self) else ''}: {shown})"
 
 
-def unembed(model: Model, vectors: Any, k: int) -> Unembedding:
+def unembed(model: Engine, vectors: Any, k: int) -> Unembedding:
     """Return promoted and suppressed tokens. `Model.unembed` documents it."""
     import torch
 
@@ -190,7 +199,7 @@ def unembed(model: Model, vectors: Any, k: int) -> Unembedding:
     )
 
 
-def promoted(model: Model, vectors: np.ndarray, k: int) -> tuple[tuple[str, ...], ...]:
+def promoted(model: Engine, vectors: np.ndarray, k: int) -> tuple[tuple[str, ...], ...]:
     """Return the tokens each of some directions (n, d_model) promotes most, and nothing else.
 
     Of a model on a server a sixth of what `unembed` brings back.
@@ -202,7 +211,7 @@ def promoted(model: Model, vectors: np.ndarray, k: int) -> tuple[tuple[str, ...]
 
 
 def _unembedded(
-    model: Model, rows: torch.Tensor, k: int, *, ids_only: bool = False
+    model: Engine, rows: torch.Tensor, k: int, *, ids_only: bool = False
 ) -> list[np.ndarray]:
     """Return what `trace.effects_of` gives, over as many passes or requests as it takes."""
     import torch
@@ -215,7 +224,9 @@ def _unembedded(
     return [torch.cat(parts).cpu().numpy() for parts in zip(*top, strict=True)]
 
 
-def _effects(model: Model, rows: torch.Tensor, k: int, *, ids_only: bool) -> Sequence[torch.Tensor]:
+def _effects(
+    model: Engine, rows: torch.Tensor, k: int, *, ids_only: bool
+) -> Sequence[torch.Tensor]:
     import torch
 
     layout = model.layout
@@ -230,7 +241,7 @@ def _effects(model: Model, rows: torch.Tensor, k: int, *, ids_only: bool) -> Seq
         return trace.effects_of(rows.to(weight.device), weight, gain, k, centred=centred)
 
 
-def final_gain(model: Model) -> tuple[Any, bool]:
+def final_gain(model: Engine) -> tuple[Any, bool]:
     """Return the final norm's gain (d_model,) and whether it subtracts the mean."""
     import torch
 
@@ -240,6 +251,6 @@ def final_gain(model: Model) -> tuple[Any, bool]:
         return trace.gain_of(norm, module.get_output_embeddings().weight)
 
 
-def _strings(model: Model, table: np.ndarray) -> tuple[tuple[str, ...], ...]:
+def _strings(model: Engine, table: np.ndarray) -> tuple[tuple[str, ...], ...]:
     known = {int(i): model.tokenizer.decode([int(i)]) for i in np.unique(table)}
     return tuple(tuple(known[int(i)] for i in row) for row in table)

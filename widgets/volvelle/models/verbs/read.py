@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from volvelle.compute.directions.points import Point
     from volvelle.models.engine.architecture import Site
+    from volvelle.models.engine.engine import Engine
     from volvelle.models.engine.tokens import Tokens
-    from volvelle.models.model import Model
 
 # Tokens of one forward pass with its padding, and numbers (float32) kept by one: 512 MB.
 MOST_TOKENS = 4096
@@ -39,7 +39,7 @@ RESIDUAL = ("resid_pre", "resid_post")
 
 
 def capture(
-    model: Model,
+    model: Engine,
     tokens: Sequence[Tokens],
     points: Sequence[Point],
     positions: str = "all",
@@ -73,7 +73,7 @@ def capture(
     return kept.capture()
 
 
-def check_lengths(model: Model, tokens: Sequence[Tokens]) -> None:
+def check_lengths(model: Engine, tokens: Sequence[Tokens]) -> None:
     """Raise ValueError for texts the model does not read at once."""
     for text in tokens:
         if len(text) > model.context:
@@ -87,7 +87,7 @@ class _Progress:
     """Counts tokens done, and blocks within a forward pass that takes long."""
 
     def __init__(
-        self, model: Model, progress: Callable[[float, str], None] | None, kept: _Kept
+        self, model: Engine, progress: Callable[[float, str], None] | None, kept: _Kept
     ) -> None:
         self.model, self.progress = model, progress
         self.lengths = kept.lengths
@@ -137,7 +137,7 @@ class WindowedCapture:
 
 
 def capture_windows(
-    model: Model,
+    model: Engine,
     tokens: Tokens,
     point: Point,
     size: int,
@@ -172,7 +172,7 @@ def _part(
     return lambda fraction, text: progress((n + fraction) / of, f"window {n + 1} of {of}: {text}")
 
 
-def read_norms(model: Model, tokens: Tokens, points: Sequence[Point]) -> dict[Point, float]:
+def read_norms(model: Engine, tokens: Tokens, points: Sequence[Point]) -> dict[Point, float]:
     """Return the median norm of one text's states at points, without position 0 and outliers."""
     kept = _Kept(model, [tokens], points, "norm")
     inputs = {"input_ids": right_padded([tokens.ids], model.pad_id)["input_ids"]}
@@ -184,7 +184,7 @@ class _Kept:
     """Gathers the batches of one capture into padded arrays."""
 
     def __init__(
-        self, model: Model, tokens: Sequence[Tokens], points: Sequence[Point], positions: str
+        self, model: Engine, tokens: Sequence[Tokens], points: Sequence[Point], positions: str
     ) -> None:
         self.tokens = tuple(tokens)
         self.points = list(dict.fromkeys(points))
@@ -269,7 +269,7 @@ class _Kept:
 
 
 def _edited(
-    model: Model,
+    model: Engine,
     ids: list[int],
     points: Sequence[Point],
     on_block: Callable[[int], None] | None,

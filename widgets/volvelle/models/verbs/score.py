@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from volvelle.models.engine.facts import takes
-from volvelle.models.engine.prefix import new_cache
 from volvelle.models.traces import sites as trace
 from volvelle.models.verbs.capture import to_numpy
 from volvelle.models.verbs.predict import one_pass
@@ -19,9 +17,9 @@ if TYPE_CHECKING:
 
     import torch
 
-    from volvelle.models.model import Model
-    from volvelle.models.steering.steered import Steered
-    from volvelle.models.verbs.write import Generation
+    from volvelle.compute.directions.points import Point
+    from volvelle.models.engine.engine import Engine
+    from volvelle.models.verbs.known import Beginning, Known
 
     Text = tuple[Sequence[int], Sequence[int]]
     Progress = Callable[[float, str], None] | None
@@ -30,81 +28,8 @@ if TYPE_CHECKING:
 PASS = 20
 
 
-class Known(NamedTuple):
-    """States of a row that steering left alone, kept while it was written.
-
-    Attributes
-    ----------
-    depth : int
-        Blocks they have passed.
-    states : torch.Tensor, shape (n_tokens - 1, d)
-        Of prompt and continuation, but for the last token, which is never read.
-    """
-
-    depth: int
-    states: torch.Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Beginning:
-    """An unsteered text that was written here, for texts that begin as it does.
-
-    Attributes
-    ----------
-    ids : int array, shape (n_read,)
-        What was read of it: prompt and continuation but for the last token.
-    n_prompt : int
-    logprobs : float array, shape (n_written,)
-        Of its continuation.
-    layers : list of (keys, values), torch.Tensor, shape (1, heads, n_read, d_head)
-    """
-
-    ids: np.ndarray
-    n_prompt: int
-    logprobs: np.ndarray
-    layers: list[tuple[torch.Tensor, torch.Tensor]]
-
-    @classmethod
-    def of(cls, written: Generation, cache: Any, row: int, start: int) -> Beginning | None:
-        """Take one row out of a cache; None where a beginning of it is not exact.
-
-        Parameters
-        ----------
-        written : Generation
-        cache : transformers Cache or None
-        row : int
-        start : int
-            Padding before its prompt.
-        """
-        from transformers.cache_utils import DynamicLayer
-
-        # windows and recurrent states forget what a shorter text still needs
-        if not all(type(layer) is DynamicLayer for layer in getattr(cache, "layers", [None])):
-            return None
-        ids = np.concatenate([written.prompt_ids, written.ids])[:-1]
-        place = (slice(row, row + 1), slice(None), slice(start, start + len(ids)))
-        layers = [(layer.keys[place], layer.values[place]) for layer in cache.layers]
-        return cls(ids, len(written.prompt_ids), written.logprobs, layers)
-
-    def shared(self, ids: Sequence[int]) -> int:
-        """Return with how many of its tokens another text begins."""
-        n = min(len(ids), len(self.ids))
-        differ = np.flatnonzero(np.asarray(ids[:n]) != self.ids[:n])
-        return int(differ[0]) if len(differ) else n
-
-    def cache(self, model: Model, n_tokens: int, n_rows: int) -> Any:
-        """Return its first tokens' keys and values, as the past of several rows."""
-        cache = new_cache(model.nnsight._module)  # noqa: SLF001 - nnsight's name
-        for layer, (keys, values) in zip(cache.layers, self.layers, strict=True):
-            layer.lazy_initialization(keys, values)
-            # views: a block that is skipped has no need of copies, the others make their own
-            layer.keys = keys[:, :, :n_tokens].expand(n_rows, -1, -1, -1)
-            layer.values = values[:, :, :n_tokens].expand(n_rows, -1, -1, -1)
-        return cache
-
-
 def score(
-    model: Model,
+    model: Engine,
     rows: Sequence[Text],
     progress: Progress = None,
     *,
@@ -115,7 +40,7 @@ def score(
 
     Parameters
     ----------
-    model : Model
+    model : Engine
     rows : sequence of (prompt ids, continuation ids)
     progress : callable(fraction, text), optional
     known : sequence of Known or None, optional
@@ -133,39 +58,33 @@ def score(
     """
     states = list(known) or [None] * len(rows)
     if beginning is None or not all(beginning.shared(prompt) == len(prompt) for prompt, _ in rows):
-        return _whole(model, rows, states, progress)
+        return whole(model, rows, states, progress)
     return _behind(model, rows, states, beginning, progress)
 
 
-def score_steered(
-    model: Model, rows: Sequence[Text], steered: Steered, progress: Progress = None
+def whole(
+    model: Engine,
+    rows: Sequence[Text],
+    known: Sequence[Known | None],
+    progress: Progress,
+    steered: Callable[[list[int]], Sequence[tuple[Point, dict[str, Any]]]] | None = None,
 ) -> list[np.ndarray]:
-    """Return the log-probability of every token of continuations under steers.
+    """Score rows from their first token, left-padded.
 
     Parameters
     ----------
-    model : Model
+    model : Engine
     rows : sequence of (prompt ids, continuation ids)
-    steered : Steered
-        Each row's steers, made with ``forced=``: its continuation but for the last token.
+    known : sequence of Known or None
+        One per row, as `score` takes them.
     progress : callable(fraction, text), optional
+    steered : callable(members), optional
+        Lays out the steers of the rows that run together.
 
     Returns
     -------
     list of array, float32, each shape (n_continuation,)
-        Natural log: of each token given those before it, steered where generated tokens are.
     """
-    return _whole(model, rows, [None] * len(rows), progress, steered)
-
-
-def _whole(
-    model: Model,
-    rows: Sequence[Text],
-    known: Sequence[Known | None],
-    progress: Progress,
-    steered: Steered | None = None,
-) -> list[np.ndarray]:
-    """Score rows from their first token, left-padded."""
     longest = max((len(written) for _, written in rows), default=0)
     if not longest:
         return [np.zeros(0, np.float32) for _ in rows]
@@ -197,7 +116,7 @@ def _whole(
 
 
 def _behind(
-    model: Model,
+    model: Engine,
     rows: Sequence[Text],
     known: Sequence[Known | None],
     beginning: Beginning,
@@ -270,7 +189,7 @@ def _passes(lengths: Sequence[int], starts: Sequence[int], most: int) -> list[li
 
 
 def _resumed(
-    model: Model, known: Sequence[Known | None], reads: Sequence[int], width: int, start: int = -1
+    model: Engine, known: Sequence[Known | None], reads: Sequence[int], width: int, start: int = -1
 ) -> tuple[list[str], torch.Tensor | None]:
     """Return the blocks that need not run, and the states they would give.
 

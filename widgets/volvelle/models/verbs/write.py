@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from volvelle.compute.directions.points import Point
-    from volvelle.models.model import Model
+    from volvelle.models.engine.engine import Engine
 
     OnStep = Callable[[int, list[int], list[float], list[list[float]], list[list[bool]]], None]
 
@@ -118,7 +118,7 @@ class Steering(Protocol):
 
 
 def generate_rows(
-    model: Model,
+    model: Engine,
     rows: Sequence[Sequence[int]],
     steers: Steering | None = None,
     *,
@@ -135,7 +135,7 @@ def generate_rows(
 
     Parameters
     ----------
-    model : Model
+    model : Engine
     rows : sequence of sequence of int
         Token ids of each prompt.
     steers : Steering, optional
@@ -202,7 +202,7 @@ def generate_rows(
 
 
 def check_writing(
-    model: Model, rows: Sequence[Sequence[int]], max_new_tokens: int, temperature: float
+    model: Engine, rows: Sequence[Sequence[int]], max_new_tokens: int, temperature: float
 ) -> None:
     """Refuse what cannot be written: no prompt, too long, no number.
 
@@ -229,7 +229,7 @@ class _Stream:
 
     def __init__(
         self,
-        model: Model,
+        model: Engine,
         groups: Sequence[list[int]],
         n: int,
         *,
@@ -260,7 +260,7 @@ class _Stream:
 
 
 def sites(
-    model: Model, steers: Sequence[tuple[Point, dict[str, Any]]]
+    model: Engine, steers: Sequence[tuple[Point, dict[str, Any]]]
 ) -> list[tuple[str, str, dict[str, Any]]]:
     """Lay steers out in the order the forward pass reaches their places."""
     located = [(model.layout.site(model.layout.point(point)), payload) for point, payload in steers]
@@ -282,7 +282,7 @@ def _groups(lengths: Sequence[int], n_new: int) -> list[list[int]]:
     return found
 
 
-def _filled(model: Model, group: list[int]) -> list[int]:
+def _filled(model: Engine, group: list[int]) -> list[int]:
     """Return a group with its last row twice where that is faster.
 
     Matrix products of a processor take rows by four: 12 rows cost less than 11 (a tenth, of
@@ -293,7 +293,7 @@ def _filled(model: Model, group: list[int]) -> list[int]:
 
 
 def _together(
-    model: Model,
+    model: Engine,
     rows: Sequence[Sequence[int]],
     located: list[tuple[str, str, dict[str, Any]]],
     settings: dict[str, Any],
@@ -341,7 +341,7 @@ def _together(
 
 
 def _generation(
-    model: Model,
+    model: Engine,
     prompt: Sequence[int],
     row: np.ndarray,
     scores: np.ndarray,

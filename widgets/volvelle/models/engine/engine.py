@@ -1,0 +1,92 @@
+"""What every verb works with: a model's facts, its tokens, and who runs its traces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from volvelle.models.engine.at_work import AtWork
+from volvelle.models.engine.facts import Facts
+from volvelle.models.engine.prefix import Prefixes
+from volvelle.models.engine.running import Runner
+from volvelle.models.engine.tokens import Tokens, tokenize, tokens_of_ids
+from volvelle.names import known_keywords_in
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from volvelle.compute.directions.points import Point
+    from volvelle.models.engine.architecture import Layout
+
+
+@known_keywords_in
+class Engine(Facts, AtWork):
+    """A model without its verbs. `Model` documents it.
+
+    Attributes
+    ----------
+    run : Runner
+        Runs the bodies of `models.traces`.
+    prefixes : Prefixes
+        Beginnings of texts that were read with ``reuse=True``.
+    norms : dict of Point to float
+        Median norms that were measured.
+    """
+
+    def __init__(self, lm: Any, layout: Layout, *, remote: bool | str = False) -> None:
+        super().__init__(lm, layout)
+        self.remote = remote
+        self.prefixes = Prefixes()
+        self.run = Runner(lm, layout, remote)
+        self.norms: dict[Point, float] = {}
+
+    def tokens(self, text: str | Tokens | Sequence[int]) -> Tokens:
+        """Split a text into the tokens the model is given.
+
+        Parameters
+        ----------
+        text : str, Tokens or sequence of int
+            Special tokens written out in a string are read as such. Ids are decoded.
+
+        Returns
+        -------
+        Tokens
+        """
+        if isinstance(text, Tokens):
+            return text
+        if isinstance(text, str):
+            return tokenize(self.tokenizer, text)
+        if not np.iterable(text):
+            raise TypeError(f"text is {type(text).__name__}, expected str or token ids")
+        return tokens_of_ids(self.tokenizer, [int(i) for i in np.asarray(text).ravel()])
+
+    def token_id(self, token: str | int) -> int:
+        """Return the id of a string that is one token."""
+        if isinstance(token, (int, np.integer)):
+            if not 0 <= token < self.vocabulary:
+                raise ValueError(
+                    f"token {token} is outside {self.name}'s 0...{self.vocabulary - 1}"
+                )
+            return int(token)
+        ids = list(self.tokenizer(token, add_special_tokens=False)["input_ids"])
+        if len(ids) != 1:
+            pieces = [self.tokenizer.decode([i]) for i in ids]
+            raise ValueError(
+                f"{token!r} is {len(ids)} tokens of {self.name} {pieces}; only single tokens "
+                "have a next-token probability (words in a sentence begin with a space)"
+            )
+        return int(ids[0])
+
+    def prompt_ids(self, prompt: str | Tokens | Sequence[int], *, chat: bool = False) -> list[int]:
+        """Return the ids of a prompt, in the chat template where asked for."""
+        if not chat:
+            return self.tokens(prompt).ids.tolist()
+        if not isinstance(prompt, str):
+            raise TypeError("chat=True wraps a prompt given as text in the chat template")
+        if not getattr(self.tokenizer, "chat_template", None):
+            raise ValueError(f"{self.name}'s tokenizer has no chat template; use chat=False")
+        text = self.tokenizer.apply_chat_template(
+            [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
+        )
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
