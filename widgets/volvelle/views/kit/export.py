@@ -6,12 +6,9 @@ import base64
 import html
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from volvelle.views.kit.bundle import bundle_text
-
-if TYPE_CHECKING:
-    from volvelle.views.kit.view import View
 
 # No request leaves the file: everything is inline, and the policy holds the browser to it.
 _PAGE = """\
@@ -56,31 +53,31 @@ def _inline_json(value: Any) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def page(view: View, title: str) -> str:
+def page(name: str, state: dict[str, Any], title: str) -> str:
     """Return the HTML of a view as it is now.
 
     Parameters
     ----------
-    view : View
-        Its bundle is named like its module: ``views/maps/dual_umap.py``, ``static/dual_umap.js``.
+    name : str
+        Of its bundle: ``dual_umap`` for ``static/dual_umap.js``.
+    state : dict
+        Its traits.
     title : str
         Title of the page.
     """
-    name = type(view).__module__.rpartition(".")[2]
     quiet = {"_live": False, "status": "idle", "error": "", "_traceback": "", "_plan": ""}
-    state = view.export_state() | quiet
     return _PAGE.format(
         title=html.escape(title),
-        state=_inline_json(_jsonable(state)),
+        state=_inline_json(_jsonable(state | quiet)),
         bundle=_inline_json(bundle_text(name)),
         page=bundle_text("export_page").replace("</script", "<\\/script"),
     )
 
 
-def write_html(view: View, path: str | Path, title: str) -> Path:
+def write_html(path: str | Path, name: str, state: dict[str, Any], title: str) -> Path:
     """Write `page` to `path` and return where it went."""
     target = Path(path).expanduser()
     if target.is_dir():
         raise IsADirectoryError(f"{target} is a folder; give a file name, such as view.html")
-    target.write_text(page(view, title), encoding="utf-8")
+    target.write_text(page(name, state, title), encoding="utf-8")
     return target

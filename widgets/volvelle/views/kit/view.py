@@ -361,7 +361,8 @@ class View(anywidget.AnyWidget):
         """
         from volvelle.views.kit.export import write_html
 
-        return write_html(self, path, title or self._export_title())
+        name = type(self).__module__.rpartition(".")[2]  # the bundle is named like the module
+        return write_html(path, name, self.export_state(), title or self._export_title())
 
     def _export_title(self) -> str:
         return type(self).__name__
