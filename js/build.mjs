@@ -32,7 +32,7 @@ const options = {
   tsconfigRaw: {
     compilerOptions: { jsx: "react", jsxFactory: "h", jsxFragmentFactory: "Fragment" },
   },
-  inject: ["src/lib/jsx.ts"],
+  inject: ["src/lib/ui/jsx.ts"],
   loader: { ".frag": "text", ".vert": "text" },
   plugins: [css],
   legalComments: "none",

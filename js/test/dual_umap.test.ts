@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { makeModel } from "../src/export/shim";
-import { encode } from "../src/lib/arrays";
-import { unpackSelection } from "../src/lib/scatter_selection";
+import { unpackSelection } from "../src/lib/scatter/selection";
+import { encode } from "../src/lib/wire/arrays";
 import { placeNames } from "../src/views/dual_umap/overlay";
 import widget from "../src/widgets/dual_umap";
 import { atRest, settled } from "./fake";

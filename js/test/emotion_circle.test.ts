@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { makeModel } from "../src/export/shim";
-import { encode, type WireArray } from "../src/lib/arrays";
+import { encode, type WireArray } from "../src/lib/wire/arrays";
 import { between } from "../src/views/emotion_circle/data";
 import manifold from "../src/widgets/circular_manifold";
 import widget from "../src/widgets/emotion_circle";

@@ -1,8 +1,8 @@
 // A notebook's model for tests: numpy-like arrays in, events out.
 
 import { makeModel } from "../src/export/shim";
-import { encode, type WireArray } from "../src/lib/arrays";
-import type { BaseTraits } from "../src/lib/model";
+import { encode, type WireArray } from "../src/lib/wire/arrays";
+import type { BaseTraits } from "../src/lib/wire/model";
 import type { ActivationTraits } from "../src/views/feature_activations/data";
 
 /** The traits every view has, of one that does nothing. */

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { LEFT_OUT, PIECE, WINDOW } from "../src/lib/tokens";
+import { LEFT_OUT, PIECE, WINDOW } from "../src/lib/wire/tokens";
 import widget from "../src/widgets/feature_activations";
 import { type Made, modelOf, settled } from "./fake";
 

@@ -1,6 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
 import { makeModel } from "../src/export/shim";
-import { bit, decode, encode, half } from "../src/lib/arrays";
 import {
   category,
   contrast,
@@ -9,14 +8,15 @@ import {
   inkOn,
   luminance,
   sequential,
-} from "../src/lib/colour";
-import { move } from "../src/lib/keyboard";
-import { type BaseTraits, connect, debounced, throttled } from "../src/lib/model";
-import { percent, short } from "../src/lib/numbers";
-import { place } from "../src/lib/place";
-import { select } from "../src/lib/selection";
-import { csv } from "../src/lib/table";
-import { segments, spoken, visible } from "../src/lib/tokens";
+} from "../src/lib/ui/colour";
+import { move } from "../src/lib/ui/keyboard";
+import { percent, short } from "../src/lib/ui/numbers";
+import { place } from "../src/lib/ui/place";
+import { select } from "../src/lib/ui/selection";
+import { csv } from "../src/lib/ui/table";
+import { bit, decode, encode, half } from "../src/lib/wire/arrays";
+import { type BaseTraits, connect, debounced, throttled } from "../src/lib/wire/model";
+import { segments, spoken, visible } from "../src/lib/wire/tokens";
 
 describe("arrays", () => {
   it("reads a view at its own byte offset", () => {

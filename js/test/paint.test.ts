@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { contrast, luminance } from "../src/lib/colour";
+import { contrast, luminance } from "../src/lib/ui/colour";
 import { type Column, peakOf } from "../src/views/feature_activations/data";
 import { BARE, manyFeatures, oneFeature, ramp, tint } from "../src/views/feature_activations/paint";
 

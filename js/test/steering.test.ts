@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { makeModel } from "../src/export/shim";
-import { encode, type WireArray } from "../src/lib/arrays";
-import { linear, path, ticks } from "../src/lib/axis";
-import { changedFrom } from "../src/lib/diff";
-import { tidy } from "../src/lib/tidy";
+import { linear, path, ticks } from "../src/lib/ui/axis";
+import { changedFrom } from "../src/lib/ui/diff";
+import { tidy } from "../src/lib/ui/tidy";
+import { encode, type WireArray } from "../src/lib/wire/arrays";
 import { readAnswers, readNumbers, writeAnswers } from "../src/views/steering/fields";
 import widget from "../src/widgets/steering";
 import { atRest, settled } from "./fake";

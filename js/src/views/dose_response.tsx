@@ -2,14 +2,14 @@
 
 import type { ReadonlySignal } from "@preact/signals-core";
 import { render } from "preact";
-import { linear } from "../lib/axis";
-import base from "../lib/base.css";
-import { category, css } from "../lib/colour";
-import type { BaseTraits, Traits } from "../lib/model";
-import { Status, unanswered } from "../lib/status";
-import { csv, download } from "../lib/table";
-import { addStyles } from "../lib/theme";
-import { tracked, useEffect, useRef, useSignal } from "../lib/tracked";
+import { linear } from "../lib/ui/axis";
+import base from "../lib/ui/base.css";
+import { category, css } from "../lib/ui/colour";
+import { Status, unanswered } from "../lib/ui/status";
+import { csv, download } from "../lib/ui/table";
+import { addStyles } from "../lib/ui/theme";
+import { tracked, useEffect, useRef, useSignal } from "../lib/ui/tracked";
+import type { BaseTraits, Traits } from "../lib/wire/model";
 import {
   axisName,
   type Curve,

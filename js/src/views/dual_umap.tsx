@@ -1,11 +1,11 @@
 // DualUMAP: two dictionaries on one map, their matches followed from one to the other.
 
 import { render } from "preact";
-import base from "../lib/base.css";
-import type { BaseTraits, Traits } from "../lib/model";
-import { Status, unanswered } from "../lib/status";
-import { addStyles, darkness } from "../lib/theme";
-import { tracked, useEffect, useRef } from "../lib/tracked";
+import base from "../lib/ui/base.css";
+import { Status, unanswered } from "../lib/ui/status";
+import { addStyles, darkness } from "../lib/ui/theme";
+import { tracked, useEffect, useRef } from "../lib/ui/tracked";
+import type { BaseTraits, Traits } from "../lib/wire/model";
 import { Card } from "./dual_umap/card";
 import type { MapTraits } from "./dual_umap/data";
 import { keys } from "./dual_umap/keys";

@@ -1,13 +1,13 @@
 // EmotionCircle: a dial of emotions that reads text and turns the model.
 import type { ReadonlySignal } from "@preact/signals-core";
 import { render } from "preact";
-import base from "../lib/base.css";
-import dialSheet from "../lib/dial.css";
-import { DialPanel, Verdict } from "../lib/dial_panel";
-import type { BaseTraits, Traits } from "../lib/model";
-import { Status, unanswered } from "../lib/status";
-import { addStyles } from "../lib/theme";
-import { tracked } from "../lib/tracked";
+import dialSheet from "../lib/dial/dial.css";
+import { DialPanel, Verdict } from "../lib/dial/panel";
+import base from "../lib/ui/base.css";
+import { Status, unanswered } from "../lib/ui/status";
+import { addStyles } from "../lib/ui/theme";
+import { tracked } from "../lib/ui/tracked";
+import type { BaseTraits, Traits } from "../lib/wire/model";
 import type { EmotionTraits } from "./emotion_circle/data";
 import { Layers } from "./emotion_circle/layers";
 import { Reading } from "./emotion_circle/reading";

@@ -2,13 +2,13 @@
 
 import { effect, type ReadonlySignal } from "@preact/signals-core";
 import { render } from "preact";
-import base from "../lib/base.css";
-import type { BaseTraits, Traits } from "../lib/model";
-import { count } from "../lib/numbers";
-import { Status, unanswered } from "../lib/status";
-import { download } from "../lib/table";
-import { addStyles, darkness } from "../lib/theme";
-import { tracked, useEffect, useRef, useSignal } from "../lib/tracked";
+import base from "../lib/ui/base.css";
+import { count } from "../lib/ui/numbers";
+import { Status, unanswered } from "../lib/ui/status";
+import { download } from "../lib/ui/table";
+import { addStyles, darkness } from "../lib/ui/theme";
+import { tracked, useEffect, useRef, useSignal } from "../lib/ui/tracked";
+import type { BaseTraits, Traits } from "../lib/wire/model";
 import { Card } from "./feature_activations/card";
 import cardSheet from "./feature_activations/card.css";
 import type { ActivationTraits } from "./feature_activations/data";

@@ -1,11 +1,11 @@
 // Jobs: what waits, runs and has run for a model, small enough to sit above another view.
 import type { ReadonlySignal } from "@preact/signals-core";
 import { render } from "preact";
-import base from "../lib/base.css";
-import type { BaseTraits, Traits } from "../lib/model";
-import { Status, unanswered } from "../lib/status";
-import { addStyles } from "../lib/theme";
-import { tracked } from "../lib/tracked";
+import base from "../lib/ui/base.css";
+import { Status, unanswered } from "../lib/ui/status";
+import { addStyles } from "../lib/ui/theme";
+import { tracked } from "../lib/ui/tracked";
+import type { BaseTraits, Traits } from "../lib/wire/model";
 import { counted, going, type JobsTraits } from "./jobs/data";
 import { Row } from "./jobs/row";
 import sheet from "./jobs/style.css";

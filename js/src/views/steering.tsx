@@ -2,12 +2,12 @@
 
 import type { ReadonlySignal } from "@preact/signals-core";
 import { render } from "preact";
-import base from "../lib/base.css";
-import type { BaseTraits, Traits } from "../lib/model";
-import slider from "../lib/slider.css";
-import { Status, unanswered } from "../lib/status";
-import { addStyles } from "../lib/theme";
-import { tracked, useRef } from "../lib/tracked";
+import base from "../lib/ui/base.css";
+import slider from "../lib/ui/slider.css";
+import { Status, unanswered } from "../lib/ui/status";
+import { addStyles } from "../lib/ui/theme";
+import { tracked, useRef } from "../lib/ui/tracked";
+import type { BaseTraits, Traits } from "../lib/wire/model";
 import { stepOf } from "./steering/bars";
 import { Card } from "./steering/card";
 import type { Shown, SteeringTraits } from "./steering/data";

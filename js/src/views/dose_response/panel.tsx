@@ -1,7 +1,7 @@
 // One panel: lines over their placebo band, against strength.
-import { linear, path, type Scale, ticks } from "../../lib/axis";
-import { tidy } from "../../lib/tidy";
-import { tracked } from "../../lib/tracked";
+import { linear, path, type Scale, ticks } from "../../lib/ui/axis";
+import { tidy } from "../../lib/ui/tidy";
+import { tracked } from "../../lib/ui/tracked";
 import type { Line } from "./data";
 
 export const LEFT = 52;

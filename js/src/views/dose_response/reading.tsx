@@ -1,7 +1,7 @@
 // The numbers at one strength, and the texts of a chosen point.
-import { short } from "../../lib/numbers";
-import { tidy } from "../../lib/tidy";
-import { tracked } from "../../lib/tracked";
+import { short } from "../../lib/ui/numbers";
+import { tidy } from "../../lib/ui/tidy";
+import { tracked } from "../../lib/ui/tracked";
 import type { Curve, DoseFacts, DoseText, Question } from "./data";
 
 const NAMES: Record<Question, string> = {

@@ -1,5 +1,5 @@
 // Names of clusters: the tokens that are commoner in one than elsewhere.
-import { SEPARATOR } from "../../lib/label";
+import { SEPARATOR } from "../../lib/ui/label";
 import type { Side } from "./data";
 
 /** At most so many points are read: the names of eight clusters need no more. */

@@ -1,17 +1,17 @@
 // The canvases of a map: points below, what follows the pointer above. Plain DOM.
 import { effect, signal } from "@preact/signals-core";
-import { glRenderer } from "../../lib/gl_points";
-import { pan, panelAt, type Rect, toWorld, zoomAt } from "../../lib/scatter_camera";
-import { inside, nearestPoint } from "../../lib/scatter_points";
+import { pan, panelAt, type Rect, toWorld, zoomAt } from "../../lib/scatter/camera";
+import { glRenderer } from "../../lib/scatter/gl_points";
+import { inside, nearestPoint } from "../../lib/scatter/points";
 import {
   liftOf,
   MOST_EVERY,
   pointStyle,
   type Renderer,
   type Scene,
-} from "../../lib/scatter_renderer";
-import type { How } from "../../lib/scatter_selection";
-import { softRenderer } from "../../lib/scatter_soft";
+} from "../../lib/scatter/renderer";
+import type { How } from "../../lib/scatter/selection";
+import { softRenderer } from "../../lib/scatter/soft";
 import type { Spot, Which } from "./data";
 import { drawOverlay } from "./overlay";
 import type { MapState } from "./state";

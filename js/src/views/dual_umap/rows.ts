@@ -1,6 +1,6 @@
 // The rows of the selection list: what is selected, its matches, and what is there instead.
 // Sections hold indices, not rows: a selection may be of a million points.
-import { inside } from "../../lib/scatter_points";
+import { inside } from "../../lib/scatter/points";
 import { neighboursOf, type Side, type Spot, type Which } from "./data";
 import { hitIndices } from "./search";
 import type { MapState } from "./state";

@@ -1,7 +1,7 @@
 // Title, search, and the buttons of a map.
 
-import { count } from "../../lib/numbers";
-import { tracked, useEffect, useRef, useSignal } from "../../lib/tracked";
+import { count } from "../../lib/ui/numbers";
+import { tracked, useEffect, useRef, useSignal } from "../../lib/ui/tracked";
 import type { ColorBy } from "./data";
 import type { Drawing } from "./panel";
 import { savePNG, saveSVG } from "./picture";

@@ -1,7 +1,7 @@
 // The texts side by side: unsteered, and one column per strength.
-import { short } from "../../lib/numbers";
-import { tidy } from "../../lib/tidy";
-import { tracked } from "../../lib/tracked";
+import { short } from "../../lib/ui/numbers";
+import { tidy } from "../../lib/ui/tidy";
+import { tracked } from "../../lib/ui/tracked";
 import { Watched } from "./bars";
 import type { Column, Shown, SteerSize } from "./data";
 import type { State } from "./state";

@@ -1,5 +1,5 @@
 // Selections of many points: sorted indices, and their wire form (views/selections.py).
-import { decode, encode, type Numbers, type WireArray } from "./arrays";
+import { decode, encode, type Numbers, type WireArray } from "../wire/arrays";
 
 export type How = "replace" | "add" | "subtract";
 

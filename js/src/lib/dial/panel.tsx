@@ -1,11 +1,12 @@
 // Around a dial: what the circle is worth, what is looked at, and the hand in numbers.
+
+import { short } from "../ui/numbers";
+import { tracked } from "../ui/tracked";
+import { visible } from "../wire/tokens";
 import { Dial } from "./dial";
-import { angleOf, away, type Point } from "./dial_geometry";
-import type { DialState } from "./dial_state";
-import type { TokenMark } from "./dial_trail";
-import { short } from "./numbers";
-import { visible } from "./tokens";
-import { tracked } from "./tracked";
+import { angleOf, away, type Point } from "./geometry";
+import type { DialState } from "./state";
+import type { TokenMark } from "./trail";
 
 /** The score and its null, as a sentence. */
 export const Verdict = tracked(({ dial }: { dial: DialState }) => {

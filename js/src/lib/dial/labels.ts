@@ -3,7 +3,7 @@
 // Every name takes a line of its own on the left or the right, as near to its angle as the others
 // allow (least squares under a smallest distance: pool adjacent violators). Distinct lines on
 // either side of an empty middle cannot overlap, whatever the words' widths.
-import { at } from "./dial_geometry";
+import { at } from "./geometry";
 
 export interface Name {
   angle: number;

@@ -1,7 +1,8 @@
 // The hand of a dial: an ARIA slider that mouse, touch and keys turn.
-import { at, fixed, turn } from "./dial_geometry";
-import type { DialState } from "./dial_state";
-import { tracked } from "./tracked";
+
+import { tracked } from "../ui/tracked";
+import { at, fixed, turn } from "./geometry";
+import type { DialState } from "./state";
 
 interface HandProps {
   dial: DialState;

@@ -1,9 +1,10 @@
 // Points by WebGL2: drawn on the page's one context, copied to the view's own canvas.
+
+import { scaleOf } from "./camera";
 import { program, type SharedGL, sharedGL } from "./gl_context";
 import { FRAGMENT, VERTEX } from "./gl_shaders";
-import { scaleOf } from "./scatter_camera";
-import type { Layer } from "./scatter_points";
-import type { Renderer, Scene } from "./scatter_renderer";
+import type { Layer } from "./points";
+import type { Renderer, Scene } from "./renderer";
 
 interface Held {
   vertices: WebGLVertexArrayObject;

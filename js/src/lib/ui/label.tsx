@@ -1,5 +1,5 @@
 // A feature's label: tokens it fires on as small chips, or a plain sentence.
-import { visible } from "./tokens";
+import { visible } from "../wire/tokens";
 
 /** Separates the tokens of a label (volvelle's SAE labels). */
 export const SEPARATOR = " · ";

@@ -1,9 +1,9 @@
 // Tokens on a dial: a trail coloured by position, and an arrow to the mean of each text.
-import { css, cyclic } from "./colour";
-import { angleOf, fixed, type Point } from "./dial_geometry";
-import { type DialState, unlit } from "./dial_state";
-import { visible } from "./tokens";
-import { tracked } from "./tracked";
+import { css, cyclic } from "../ui/colour";
+import { tracked } from "../ui/tracked";
+import { visible } from "../wire/tokens";
+import { angleOf, fixed, type Point } from "./geometry";
+import { type DialState, unlit } from "./state";
 
 /** A token on the dial, in units of the ring's radius, y upwards; outside the ring it is far. */
 export interface TokenMark extends Point {

@@ -1,11 +1,11 @@
 // A dial: a ring of colours, names at their angles, and a hand. SVG, drawn at its own size.
-import { css, cyclic } from "./colour";
-import { arc, at, fixed, handAt, type Point } from "./dial_geometry";
-import { HandOfDial } from "./dial_hand";
-import { placeNames, widthOf } from "./dial_labels";
-import { type DialState, type Place, unlit } from "./dial_state";
-import { Marks, type TokenMark } from "./dial_trail";
-import { tracked, useLayoutEffect, useRef, useSignal } from "./tracked";
+import { css, cyclic } from "../ui/colour";
+import { tracked, useLayoutEffect, useRef, useSignal } from "../ui/tracked";
+import { arc, at, fixed, handAt, type Point } from "./geometry";
+import { HandOfDial } from "./hand";
+import { placeNames, widthOf } from "./labels";
+import { type DialState, type Place, unlit } from "./state";
+import { Marks, type TokenMark } from "./trail";
 
 const FONT = "12px system-ui, -apple-system, Segoe UI, Roboto, Noto Sans, sans-serif";
 const LINE = 17;

@@ -1,6 +1,6 @@
 // What draws points, whatever it draws them with.
-import type { Camera, Rect } from "./scatter_camera";
-import type { Layer } from "./scatter_points";
+import type { Camera, Rect } from "./camera";
+import type { Layer } from "./points";
 
 export interface Style {
   /** Diameter of a plain point in CSS pixels. */

@@ -1,8 +1,8 @@
 // One strip under the title: what the work is doing, its progress, Stop, and failures.
 
 import { computed, effect, type ReadonlySignal, signal } from "@preact/signals-core";
+import type { BaseTraits, Traits } from "../wire/model";
 import { Ticking, type Told } from "./job_line";
-import type { BaseTraits, Traits } from "./model";
 import { tracked } from "./tracked";
 
 /** After this long without an answer the kernel is taken to be busy or gone. */

@@ -1,8 +1,8 @@
 // What a dial shows and what its user does, for every view that has one.
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
-import { axis, decode, type WireArray } from "./arrays";
-import { away, type Hand, nearest } from "./dial_geometry";
-import { type BaseTraits, type Traits, throttled } from "./model";
+import { axis, decode, type WireArray } from "../wire/arrays";
+import { type BaseTraits, type Traits, throttled } from "../wire/model";
+import { away, type Hand, nearest } from "./geometry";
 
 /** The traits of views/circle_traits.py. */
 export interface DialTraits extends BaseTraits {

@@ -1,16 +1,7 @@
 // Points without WebGL: discs blended into the pixels of the view's own canvas.
-import { scaleOf } from "./scatter_camera";
-import {
-  ABSENT,
-  COUNTERPART,
-  DIM,
-  FOUND,
-  FULL,
-  type Layer,
-  MATCHED,
-  SELECTED,
-} from "./scatter_points";
-import type { Renderer, Scene } from "./scatter_renderer";
+import { scaleOf } from "./camera";
+import { ABSENT, COUNTERPART, DIM, FOUND, FULL, type Layer, MATCHED, SELECTED } from "./points";
+import type { Renderer, Scene } from "./renderer";
 
 export function softRenderer(): Renderer {
   return {
