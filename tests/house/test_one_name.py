@@ -11,6 +11,7 @@ import volvelle
 VIEWS = views()
 PLACES = (
     "js/src/widgets/{name}.ts",
+    "js/src/views/{name}/index.tsx",
     "tests/views/test_{name}.py",
     "tests/browser/test_{name}.py",
 )
@@ -43,16 +44,11 @@ def test_a_view_is_a_public_name(view):
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_view_has_its_entry_and_its_tests(view):
+def test_a_view_has_its_entry_its_drawing_and_its_tests(view):
     missing = [
         p for place in PLACES if not (ROOT / (p := place.format(name=snake(view)))).is_file()
     ]
     assert missing == []
-
-
-@pytest.mark.parametrize("view", VIEWS)
-def test_a_view_has_its_drawing(view):
-    assert list((ROOT / "js/src/views").glob(f"{snake(view)}.ts*"))
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -63,3 +59,8 @@ def test_a_view_appears_in_a_notebook(view):
 def test_every_entry_of_the_front_end_belongs_to_a_view():
     entries = {path.stem for path in (ROOT / "js/src/widgets").glob("*.ts")}
     assert entries == {snake(view) for view in VIEWS}
+
+
+def test_every_drawing_of_the_front_end_belongs_to_a_view():
+    drawings = {path.name for path in (ROOT / "js/src/views").iterdir()}
+    assert drawings == {snake(view) for view in VIEWS}

@@ -1,21 +1,21 @@
 // DualUMAP: two dictionaries on one map, their matches followed from one to the other.
 
 import { render } from "preact";
-import base from "../lib/ui/base.css";
-import { Status, unanswered } from "../lib/ui/status";
-import { addStyles, darkness } from "../lib/ui/theme";
-import { tracked, useEffect, useRef } from "../lib/ui/tracked";
-import type { BaseTraits, Traits } from "../lib/wire/model";
-import { Card } from "./dual_umap/card";
-import type { MapTraits } from "./dual_umap/data";
-import { keys } from "./dual_umap/keys";
-import { LegendRow } from "./dual_umap/legend";
-import { SelectionList } from "./dual_umap/list";
-import { Numbers } from "./dual_umap/numbers";
-import { type Drawing, makeMap } from "./dual_umap/panel";
-import { type MapState, makeState } from "./dual_umap/state";
-import sheet from "./dual_umap/style.css";
-import { Title, Toolbar } from "./dual_umap/toolbar";
+import base from "../../lib/ui/base.css";
+import { Status, unanswered } from "../../lib/ui/status";
+import { addStyles, darkness } from "../../lib/ui/theme";
+import { tracked, useEffect, useRef } from "../../lib/ui/tracked";
+import type { BaseTraits, Traits } from "../../lib/wire/model";
+import { Card } from "./card";
+import type { MapTraits } from "./data";
+import { keys } from "./keys";
+import { LegendRow } from "./legend";
+import { SelectionList } from "./list";
+import { Numbers } from "./numbers";
+import { type Drawing, makeMap } from "./panel";
+import { type MapState, makeState } from "./state";
+import sheet from "./style.css";
+import { Title, Toolbar } from "./toolbar";
 
 /** Draw the view into `el` until `stop` aborts; returns what takes frames of a running layout. */
 export function drawDualUMAP(

@@ -2,23 +2,23 @@
 
 import type { ReadonlySignal } from "@preact/signals-core";
 import { render } from "preact";
-import base from "../lib/ui/base.css";
-import slider from "../lib/ui/slider.css";
-import { Status, unanswered } from "../lib/ui/status";
-import { addStyles } from "../lib/ui/theme";
-import { tracked, useRef } from "../lib/ui/tracked";
-import type { BaseTraits, Traits } from "../lib/wire/model";
-import { stepOf } from "./steering/bars";
-import { Card } from "./steering/card";
-import type { Shown, SteeringTraits } from "./steering/data";
-import { Compared, History } from "./steering/history";
-import { Output } from "./steering/output";
-import { Rows } from "./steering/rows";
-import { Search } from "./steering/search";
-import { Prompt, Settings } from "./steering/settings";
-import { makeState, type State } from "./steering/state";
-import sheet from "./steering/style.css";
-import { Text } from "./steering/tokens";
+import base from "../../lib/ui/base.css";
+import slider from "../../lib/ui/slider.css";
+import { Status, unanswered } from "../../lib/ui/status";
+import { addStyles } from "../../lib/ui/theme";
+import { tracked, useRef } from "../../lib/ui/tracked";
+import type { BaseTraits, Traits } from "../../lib/wire/model";
+import { stepOf } from "./bars";
+import { Card } from "./card";
+import type { Shown, SteeringTraits } from "./data";
+import { Compared, History } from "./history";
+import { Output } from "./output";
+import { Rows } from "./rows";
+import { Search } from "./search";
+import { Prompt, Settings } from "./settings";
+import { makeState, type State } from "./state";
+import sheet from "./style.css";
+import { Text } from "./tokens";
 
 /** Draw the view into `el` until `stop` aborts. */
 export function drawSteering(

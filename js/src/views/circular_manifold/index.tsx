@@ -1,14 +1,14 @@
 // CircularManifold: any circle as a dial with a hand.
 import type { ReadonlySignal } from "@preact/signals-core";
 import { render } from "preact";
-import sheet from "../lib/dial/dial.css";
-import { DialPanel, Verdict } from "../lib/dial/panel";
-import { type DialState, type DialTraits, makeDial } from "../lib/dial/state";
-import base from "../lib/ui/base.css";
-import { Status, unanswered } from "../lib/ui/status";
-import { addStyles } from "../lib/ui/theme";
-import { tracked } from "../lib/ui/tracked";
-import type { BaseTraits, Traits } from "../lib/wire/model";
+import sheet from "../../lib/dial/dial.css";
+import { DialPanel, Verdict } from "../../lib/dial/panel";
+import { type DialState, type DialTraits, makeDial } from "../../lib/dial/state";
+import base from "../../lib/ui/base.css";
+import { Status, unanswered } from "../../lib/ui/status";
+import { addStyles } from "../../lib/ui/theme";
+import { tracked } from "../../lib/ui/tracked";
+import type { BaseTraits, Traits } from "../../lib/wire/model";
 
 /** Draw the view into `el` until `stop` aborts. */
 export function drawCircularManifold(

@@ -1,14 +1,14 @@
 // Jobs: what waits, runs and has run for a model, small enough to sit above another view.
 import type { ReadonlySignal } from "@preact/signals-core";
 import { render } from "preact";
-import base from "../lib/ui/base.css";
-import { Status, unanswered } from "../lib/ui/status";
-import { addStyles } from "../lib/ui/theme";
-import { tracked } from "../lib/ui/tracked";
-import type { BaseTraits, Traits } from "../lib/wire/model";
-import { counted, going, type JobsTraits } from "./jobs/data";
-import { Row } from "./jobs/row";
-import sheet from "./jobs/style.css";
+import base from "../../lib/ui/base.css";
+import { Status, unanswered } from "../../lib/ui/status";
+import { addStyles } from "../../lib/ui/theme";
+import { tracked } from "../../lib/ui/tracked";
+import type { BaseTraits, Traits } from "../../lib/wire/model";
+import { counted, going, type JobsTraits } from "./data";
+import { Row } from "./row";
+import sheet from "./style.css";
 
 const MORE = 10;
 

@@ -2,24 +2,18 @@
 
 import type { ReadonlySignal } from "@preact/signals-core";
 import { render } from "preact";
-import { linear } from "../lib/ui/axis";
-import base from "../lib/ui/base.css";
-import { category, css } from "../lib/ui/colour";
-import { Status, unanswered } from "../lib/ui/status";
-import { csv, download } from "../lib/ui/table";
-import { addStyles } from "../lib/ui/theme";
-import { tracked, useEffect, useRef, useSignal } from "../lib/ui/tracked";
-import type { BaseTraits, Traits } from "../lib/wire/model";
-import {
-  axisName,
-  type Curve,
-  type DoseTraits,
-  type Measure,
-  type Question,
-} from "./dose_response/data";
-import { type Drawn, LEFT, Panel, RIGHT } from "./dose_response/panel";
-import { Readout, Texts } from "./dose_response/reading";
-import sheet from "./dose_response/style.css";
+import { linear } from "../../lib/ui/axis";
+import base from "../../lib/ui/base.css";
+import { category, css } from "../../lib/ui/colour";
+import { Status, unanswered } from "../../lib/ui/status";
+import { csv, download } from "../../lib/ui/table";
+import { addStyles } from "../../lib/ui/theme";
+import { tracked, useEffect, useRef, useSignal } from "../../lib/ui/tracked";
+import type { BaseTraits, Traits } from "../../lib/wire/model";
+import { axisName, type Curve, type DoseTraits, type Measure, type Question } from "./data";
+import { type Drawn, LEFT, Panel, RIGHT } from "./panel";
+import { Readout, Texts } from "./reading";
+import sheet from "./style.css";
 
 /** Draw the view into `el` until `stop` aborts. */
 export function drawDoseResponse(

@@ -2,25 +2,25 @@
 
 import { effect, type ReadonlySignal } from "@preact/signals-core";
 import { render } from "preact";
-import base from "../lib/ui/base.css";
-import { count } from "../lib/ui/numbers";
-import { Status, unanswered } from "../lib/ui/status";
-import { download } from "../lib/ui/table";
-import { addStyles, darkness } from "../lib/ui/theme";
-import { tracked, useEffect, useRef, useSignal } from "../lib/ui/tracked";
-import type { BaseTraits, Traits } from "../lib/wire/model";
-import { Card } from "./feature_activations/card";
-import cardSheet from "./feature_activations/card.css";
-import type { ActivationTraits } from "./feature_activations/data";
-import { Editor } from "./feature_activations/editor";
-import { Legend } from "./feature_activations/legend";
-import { FeatureList } from "./feature_activations/list";
-import listSheet from "./feature_activations/list.css";
-import { BARE, manyFeatures, oneFeature } from "./feature_activations/paint";
-import { picture } from "./feature_activations/png";
-import { makeState, type State } from "./feature_activations/state";
-import { drawStrip } from "./feature_activations/strip";
-import sheet from "./feature_activations/style.css";
+import base from "../../lib/ui/base.css";
+import { count } from "../../lib/ui/numbers";
+import { Status, unanswered } from "../../lib/ui/status";
+import { download } from "../../lib/ui/table";
+import { addStyles, darkness } from "../../lib/ui/theme";
+import { tracked, useEffect, useRef, useSignal } from "../../lib/ui/tracked";
+import type { BaseTraits, Traits } from "../../lib/wire/model";
+import { Card } from "./card";
+import cardSheet from "./card.css";
+import type { ActivationTraits } from "./data";
+import { Editor } from "./editor";
+import { Legend } from "./legend";
+import { FeatureList } from "./list";
+import listSheet from "./list.css";
+import { BARE, manyFeatures, oneFeature } from "./paint";
+import { picture } from "./png";
+import { makeState, type State } from "./state";
+import { drawStrip } from "./strip";
+import sheet from "./style.css";
 
 /** Draw the view into `el` until `stop` aborts. */
 export function drawFeatureActivations(

@@ -1,20 +1,20 @@
 // EmotionCircle: a dial of emotions that reads text and turns the model.
 import type { ReadonlySignal } from "@preact/signals-core";
 import { render } from "preact";
-import dialSheet from "../lib/dial/dial.css";
-import { DialPanel, Verdict } from "../lib/dial/panel";
-import base from "../lib/ui/base.css";
-import { Status, unanswered } from "../lib/ui/status";
-import { addStyles } from "../lib/ui/theme";
-import { tracked } from "../lib/ui/tracked";
-import type { BaseTraits, Traits } from "../lib/wire/model";
-import type { EmotionTraits } from "./emotion_circle/data";
-import { Layers } from "./emotion_circle/layers";
-import { Reading } from "./emotion_circle/reading";
-import { makeState, type State } from "./emotion_circle/state";
-import sheet from "./emotion_circle/style.css";
-import { Turning } from "./emotion_circle/turning";
-import { Wheel } from "./emotion_circle/wheel";
+import dialSheet from "../../lib/dial/dial.css";
+import { DialPanel, Verdict } from "../../lib/dial/panel";
+import base from "../../lib/ui/base.css";
+import { Status, unanswered } from "../../lib/ui/status";
+import { addStyles } from "../../lib/ui/theme";
+import { tracked } from "../../lib/ui/tracked";
+import type { BaseTraits, Traits } from "../../lib/wire/model";
+import type { EmotionTraits } from "./data";
+import { Layers } from "./layers";
+import { Reading } from "./reading";
+import { makeState, type State } from "./state";
+import sheet from "./style.css";
+import { Turning } from "./turning";
+import { Wheel } from "./wheel";
 
 /** Draw the view into `el` until `stop` aborts. */
 export function drawEmotionCircle(
