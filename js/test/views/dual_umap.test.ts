@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { makeModel } from "../src/export/shim";
-import { unpackSelection } from "../src/lib/scatter/selection";
-import { encode } from "../src/lib/wire/arrays";
-import { placeNames } from "../src/views/dual_umap/overlay";
-import widget from "../src/widgets/dual_umap";
-import { atRest, settled } from "./fake";
+import { makeModel } from "../../src/export/shim";
+import { unpackSelection } from "../../src/lib/scatter/selection";
+import { encode } from "../../src/lib/wire/arrays";
+import { placeNames } from "../../src/views/dual_umap/overlay";
+import widget from "../../src/widgets/dual_umap";
+import { atRest, settled } from "../fake";
 
 const HOSTILE = '<img src=x onerror="alert(1)">';
 const FULL = 65534;

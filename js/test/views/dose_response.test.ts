@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { makeModel } from "../src/export/shim";
-import widget from "../src/widgets/dose_response";
-import { atRest, settled } from "./fake";
+import { makeModel } from "../../src/export/shim";
+import widget from "../../src/widgets/dose_response";
+import { atRest, settled } from "../fake";
 
 const HOSTILE = '<img src=x onerror="alert(1)">';
 

@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { fitted, HOME, pan, panelAt, toScreen, toWorld, zoomAt } from "../src/lib/scatter/camera";
+import {
+  fitted,
+  HOME,
+  pan,
+  panelAt,
+  toScreen,
+  toWorld,
+  zoomAt,
+} from "../../src/lib/scatter/camera";
 import {
   at,
   bounds,
@@ -10,10 +18,15 @@ import {
   makeLayer,
   nearestPoint,
   pointTowards,
-} from "../src/lib/scatter/points";
-import { liftOf, pointStyle } from "../src/lib/scatter/renderer";
-import { combined, inverted, packSelection, unpackSelection } from "../src/lib/scatter/selection";
-import { softRenderer } from "../src/lib/scatter/soft";
+} from "../../src/lib/scatter/points";
+import { liftOf, pointStyle } from "../../src/lib/scatter/renderer";
+import {
+  combined,
+  inverted,
+  packSelection,
+  unpackSelection,
+} from "../../src/lib/scatter/selection";
+import { softRenderer } from "../../src/lib/scatter/soft";
 
 const PANEL = { x: 100, y: 20, width: 400, height: 300 };
 

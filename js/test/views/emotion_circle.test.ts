@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { makeModel } from "../src/export/shim";
-import { encode, type WireArray } from "../src/lib/wire/arrays";
-import { between } from "../src/views/emotion_circle/data";
-import manifold from "../src/widgets/circular_manifold";
-import widget from "../src/widgets/emotion_circle";
-import { atRest, settled } from "./fake";
+import { makeModel } from "../../src/export/shim";
+import { encode, type WireArray } from "../../src/lib/wire/arrays";
+import { between } from "../../src/views/emotion_circle/data";
+import manifold from "../../src/widgets/circular_manifold";
+import widget from "../../src/widgets/emotion_circle";
+import { atRest, settled } from "../fake";
 
 const f4 = (values: number[], shape?: number[]): WireArray =>
   encode(Float32Array.from(values), shape);

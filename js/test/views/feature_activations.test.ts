@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { LEFT_OUT, PIECE, WINDOW } from "../src/lib/wire/tokens";
-import widget from "../src/widgets/feature_activations";
-import { type Made, modelOf, settled } from "./fake";
+import { LEFT_OUT, PIECE, WINDOW } from "../../src/lib/wire/tokens";
+import widget from "../../src/widgets/feature_activations";
+import { type Made, modelOf, settled } from "../fake";
 
 const HOSTILE = '<img src=x onerror="alert(1)">';
 const MADE: Made = {

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { makeModel } from "../src/export/shim";
+import { makeModel } from "../../src/export/shim";
 import {
   category,
   contrast,
@@ -8,15 +8,15 @@ import {
   inkOn,
   luminance,
   sequential,
-} from "../src/lib/ui/colour";
-import { move } from "../src/lib/ui/keyboard";
-import { percent, short } from "../src/lib/ui/numbers";
-import { place } from "../src/lib/ui/place";
-import { select } from "../src/lib/ui/selection";
-import { csv } from "../src/lib/ui/table";
-import { bit, decode, encode, half } from "../src/lib/wire/arrays";
-import { type BaseTraits, connect, debounced, throttled } from "../src/lib/wire/model";
-import { segments, spoken, visible } from "../src/lib/wire/tokens";
+} from "../../src/lib/ui/colour";
+import { move } from "../../src/lib/ui/keyboard";
+import { percent, short } from "../../src/lib/ui/numbers";
+import { place } from "../../src/lib/ui/place";
+import { select } from "../../src/lib/ui/selection";
+import { csv } from "../../src/lib/ui/table";
+import { bit, decode, encode, half } from "../../src/lib/wire/arrays";
+import { type BaseTraits, connect, debounced, throttled } from "../../src/lib/wire/model";
+import { segments, spoken, visible } from "../../src/lib/wire/tokens";
 
 describe("arrays", () => {
   it("reads a view at its own byte offset", () => {

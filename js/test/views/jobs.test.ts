@@ -1,11 +1,11 @@
 import { signal } from "@preact/signals-core";
 import { h, render } from "preact";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { makeModel } from "../src/export/shim";
-import { tracked, useEffect, useLayoutEffect, useRef, useSignal } from "../src/lib/ui/tracked";
-import type { Entry } from "../src/views/jobs/data";
-import widget from "../src/widgets/jobs";
-import { atRest, settled } from "./fake";
+import { makeModel } from "../../src/export/shim";
+import { tracked, useEffect, useLayoutEffect, useRef, useSignal } from "../../src/lib/ui/tracked";
+import type { Entry } from "../../src/views/jobs/data";
+import widget from "../../src/widgets/jobs";
+import { atRest, settled } from "../fake";
 
 const HOSTILE = '<img src=x onerror="alert(1)">';
 

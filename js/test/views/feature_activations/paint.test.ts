@@ -1,7 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { contrast, luminance } from "../src/lib/ui/colour";
-import { type Column, peakOf } from "../src/views/feature_activations/data";
-import { BARE, manyFeatures, oneFeature, ramp, tint } from "../src/views/feature_activations/paint";
+import { contrast, luminance } from "../../../src/lib/ui/colour";
+import { type Column, peakOf } from "../../../src/views/feature_activations/data";
+import {
+  BARE,
+  manyFeatures,
+  oneFeature,
+  ramp,
+  tint,
+} from "../../../src/views/feature_activations/paint";
 
 const chips = [0, 1, 2].map((start) => ({ start, end: start + 1, text: "x", flags: 0 }));
 const column = (values: number[]): Column => ({

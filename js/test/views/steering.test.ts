@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { makeModel } from "../src/export/shim";
-import { linear, path, ticks } from "../src/lib/ui/axis";
-import { changedFrom } from "../src/lib/ui/diff";
-import { tidy } from "../src/lib/ui/tidy";
-import { encode, type WireArray } from "../src/lib/wire/arrays";
-import { readAnswers, readNumbers, writeAnswers } from "../src/views/steering/fields";
-import widget from "../src/widgets/steering";
-import { atRest, settled } from "./fake";
+import { makeModel } from "../../src/export/shim";
+import { linear, path, ticks } from "../../src/lib/ui/axis";
+import { changedFrom } from "../../src/lib/ui/diff";
+import { tidy } from "../../src/lib/ui/tidy";
+import { encode, type WireArray } from "../../src/lib/wire/arrays";
+import { readAnswers, readNumbers, writeAnswers } from "../../src/views/steering/fields";
+import widget from "../../src/widgets/steering";
+import { atRest, settled } from "../fake";
 
 const HOSTILE = '<img src=x onerror="alert(1)">';
 const f4 = (...values: number[]): WireArray => encode(Float32Array.from(values));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { angleOf, arc, at, away, handAt, nearest, turn, wrap } from "../src/lib/dial/geometry";
-import { placeNames, spread } from "../src/lib/dial/labels";
-import { seen } from "../src/lib/dial/trail";
+import { angleOf, arc, at, away, handAt, nearest, turn, wrap } from "../../src/lib/dial/geometry";
+import { placeNames, spread } from "../../src/lib/dial/labels";
+import { seen } from "../../src/lib/dial/trail";
 
 const LINE = 15;
 
