@@ -12,6 +12,7 @@ VIEWS = views()
 PLACES = (
     "js/src/widgets/{name}.ts",
     "js/src/views/{name}/index.tsx",
+    "js/test/views/{name}.test.ts",
     "tests/views/test_{name}.py",
     "tests/browser/test_{name}.py",
 )
@@ -64,3 +65,13 @@ def test_every_entry_of_the_front_end_belongs_to_a_view():
 def test_every_drawing_of_the_front_end_belongs_to_a_view():
     drawings = {path.name for path in (ROOT / "js/src/views").iterdir()}
     assert drawings == {snake(view) for view in VIEWS}
+
+
+def test_every_test_of_the_front_end_lies_where_what_it_tests_lies():
+    """test/lib/ui.test.ts tests src/lib/ui/, test/views/steering/fields.test.ts that one file."""
+    tests = sorted((ROOT / "js/test").glob("**/*.test.ts"))
+    assert tests
+    for path in tests:
+        tested = (ROOT / "js/src" / path.relative_to(ROOT / "js/test")).with_suffix("")
+        places = [tested.with_suffix(end) for end in ("", ".ts", ".tsx")]
+        assert any(place.exists() for place in places), path.relative_to(ROOT)

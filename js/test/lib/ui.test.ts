@@ -1,5 +1,7 @@
-import { describe, expect, it, vi } from "vitest";
-import { makeModel } from "../../src/export/shim";
+import { signal } from "@preact/signals-core";
+import { h, render } from "preact";
+import { describe, expect, it } from "vitest";
+import { linear, path, ticks } from "../../src/lib/ui/axis";
 import {
   category,
   contrast,
@@ -9,50 +11,15 @@ import {
   luminance,
   sequential,
 } from "../../src/lib/ui/colour";
+import { changedFrom } from "../../src/lib/ui/diff";
 import { move } from "../../src/lib/ui/keyboard";
 import { percent, short } from "../../src/lib/ui/numbers";
 import { place } from "../../src/lib/ui/place";
 import { select } from "../../src/lib/ui/selection";
 import { csv } from "../../src/lib/ui/table";
-import { bit, decode, encode, half } from "../../src/lib/wire/arrays";
-import { type BaseTraits, connect, debounced, throttled } from "../../src/lib/wire/model";
-import { segments, spoken, visible } from "../../src/lib/wire/tokens";
-
-describe("arrays", () => {
-  it("reads a view at its own byte offset", () => {
-    const whole = new Uint8Array([9, 9, 9, 9, 1, 0, 2, 0]);
-    const data = new DataView(whole.buffer, 4, 4);
-    expect([...decode({ dtype: "<u2", shape: [2], data })]).toEqual([1, 2]);
-  });
-
-  it("copies where the offset does not fit the element", () => {
-    const whole = new Uint8Array([9, 1, 0, 0, 0, 2, 0, 0, 0]);
-    const data = new DataView(whole.buffer, 1, 8);
-    expect([...decode({ dtype: "<u4", shape: [2], data })]).toEqual([1, 2]);
-  });
-
-  it("decodes half precision", () => {
-    expect([0x3c00, 0xc000, 0x0001, 0x7bff, 0x0000].map(half)).toEqual([1, -2, 2 ** -24, 65504, 0]);
-    const data = new DataView(new Uint16Array([0x3c00, 0xc000]).buffer);
-    expect([...decode({ dtype: "<f2", shape: [2], data })]).toEqual([1, -2]);
-  });
-
-  it("gives what it was given", () => {
-    const wire = encode(Float32Array.from([1.5, -2]), [1, 2]);
-    expect([wire.dtype, wire.shape, ...decode(wire)]).toEqual(["<f4", [1, 2], 1.5, -2]);
-  });
-
-  it("is empty before anything arrives and refuses what it cannot read", () => {
-    expect(decode(undefined)).toHaveLength(0);
-    const wire = { dtype: "<i8", shape: [1], data: new DataView(new ArrayBuffer(8)) };
-    expect(() => decode(wire)).toThrow("<i8");
-  });
-
-  it("reads bits as numpy packs them", () => {
-    const packed = new Uint8Array([0b10000001, 0b01000000]);
-    expect([0, 1, 7, 8, 9].map((i) => bit(packed, i))).toEqual([true, false, true, false, true]);
-  });
-});
+import { tidy } from "../../src/lib/ui/tidy";
+import { tracked, useEffect, useLayoutEffect, useRef, useSignal } from "../../src/lib/ui/tracked";
+import { settled } from "../fake";
 
 describe("colour", () => {
   it("gets lighter all the way up cividis", () => {
@@ -84,31 +51,6 @@ describe("colour", () => {
         expect(contrast(paper, inkOn(paper))).toBeGreaterThan(4.5);
       }
     }
-  });
-});
-
-describe("tokens as a reader sees them", () => {
-  it("shows spaces, line ends, tabs and what has no ink", () => {
-    expect(visible(" a\n\tb\u200b")).toBe("·a↵⇥bU+200B");
-  });
-
-  it("keeps every character of the text", () => {
-    const text = " \r\nשלום 👩‍👩‍👧\ufeff<img src=x>  \u202e!";
-    expect(
-      segments(text)
-        .map((s) => s.text)
-        .join(""),
-    ).toBe(text);
-  });
-
-  it("does not take emoji apart", () => {
-    expect(segments("👩‍👩‍👧")).toHaveLength(1);
-  });
-
-  it("says what has no sound", () => {
-    expect(spoken("\n")).toBe("new line");
-    expect(spoken(" cat")).toBe("cat");
-    expect(spoken("")).toBe("empty");
   });
 });
 
@@ -153,6 +95,7 @@ describe("small things", () => {
       "1.0e-5",
     ]);
     expect(percent(0.0312)).toBe("3.1 %");
+    expect([tidy(0.25), tidy(-1), tidy(120), tidy(0)]).toEqual(["0.25", "−1", "120", "0"]);
   });
 
   it("quotes what would break a table", () => {
@@ -176,63 +119,62 @@ describe("small things", () => {
     const right = { left: 260, right: 280, top: 40, bottom: 50 };
     expect(place(right, card, frame)).toEqual({ left: 154, top: 14 });
   });
+});
 
-  it("debounces to the last call and throttles to a beat", () => {
-    vi.useFakeTimers();
-    const calls: string[] = [];
-    const late = debounced((text: string) => calls.push(text), 100);
-    late("a");
-    late("ab");
-    vi.advanceTimersByTime(99);
-    expect(calls).toEqual([]);
-    vi.advanceTimersByTime(1);
-    const beat = throttled((text: string) => calls.push(text), 100);
-    for (const text of ["1", "2", "3"]) beat(text);
-    vi.advanceTimersByTime(100);
-    expect(calls).toEqual(["ab", "1", "3"]);
-    vi.useRealTimers();
+describe("changed tokens", () => {
+  it("are those outside the longest common subsequence", () => {
+    const words = (text: string): string[] => text.split(" ");
+    expect(changedFrom(words("a b c d"), words("a x c d"))).toEqual([false, true, false, false]);
+    expect(changedFrom(words("a b c"), words("z a b c"))).toEqual([true, false, false, false]);
+    expect(changedFrom([], ["a"])).toEqual([true]);
+    expect(changedFrom(["a"], [])).toEqual([]);
   });
 });
 
-describe("the model", () => {
-  const base: BaseTraits = {
-    status: "idle",
-    error: "",
-    progress: 0,
-    _stage: "",
-    _told: {},
-    _plan: "",
-    _traceback: "",
-    _request: { serial: 4 },
-    _answered: 4,
-    _live: true,
-  };
-
-  it("follows traits in one step and lets go when stopped", async () => {
-    const model = makeModel({ ...base });
-    const stop = new AbortController();
-    const traits = connect<BaseTraits>(model as never, stop.signal);
-    const progress = traits.signal("progress");
-    model.set("progress", 0.5);
-    await Promise.resolve();
-    expect(progress.value).toBe(0.5);
-    stop.abort();
-    model.set("progress", 0.9);
-    await Promise.resolve();
-    expect(progress.value).toBe(0.5);
+describe("axes", () => {
+  it("have round ticks and a gap where a number is missing", () => {
+    expect(ticks(0, 1, 4)).toEqual([0, 0.5, 1]);
+    expect(ticks(-0.6, 0.6, 6)).toEqual([-0.6, -0.4, -0.2, 0, 0.2, 0.4, 0.6]);
+    expect(linear([0, 2], [10, 30])(1)).toBe(20);
+    expect(path([[0, 0], undefined, [1, 1], [2, 2]])).toBe("M0.0 0.0M1.0 1.0L2.0 2.0");
   });
+});
 
-  it("counts requests on from those of an earlier page", () => {
-    const model = makeModel({ ...base });
-    const traits = connect<BaseTraits>(model as never, new AbortController().signal);
-    expect(traits.request("stop")).toBe(5);
-    expect(model.get("_request")).toEqual({ kind: "stop", serial: 5 });
-    expect(traits.asked.value).toBe(5);
-  });
-
-  it("revives binary traits from an exported file", () => {
-    const data = btoa(String.fromCharCode(1, 0, 2, 0));
-    const model = makeModel({ x: { dtype: "<u2", shape: [2], data: { $base64: data } } });
-    expect([...decode(model.get("x") as never)]).toEqual([1, 2]);
+describe("what a component keeps", () => {
+  it("runs effects when what they depend on changes, undoes them, and follows signals", async () => {
+    const said: string[] = [];
+    const shownName = signal("a");
+    const Inner = tracked(({ name }: { name: string }) => {
+      const drawn = useRef(0);
+      const own = useSignal("own");
+      drawn.current += 1;
+      useLayoutEffect(() => {
+        said.push(`layout ${name}`);
+      }, [name]);
+      useEffect(() => {
+        said.push(`on ${name}`);
+        return () => said.push(`off ${name}`);
+      }, [name]);
+      return h(
+        "p",
+        { onClick: () => (own.value = "new") },
+        `${name} ${own.value} ${drawn.current}`,
+      );
+    });
+    const Outer = tracked(() => h(Inner, { name: shownName.value }));
+    const root = document.createElement("div");
+    render(h(Outer, {}), root);
+    expect(said).toEqual(["layout a"]);
+    await settled();
+    expect(said).toEqual(["layout a", "on a"]);
+    root.querySelector("p")?.click();
+    await settled();
+    expect(root.textContent).toBe("a new 2");
+    expect(said).toEqual(["layout a", "on a"]);
+    shownName.value = "b";
+    await settled();
+    expect(said).toEqual(["layout a", "on a", "layout b", "off a", "on b"]);
+    render(null, root);
+    expect(said.at(-1)).toBe("off b");
   });
 });

@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { makeModel } from "../../src/export/shim";
 import { unpackSelection } from "../../src/lib/scatter/selection";
 import { encode } from "../../src/lib/wire/arrays";
-import { placeNames } from "../../src/views/dual_umap/overlay";
 import widget from "../../src/widgets/dual_umap";
 import { atRest, settled } from "../fake";
 
@@ -537,25 +536,5 @@ describe("the list", () => {
     (all(".vv-row")[1] as HTMLElement).click();
     expect(model.get("selected_features")).toEqual([1]);
     expect(selected()[0]).toEqual([0, 1]);
-  });
-});
-
-describe("names of regions", () => {
-  const regions = [
-    { x: 0.5, y: 0.5, level: 0, n: 10, text: "large" },
-    { x: 0.51, y: 0.5, level: 0, n: 5, text: "covered" },
-    { x: 0.2, y: 0.8, level: 1, n: 3, text: "fine" },
-  ];
-  const rect = { x: 0, y: 0, width: 400, height: 400 };
-  const width = (t: string): number => 6 * t.length;
-
-  it("do not cover each other, the larger stays", () => {
-    const placed = placeNames(regions, { x: 0.5, y: 0.5, zoom: 1 }, rect, width);
-    expect(placed.map((p) => p.text)).toEqual(["large"]);
-  });
-
-  it("get finer as one comes nearer", () => {
-    const placed = placeNames(regions, { x: 0.2, y: 0.8, zoom: 6 }, rect, width);
-    expect(placed.map((p) => p.text)).toEqual(["fine"]);
   });
 });

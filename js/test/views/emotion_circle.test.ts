@@ -1,8 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { makeModel } from "../../src/export/shim";
 import { encode, type WireArray } from "../../src/lib/wire/arrays";
-import { between } from "../../src/views/emotion_circle/data";
-import manifold from "../../src/widgets/circular_manifold";
 import widget from "../../src/widgets/emotion_circle";
 import { atRest, settled } from "../fake";
 
@@ -100,11 +98,11 @@ const WHEEL = {
 
 let end: (() => void) | undefined;
 
-async function shown(changes: Record<string, unknown> = {}, of: typeof widget = widget) {
+async function shown(changes: Record<string, unknown> = {}) {
   const model = makeModel(traits(changes));
   const el = document.createElement("div");
   document.body.append(el);
-  end = of.render({ model: model as never, el });
+  end = widget.render({ model: model as never, el });
   await settled();
   const all = (selector: string) => [...el.querySelectorAll<HTMLElement>(selector)];
   const one = (selector: string) => {
@@ -331,20 +329,5 @@ describe("the wheel", () => {
     model.set("angle", 270);
     await settled();
     expect(words(all)).toEqual(["glad", "tense"]);
-  });
-
-  it("is straight between two angles, across zero too", () => {
-    expect(between([0, 90, 180, 270], [0, 1, 0, -1], 45)).toBeCloseTo(0.5);
-    expect(between([0, 90, 180, 270], [4, 1, 0, 2], 315)).toBeCloseTo(3);
-    expect(between([270, 180, 90, 0], [2, 0, 1, 4], 315)).toBeCloseTo(3);
-  });
-});
-
-describe("CircularManifold", () => {
-  it("has the dial and its null, and no model's controls", async () => {
-    const { all, one } = await shown({}, manifold as unknown as typeof widget);
-    expect(all(".vv-place text")).toHaveLength(4);
-    expect(one(".vv-verdict").textContent).toContain("0.79");
-    expect(all("textarea")).toHaveLength(0);
   });
 });

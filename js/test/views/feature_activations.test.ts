@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { LEFT_OUT, PIECE, WINDOW } from "../../src/lib/wire/tokens";
 import widget from "../../src/widgets/feature_activations";
-import { type Made, modelOf, settled } from "../fake";
+import { settled } from "../fake";
+import { type Made, modelOf } from "./feature_activations/fake";
 
 const HOSTILE = '<img src=x onerror="alert(1)">';
 const MADE: Made = {

@@ -1,8 +1,5 @@
-import { signal } from "@preact/signals-core";
-import { h, render } from "preact";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { makeModel } from "../../src/export/shim";
-import { tracked, useEffect, useLayoutEffect, useRef, useSignal } from "../../src/lib/ui/tracked";
 import type { Entry } from "../../src/views/jobs/data";
 import widget from "../../src/widgets/jobs";
 import { atRest, settled } from "../fake";
@@ -199,44 +196,5 @@ describe("a view's own line", () => {
     const fold = el.querySelector<HTMLDetailsElement>(".vv-note details");
     expect(fold?.open).toBe(false);
     expect(fold?.querySelector("pre")?.textContent).toBe(HOSTILE);
-  });
-});
-
-describe("what a component keeps", () => {
-  it("runs effects when what they depend on changes, undoes them, and follows signals", async () => {
-    const said: string[] = [];
-    const shownName = signal("a");
-    const Inner = tracked(({ name }: { name: string }) => {
-      const drawn = useRef(0);
-      const own = useSignal("own");
-      drawn.current += 1;
-      useLayoutEffect(() => {
-        said.push(`layout ${name}`);
-      }, [name]);
-      useEffect(() => {
-        said.push(`on ${name}`);
-        return () => said.push(`off ${name}`);
-      }, [name]);
-      return h(
-        "p",
-        { onClick: () => (own.value = "new") },
-        `${name} ${own.value} ${drawn.current}`,
-      );
-    });
-    const Outer = tracked(() => h(Inner, { name: shownName.value }));
-    const root = document.createElement("div");
-    render(h(Outer, {}), root);
-    expect(said).toEqual(["layout a"]);
-    await settled();
-    expect(said).toEqual(["layout a", "on a"]);
-    root.querySelector("p")?.click();
-    await settled();
-    expect(root.textContent).toBe("a new 2");
-    expect(said).toEqual(["layout a", "on a"]);
-    shownName.value = "b";
-    await settled();
-    expect(said).toEqual(["layout a", "on a", "layout b", "off a", "on b"]);
-    render(null, root);
-    expect(said.at(-1)).toBe("off b");
   });
 });

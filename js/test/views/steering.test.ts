@@ -1,10 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { makeModel } from "../../src/export/shim";
-import { linear, path, ticks } from "../../src/lib/ui/axis";
-import { changedFrom } from "../../src/lib/ui/diff";
-import { tidy } from "../../src/lib/ui/tidy";
 import { encode, type WireArray } from "../../src/lib/wire/arrays";
-import { readAnswers, readNumbers, writeAnswers } from "../../src/views/steering/fields";
 import widget from "../../src/widgets/steering";
 import { atRest, settled } from "../fake";
 
@@ -320,39 +316,5 @@ describe("history", () => {
     expect(one(".vv-compared").textContent).toContain("first");
     one("[aria-label='restore run 1']").click();
     expect(model.get("_request")).toEqual({ kind: "restore", number: 1, serial: 1 });
-  });
-});
-
-describe("what people type", () => {
-  it("is read as numbers and tokens, and written back", () => {
-    expect(readNumbers("−1, 0.5 2")).toEqual([-1, 0.5, 2]);
-    expect(readNumbers("one")).toBeUndefined();
-    expect(readAnswers('happy, "sad", " a, b"')).toEqual([" happy", "sad", " a, b"]);
-    expect(readAnswers(writeAnswers([" x", "y", "\n"]))).toEqual([" x", "y", "\n"]);
-    const mixed = [" x", [" yes", "Yes", " of course"], "a|b"];
-    expect(readAnswers('yes|"Yes" | yes, " a mess"')).toEqual([[" yes", "Yes"], " a mess"]);
-    expect(readAnswers(writeAnswers(mixed))).toEqual(mixed);
-    expect(readAnswers('"\\q"')).toEqual(["\\q"]);
-    expect(readAnswers("")).toEqual([]);
-    expect([tidy(0.25), tidy(-1), tidy(120), tidy(0)]).toEqual(["0.25", "−1", "120", "0"]);
-  });
-});
-
-describe("changed tokens", () => {
-  it("are those outside the longest common subsequence", () => {
-    const words = (text: string): string[] => text.split(" ");
-    expect(changedFrom(words("a b c d"), words("a x c d"))).toEqual([false, true, false, false]);
-    expect(changedFrom(words("a b c"), words("z a b c"))).toEqual([true, false, false, false]);
-    expect(changedFrom([], ["a"])).toEqual([true]);
-    expect(changedFrom(["a"], [])).toEqual([]);
-  });
-});
-
-describe("axes", () => {
-  it("have round ticks and a gap where a number is missing", () => {
-    expect(ticks(0, 1, 4)).toEqual([0, 0.5, 1]);
-    expect(ticks(-0.6, 0.6, 6)).toEqual([-0.6, -0.4, -0.2, 0, 0.2, 0.4, 0.6]);
-    expect(linear([0, 2], [10, 30])(1)).toBe(20);
-    expect(path([[0, 0], undefined, [1, 1], [2, 2]])).toBe("M0.0 0.0M1.0 1.0L2.0 2.0");
   });
 });
