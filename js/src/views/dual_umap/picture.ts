@@ -5,9 +5,9 @@ import { at, DIM, has, MATCHED, SELECTED } from "../../lib/scatter/points";
 import { softRenderer } from "../../lib/scatter/soft";
 import { css } from "../../lib/ui/colour";
 import { download } from "../../lib/ui/table";
+import type { Drawing } from "./canvases";
 import { factsOf } from "./numbers";
 import { placeNames } from "./overlay";
-import type { Drawing } from "./panel";
 import type { MapState } from "./state";
 
 const HEAD = 44;

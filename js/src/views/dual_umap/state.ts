@@ -29,6 +29,7 @@ import {
 import type { RGB } from "../../lib/ui/colour";
 import { decode, type WireArray } from "../../lib/wire/arrays";
 import { debounced, type Traits } from "../../lib/wire/model";
+import { clusterNames } from "./cluster_names";
 import { type Legend, paintColours, sideColours } from "./colours";
 import {
   type Facts,
@@ -43,7 +44,6 @@ import {
   type Spot,
   type Which,
 } from "./data";
-import { clusterNames } from "./names";
 import { type Section, selectionRows } from "./rows";
 import { type Hits, search } from "./search";
 

@@ -2,8 +2,8 @@
 
 import { count } from "../../lib/ui/numbers";
 import { tracked, useEffect, useRef, useSignal } from "../../lib/ui/tracked";
+import type { Drawing } from "./canvases";
 import type { ColorBy } from "./data";
-import type { Drawing } from "./panel";
 import { savePNG, saveSVG } from "./picture";
 import { hitIndices } from "./search";
 import { type MapState, queryWriter, type Tool } from "./state";
