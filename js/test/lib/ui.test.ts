@@ -13,11 +13,10 @@ import {
 } from "../../src/lib/ui/colour";
 import { changedFrom } from "../../src/lib/ui/diff";
 import { move } from "../../src/lib/ui/keyboard";
-import { percent, short } from "../../src/lib/ui/numbers";
+import { percent, short, tidy } from "../../src/lib/ui/numbers";
 import { place } from "../../src/lib/ui/place";
 import { select } from "../../src/lib/ui/selection";
 import { csv } from "../../src/lib/ui/table";
-import { tidy } from "../../src/lib/ui/tidy";
 import { tracked, useEffect, useLayoutEffect, useRef, useSignal } from "../../src/lib/ui/tracked";
 import { settled } from "../fake";
 

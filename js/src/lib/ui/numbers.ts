@@ -13,6 +13,12 @@ export function short(value: number): string {
   return value < 0 ? `−${text}` : text;
 }
 
+/** A number someone chose, such as a strength: three digits, and no zeros for show. */
+export function tidy(value: number): string {
+  const text = short(value);
+  return text.includes(".") && !text.includes("e") ? text.replace(/\.?0+$/, "") : text;
+}
+
 /** 12,345 */
 export function count(value: number): string {
   return Math.round(value).toLocaleString("en-US");

@@ -1,6 +1,7 @@
 // One panel: lines over their placebo band, against strength.
+
 import { linear, path, type Scale, ticks } from "../../lib/ui/axis";
-import { tidy } from "../../lib/ui/tidy";
+import { tidy } from "../../lib/ui/numbers";
 import { tracked } from "../../lib/ui/tracked";
 import type { Line } from "./data";
 

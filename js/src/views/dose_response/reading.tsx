@@ -1,6 +1,5 @@
 // The numbers at one strength, and the texts of a chosen point.
-import { short } from "../../lib/ui/numbers";
-import { tidy } from "../../lib/ui/tidy";
+import { short, tidy } from "../../lib/ui/numbers";
 import { tracked } from "../../lib/ui/tracked";
 import type { Curve, DoseFacts, DoseText, Question } from "./data";
 

@@ -1,6 +1,6 @@
 // Earlier runs: look at one beside the present, or go back to it.
 
-import { tidy } from "../../lib/ui/tidy";
+import { tidy } from "../../lib/ui/numbers";
 import { tracked } from "../../lib/ui/tracked";
 import { canonical, type RunWire } from "./data";
 import { Output } from "./output";

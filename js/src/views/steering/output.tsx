@@ -1,6 +1,5 @@
 // The texts side by side: unsteered, and one column per strength.
-import { short } from "../../lib/ui/numbers";
-import { tidy } from "../../lib/ui/tidy";
+import { short, tidy } from "../../lib/ui/numbers";
 import { tracked } from "../../lib/ui/tracked";
 import { Watched } from "./bars";
 import type { Column, Shown, SteerSize } from "./data";

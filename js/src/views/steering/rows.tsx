@@ -1,8 +1,7 @@
 // The controls of each direction: on or off, how strong, in what unit, by what method, where.
 import { Label } from "../../lib/ui/label";
-import { short } from "../../lib/ui/numbers";
+import { short, tidy } from "../../lib/ui/numbers";
 import { Slider } from "../../lib/ui/slider";
-import { tidy } from "../../lib/ui/tidy";
 import { tracked } from "../../lib/ui/tracked";
 import type { Row } from "./data";
 import type { State } from "./state";
