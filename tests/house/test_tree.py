@@ -21,6 +21,12 @@ LARGEST_MB = 10.0
 QUOTED = re.compile(r"`make ([^`]+)`")
 COMMAND = re.compile(r"^ *(?:\$ )?make ([^#\n]+)", re.MULTILINE)
 BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# views/arrays.py, js/src/lib/wire/arrays.ts: a file of this repository, from a root of its own
+ROOTS = (ROOT, ROOT / "widgets/volvelle", ROOT / "js")
+NAMED = re.compile(
+    r"(?<![\w/.{])(?:js|src|widgets|tests|docs|views|experiments|models|formats|compute|formulas)"
+    r"/[\w/.-]*\w\.(?:py|tsx?|css|mjs|sh|md)\b"
+)
 SCRIPTS = {".sh", ".yml", ".yaml", ""}
 
 
@@ -76,6 +82,17 @@ def test_every_make_target_that_a_file_names_exists():
         and (wrong := targets_named(path.name, path.read_text("utf-8", "replace")) - targets)
     }
     assert missing == {}
+
+
+def test_every_file_that_another_names_exists():
+    dead = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in files()
+        if path.suffix not in BINARY and path.parent != ROOT / "tests/house"  # these make some up
+        for name in NAMED.findall(path.read_text("utf-8", "replace"))
+        if not any((root / name).exists() for root in ROOTS)
+    }
+    assert dead == set()
 
 
 @pytest.mark.parametrize(
