@@ -33,7 +33,6 @@ const options = {
     compilerOptions: { jsx: "react", jsxFactory: "h", jsxFragmentFactory: "Fragment" },
   },
   inject: ["src/lib/ui/jsx.ts"],
-  loader: { ".frag": "text", ".vert": "text" },
   plugins: [css],
   legalComments: "none",
   minify: !watch,

@@ -34,7 +34,7 @@ interface Stamp {
 
 const stamps = new Map<string, Stamp>();
 
-/** A disc, or a ring, as pixels; the same shape as in points.frag. */
+/** A disc, or a ring, as pixels; the same shape as in gl_shaders.ts. */
 function stamp(width: number, ring: boolean, rimmed: boolean): Stamp {
   const key = `${width.toFixed(1)} ${ring} ${rimmed}`;
   const held = stamps.get(key);
