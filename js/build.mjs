@@ -32,8 +32,7 @@ const options = {
   tsconfigRaw: {
     compilerOptions: { jsx: "react", jsxFactory: "h", jsxFragmentFactory: "Fragment" },
   },
-  inject: ["src/lib/jsx.ts"],
-  loader: { ".frag": "text", ".vert": "text" },
+  inject: ["src/lib/ui/jsx.ts"],
   plugins: [css],
   legalComments: "none",
   minify: !watch,

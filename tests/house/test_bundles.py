@@ -12,7 +12,9 @@ ENTRIES = sorted(path.stem for path in (ROOT / "js/src/widgets").glob("*.ts"))
 
 def bundle(name):
     path = STATIC / f"{name}.js"
-    assert path.is_file(), f"{path.name} is not built: run `make front-end`"
+    assert path.is_file(), (
+        f"{path.name} is not built: run `make install`, or `npm run build` in js/"
+    )
     return path
 
 

@@ -11,6 +11,8 @@ import volvelle
 VIEWS = views()
 PLACES = (
     "js/src/widgets/{name}.ts",
+    "js/src/views/{name}/index.tsx",
+    "js/test/views/{name}.test.ts",
     "tests/views/{subject}/test_{name}.py",
     "tests/browser/{subject}/test_{name}.py",
 )
@@ -43,15 +45,10 @@ def test_a_view_is_a_public_name(view):
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_view_has_its_entry_and_its_tests(view):
+def test_a_view_has_its_entry_its_drawing_and_its_tests(view):
     names = {"name": snake(view), "subject": VIEWS[view].parent.name}
     paths = [place.format(**names) for place in PLACES]
     assert [path for path in paths if not (ROOT / path).is_file()] == []
-
-
-@pytest.mark.parametrize("view", VIEWS)
-def test_a_view_has_its_drawing(view):
-    assert list((ROOT / "js/src/views").glob(f"{snake(view)}.ts*"))
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -62,3 +59,18 @@ def test_a_view_appears_in_a_notebook(view):
 def test_every_entry_of_the_front_end_belongs_to_a_view():
     entries = {path.stem for path in (ROOT / "js/src/widgets").glob("*.ts")}
     assert entries == {snake(view) for view in VIEWS}
+
+
+def test_every_drawing_of_the_front_end_belongs_to_a_view():
+    drawings = {path.name for path in (ROOT / "js/src/views").iterdir()}
+    assert drawings == {snake(view) for view in VIEWS}
+
+
+def test_every_test_of_the_front_end_lies_where_what_it_tests_lies():
+    """test/lib/ui.test.ts tests src/lib/ui/, test/views/steering/fields.test.ts that one file."""
+    tests = sorted((ROOT / "js/test").glob("**/*.test.ts"))
+    assert tests
+    for path in tests:
+        tested = (ROOT / "js/src" / path.relative_to(ROOT / "js/test")).with_suffix("")
+        places = [tested.with_suffix(end) for end in ("", ".ts", ".tsx")]
+        assert any(place.exists() for place in places), path.relative_to(ROOT)

@@ -45,13 +45,6 @@ def test_every_file_the_readme_links_to_exists():
         assert (ROOT / target).is_file(), target
 
 
-def test_every_make_target_that_a_page_names_exists():
-    makefile = (ROOT / "Makefile").read_text("utf-8")
-    pages = README + (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-    for target in set(re.findall(r"make ([a-z][a-z-]+)", pages)):
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-
-
 def test_the_line_that_installs_the_demo_model_is_the_one_the_error_prints():
     from volvelle.models.load.smollm2 import INSTALL
 

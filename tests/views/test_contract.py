@@ -56,7 +56,7 @@ def interface(source, name):
 
 @cache
 def base_in_typescript():
-    return interface((ROOT / "js/src/lib/model.ts").read_text(), "BaseTraits")
+    return interface((ROOT / "js/src/lib/wire/model.ts").read_text(), "BaseTraits")
 
 
 def synced(cls):

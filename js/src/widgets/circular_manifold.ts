@@ -1,6 +1,6 @@
 // CircularManifold in a notebook: the model's traits joined to the drawing.
-import type { WireArray } from "../lib/arrays";
-import { type BaseTraits, connect, type Model } from "../lib/model";
+import type { WireArray } from "../lib/wire/arrays";
+import { type BaseTraits, connect, type Model } from "../lib/wire/model";
 import { drawCircularManifold } from "../views/circular_manifold";
 
 /** The synced traits of views/circles/circular_manifold.py; a test holds the two together. */

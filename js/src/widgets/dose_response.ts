@@ -1,5 +1,5 @@
 // DoseResponse in a notebook: the model's traits joined to the drawing.
-import { type BaseTraits, connect, type Model } from "../lib/model";
+import { type BaseTraits, connect, type Model } from "../lib/wire/model";
 import { drawDoseResponse } from "../views/dose_response";
 import type { DoseTraits } from "../views/dose_response/data";
 

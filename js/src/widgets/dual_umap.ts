@@ -1,6 +1,6 @@
 // DualUMAP in a notebook: the model's traits and frames joined to the drawing.
-import type { WireArray } from "../lib/arrays";
-import { type BaseTraits, connect, type Model } from "../lib/model";
+import type { WireArray } from "../lib/wire/arrays";
+import { type BaseTraits, connect, type Model } from "../lib/wire/model";
 import { drawDualUMAP } from "../views/dual_umap";
 
 /** The synced traits of views/maps/dual_umap.py; a test holds the two together. */

@@ -1,6 +1,6 @@
 // EmotionCircle in a notebook: the model's traits joined to the drawing.
-import type { WireArray } from "../lib/arrays";
-import { type BaseTraits, connect, type Model } from "../lib/model";
+import type { WireArray } from "../lib/wire/arrays";
+import { type BaseTraits, connect, type Model } from "../lib/wire/model";
 import { drawEmotionCircle } from "../views/emotion_circle";
 
 /** The synced traits of views/circles/emotion_circle.py; a test holds the two together. */

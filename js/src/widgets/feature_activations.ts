@@ -1,6 +1,6 @@
 // FeatureActivations in a notebook: the model's traits joined to the drawing.
-import type { WireArray } from "../lib/arrays";
-import { type BaseTraits, connect, type Model } from "../lib/model";
+import type { WireArray } from "../lib/wire/arrays";
+import { type BaseTraits, connect, type Model } from "../lib/wire/model";
 import { drawFeatureActivations } from "../views/feature_activations";
 
 /** The synced traits of views/activations/feature_activations.py; a test holds the two together. */

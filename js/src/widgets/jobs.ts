@@ -1,5 +1,5 @@
 // Jobs in a notebook: the model's traits joined to the drawing.
-import { type BaseTraits, connect, type Model } from "../lib/model";
+import { type BaseTraits, connect, type Model } from "../lib/wire/model";
 import { drawJobs } from "../views/jobs";
 import type { JobsTraits as Drawn } from "../views/jobs/data";
 

@@ -1,5 +1,5 @@
 // Steering in a notebook: the model's traits joined to the drawing.
-import { type BaseTraits, connect, type Model } from "../lib/model";
+import { type BaseTraits, connect, type Model } from "../lib/wire/model";
 import { drawSteering } from "../views/steering";
 import type { SteeringTraits as Drawn } from "../views/steering/data";
 

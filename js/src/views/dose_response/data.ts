@@ -1,5 +1,5 @@
 // What arrives of a dose-response experiment (views/steering/dose_response.py).
-import type { BaseTraits } from "../../lib/model";
+import type { BaseTraits } from "../../lib/wire/model";
 
 export type Question = "asked" | "control" | "reversed";
 export type Measure = "p" | "entropy" | "mass";

@@ -1,7 +1,8 @@
 // One panel: lines over their placebo band, against strength.
-import { linear, path, type Scale, ticks } from "../../lib/axis";
-import { tidy } from "../../lib/tidy";
-import { tracked } from "../../lib/tracked";
+
+import { linear, path, type Scale, ticks } from "../../lib/ui/axis";
+import { tidy } from "../../lib/ui/numbers";
+import { tracked } from "../../lib/ui/tracked";
 import type { Line } from "./data";
 
 export const LEFT = 52;

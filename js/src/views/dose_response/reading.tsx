@@ -1,7 +1,6 @@
 // The numbers at one strength, and the texts of a chosen point.
-import { short } from "../../lib/numbers";
-import { tidy } from "../../lib/tidy";
-import { tracked } from "../../lib/tracked";
+import { short, tidy } from "../../lib/ui/numbers";
+import { tracked } from "../../lib/ui/tracked";
 import type { Curve, DoseFacts, DoseText, Question } from "./data";
 
 const NAMES: Record<Question, string> = {

@@ -1,11 +1,11 @@
 // What is known of the point under the pointer.
 
-import { Label } from "../../lib/label";
-import { short } from "../../lib/numbers";
-import { place } from "../../lib/place";
-import { scaleOf, toScreen } from "../../lib/scatter_camera";
-import { at as placeOf } from "../../lib/scatter_points";
-import { tracked, useEffect, useLayoutEffect, useRef, useSignal } from "../../lib/tracked";
+import { scaleOf, toScreen } from "../../lib/scatter/camera";
+import { at as placeOf } from "../../lib/scatter/points";
+import { Label } from "../../lib/ui/label";
+import { short } from "../../lib/ui/numbers";
+import { place } from "../../lib/ui/place";
+import { tracked, useEffect, useLayoutEffect, useRef, useSignal } from "../../lib/ui/tracked";
 import { NAMES, type Neighbour, neighboursOf, type Side, type Spot, type Which } from "./data";
 import type { MapState } from "./state";
 

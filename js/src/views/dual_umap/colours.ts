@@ -1,7 +1,8 @@
 // What the colour of a point says.
-import type { Numbers } from "../../lib/arrays";
-import { category, diverging, type RGB, sequential } from "../../lib/colour";
-import { short } from "../../lib/numbers";
+
+import { category, diverging, type RGB, sequential } from "../../lib/ui/colour";
+import { short } from "../../lib/ui/numbers";
+import type { Numbers } from "../../lib/wire/arrays";
 import type { ColorBy, Facts, Matches, Side } from "./data";
 
 export interface Legend {

@@ -1,7 +1,8 @@
 // What arrives from Python, read once: two dictionaries, their matches, the numbers beside them.
-import { axis, decode, type Numbers, type WireArray } from "../../lib/arrays";
-import type { BaseTraits } from "../../lib/model";
-import { type Layer, makeLayer } from "../../lib/scatter_points";
+
+import { type Layer, makeLayer } from "../../lib/scatter/points";
+import { axis, decode, type Numbers, type WireArray } from "../../lib/wire/arrays";
+import type { BaseTraits } from "../../lib/wire/model";
 
 /** The traits the drawing reads and writes (views/maps/dual_umap.py). */
 export interface MapTraits extends BaseTraits {

@@ -1,7 +1,7 @@
 // Keys of a map while it has the focus.
-import { pointTowards } from "../../lib/scatter_points";
+import { pointTowards } from "../../lib/scatter/points";
+import type { Drawing } from "./canvases";
 import type { Spot } from "./data";
-import type { Drawing } from "./panel";
 import type { MapState } from "./state";
 
 const ARROWS: Record<string, [number, number]> = {

@@ -1,6 +1,6 @@
 // What colours and shapes mean.
-import { css } from "../../lib/colour";
-import { tracked } from "../../lib/tracked";
+import { css } from "../../lib/ui/colour";
+import { tracked } from "../../lib/ui/tracked";
 import type { MapState } from "./state";
 
 export const LegendRow = tracked(({ state }: { state: MapState }) => {

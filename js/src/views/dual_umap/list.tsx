@@ -1,10 +1,10 @@
 // The list beside the map. Only the rows in sight are in the page, so a million can be selected.
 
-import { move } from "../../lib/keyboard";
-import { Label } from "../../lib/label";
-import { count, short } from "../../lib/numbers";
-import { csv, download } from "../../lib/table";
-import { tracked, useRef, useSignal } from "../../lib/tracked";
+import { move } from "../../lib/ui/keyboard";
+import { Label } from "../../lib/ui/label";
+import { count, short } from "../../lib/ui/numbers";
+import { csv, download } from "../../lib/ui/table";
+import { tracked, useRef, useSignal } from "../../lib/ui/tracked";
 import type { Spot } from "./data";
 import { isHead, rowAt, rowCount } from "./rows";
 import type { MapState } from "./state";

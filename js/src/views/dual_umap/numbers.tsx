@@ -1,6 +1,6 @@
 // The numbers beside the picture: what it is worth, measured in the original space.
-import { count, percent, short } from "../../lib/numbers";
-import { tracked } from "../../lib/tracked";
+import { count, percent, short } from "../../lib/ui/numbers";
+import { tracked } from "../../lib/ui/tracked";
 import type { Facts } from "./data";
 import type { MapState } from "./state";
 

@@ -1,7 +1,7 @@
 // What is drawn over the points: names of regions, match lines, the point looked at, the lasso.
-import { type Camera, type Rect, toScreen } from "../../lib/scatter_camera";
-import { at, has } from "../../lib/scatter_points";
-import type { Scene } from "../../lib/scatter_renderer";
+import { type Camera, type Rect, toScreen } from "../../lib/scatter/camera";
+import { at, has } from "../../lib/scatter/points";
+import type { Scene } from "../../lib/scatter/renderer";
 import type { Region, Spot, Which } from "./data";
 import type { MapState } from "./state";
 

@@ -1,12 +1,13 @@
 // The map as a file: PNG as it is on screen, SVG with every point as a shape of its own.
-import { css } from "../../lib/colour";
-import { toScreen } from "../../lib/scatter_camera";
-import { at, DIM, has, MATCHED, SELECTED } from "../../lib/scatter_points";
-import { softRenderer } from "../../lib/scatter_soft";
-import { download } from "../../lib/table";
+
+import { toScreen } from "../../lib/scatter/camera";
+import { at, DIM, has, MATCHED, SELECTED } from "../../lib/scatter/points";
+import { softRenderer } from "../../lib/scatter/soft";
+import { css } from "../../lib/ui/colour";
+import { download } from "../../lib/ui/table";
+import type { Drawing } from "./canvases";
 import { factsOf } from "./numbers";
 import { placeNames } from "./overlay";
-import type { Drawing } from "./panel";
 import type { MapState } from "./state";
 
 const HEAD = 44;

@@ -1,9 +1,18 @@
 // The rows of the selection list: what is selected, its matches, and what is there instead.
 // Sections hold indices, not rows: a selection may be of a million points.
-import { inside } from "../../lib/scatter_points";
-import { neighboursOf, type Side, type Spot, type Which } from "./data";
-import { hitIndices } from "./search";
-import type { MapState } from "./state";
+import type { ReadonlySignal } from "@preact/signals-core";
+import { inside } from "../../lib/scatter/points";
+import { type Matches, neighboursOf, type Side, type Spot, type Which } from "./data";
+import { type Hits, hitIndices } from "./search";
+
+/** What rows are made of: signals, so that a list follows only those that its rows come from. */
+export interface RowSources {
+  sides: ReadonlySignal<[Side, Side]>;
+  matches: ReadonlySignal<Matches>;
+  selected: [ReadonlySignal<Uint32Array>, ReadonlySignal<Uint32Array>];
+  hits: ReadonlySignal<Hits>;
+  lasso: ReadonlySignal<Float64Array | undefined>;
+}
 
 export interface Section {
   head: string;
@@ -34,10 +43,10 @@ export function rowAt(sections: Section[], at: number): Row | undefined {
 }
 
 /** Sections in order; none while nothing is selected and nothing is searched for. */
-export function selectionRows(state: MapState): Section[] {
-  const sides = state.sides.value;
-  const selected = [state.selected[0].value, state.selected[1].value] as const;
-  if (selected[0].length + selected[1].length === 0) return hitRows(state);
+export function selectionRows(map: RowSources): Section[] {
+  const sides = map.sides.value;
+  const selected = [map.selected[0].value, map.selected[1].value] as const;
+  if (selected[0].length + selected[1].length === 0) return hitRows(map);
   const sections: Section[] = [];
   const add = (which: Which, head: string, indices: ArrayLike<number>, more = ""): void => {
     if (!indices.length) return;
@@ -50,9 +59,9 @@ export function selectionRows(state: MapState): Section[] {
     if (!selected[which].length || !sides[other].n) continue;
     const known = new Uint8Array(sides[other].n);
     for (const index of selected[other]) known[index] = 1;
-    const matched = counterparts(state, which);
+    const matched = counterparts(map, which);
     add(other, "their matches in", fresh(matched, known));
-    const instead = fresh(insteadOf(state, which, sides[other], matched), known);
+    const instead = fresh(insteadOf(map, which, sides[other], matched), known);
     if (instead.length) {
       const note = `${instead.length.toLocaleString("en-US")}, no match among these`;
       const head = `in ${sides[other].name} instead`;
@@ -75,9 +84,9 @@ function fresh(indices: ArrayLike<number>, known: Uint8Array): number[] {
 }
 
 /** Points a search found, while nothing is selected. */
-function hitRows(state: MapState): Section[] {
-  const hits = state.hits.value;
-  return state.sides.value.flatMap(({ which, name }) => {
+function hitRows(map: RowSources): Section[] {
+  const hits = map.hits.value;
+  return map.sides.value.flatMap(({ which, name }) => {
     const indices = hitIndices(hits.of[which]);
     const note = indices.length.toLocaleString("en-US");
     return indices.length ? [{ head: `found in ${name}`, note, which, indices }] : [];
@@ -85,10 +94,10 @@ function hitRows(state: MapState): Section[] {
 }
 
 /** Matches of what is selected in one dictionary, in the order of the selection. */
-export function counterparts(state: MapState, which: Which): number[] {
-  const of = state.matches.value.of[which];
+function counterparts(map: RowSources, which: Which): number[] {
+  const of = map.matches.value.of[which];
   const found: number[] = [];
-  for (const index of state.selected[which].value) {
+  for (const index of map.selected[which].value) {
     const match = of[index] ?? -1;
     if (match >= 0) found.push(match);
   }
@@ -102,14 +111,14 @@ const MOST_INSTEAD = 200;
  * What the other dictionary has here: points inside the same lasso, or the nearest ones in the
  * original space; without those that match something selected.
  */
-function insteadOf(state: MapState, which: Which, other: Side, matched: number[]): number[] {
+function insteadOf(map: RowSources, which: Which, other: Side, matched: number[]): number[] {
   const taken = new Uint8Array(other.n);
   for (const index of matched) taken[index] = 1;
-  const polygon = state.lasso.value;
+  const polygon = map.lasso.value;
   if (polygon) return fresh(inside(other.layer, polygon), taken);
   const found: number[] = [];
-  for (const index of state.selected[which].value) {
-    const near = neighboursOf(state.sides.value[which], index)[1].map((each) => each.index);
+  for (const index of map.selected[which].value) {
+    const near = neighboursOf(map.sides.value[which], index)[1].map((each) => each.index);
     found.push(...fresh(near, taken));
     if (found.length >= MOST_INSTEAD) break;
   }

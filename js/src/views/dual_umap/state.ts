@@ -7,10 +7,7 @@ import {
   signal,
   untracked,
 } from "@preact/signals-core";
-import { decode, type WireArray } from "../../lib/arrays";
-import type { RGB } from "../../lib/colour";
-import { debounced, type Traits } from "../../lib/model";
-import { type Camera, fitted, HOME, type Rect } from "../../lib/scatter_camera";
+import { type Camera, fitted, HOME, type Rect } from "../../lib/scatter/camera";
 import {
   bounds,
   COUNTERPART,
@@ -21,14 +18,18 @@ import {
   MATCHED,
   makeLayer,
   SELECTED,
-} from "../../lib/scatter_points";
+} from "../../lib/scatter/points";
 import {
   combined,
   type How,
   inverted,
   packSelection,
   unpackSelection,
-} from "../../lib/scatter_selection";
+} from "../../lib/scatter/selection";
+import type { RGB } from "../../lib/ui/colour";
+import { decode, type WireArray } from "../../lib/wire/arrays";
+import { debounced, type Traits } from "../../lib/wire/model";
+import { clusterNames } from "./cluster_names";
 import { type Legend, paintColours, sideColours } from "./colours";
 import {
   type Facts,
@@ -43,7 +44,6 @@ import {
   type Spot,
   type Which,
 } from "./data";
-import { clusterNames } from "./names";
 import { type Section, selectionRows } from "./rows";
 import { type Hits, search } from "./search";
 

@@ -1,9 +1,9 @@
 // Title, search, and the buttons of a map.
 
-import { count } from "../../lib/numbers";
-import { tracked, useEffect, useRef, useSignal } from "../../lib/tracked";
+import { count } from "../../lib/ui/numbers";
+import { tracked, useEffect, useRef, useSignal } from "../../lib/ui/tracked";
+import type { Drawing } from "./canvases";
 import type { ColorBy } from "./data";
-import type { Drawing } from "./panel";
 import { savePNG, saveSVG } from "./picture";
 import { hitIndices } from "./search";
 import { type MapState, queryWriter, type Tool } from "./state";

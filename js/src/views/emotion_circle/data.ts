@@ -1,8 +1,9 @@
 // What EmotionCircle draws beside its dial, read from its traits.
-import { axis, decode, type WireArray } from "../../lib/arrays";
-import { type Hand, wrap } from "../../lib/dial_geometry";
-import type { DialTraits } from "../../lib/dial_state";
-import type { TokenMark } from "../../lib/dial_trail";
+
+import { type Hand, wrap } from "../../lib/dial/geometry";
+import type { DialTraits } from "../../lib/dial/state";
+import type { TokenMark } from "../../lib/dial/trail";
+import { axis, decode, type WireArray } from "../../lib/wire/arrays";
 
 /** The traits of views/circles/emotion_traits.py. */
 export interface EmotionTraits extends DialTraits {

@@ -1,6 +1,6 @@
 // The layer strip: the score of every layer as a bar, its null as a mark; a click changes layer.
-import { fixed } from "../../lib/dial_geometry";
-import { tracked } from "../../lib/tracked";
+import { fixed } from "../../lib/dial/geometry";
+import { tracked } from "../../lib/ui/tracked";
 import type { State } from "./state";
 
 const TALL = 46;

@@ -1,10 +1,11 @@
 // Reading: texts as tokens, each tinted by where it lies on the dial.
-import { css, cyclic } from "../../lib/colour";
-import { angleOf } from "../../lib/dial_geometry";
-import { unlit } from "../../lib/dial_state";
-import { shapeOf } from "../../lib/dial_trail";
-import { segments } from "../../lib/tokens";
-import { tracked, useSignal } from "../../lib/tracked";
+
+import { angleOf } from "../../lib/dial/geometry";
+import { unlit } from "../../lib/dial/state";
+import { shapeOf } from "../../lib/dial/trail";
+import { css, cyclic } from "../../lib/ui/colour";
+import { tracked, useSignal } from "../../lib/ui/tracked";
+import { segments } from "../../lib/wire/tokens";
 import type { Token } from "./data";
 import type { State } from "./state";
 

@@ -1,10 +1,10 @@
 // The state of EmotionCircle: traits in, derived values, and what the user may do.
 import { computed, type ReadonlySignal } from "@preact/signals-core";
-import { decode } from "../../lib/arrays";
-import type { Point } from "../../lib/dial_geometry";
-import { type DialState, type DialTraits, makeDial } from "../../lib/dial_state";
-import type { TokenMark } from "../../lib/dial_trail";
-import { debounced, type Traits } from "../../lib/model";
+import type { Point } from "../../lib/dial/geometry";
+import { type DialState, type DialTraits, makeDial } from "../../lib/dial/state";
+import type { TokenMark } from "../../lib/dial/trail";
+import { decode } from "../../lib/wire/arrays";
+import { debounced, type Traits } from "../../lib/wire/model";
 import {
   byChance,
   type Chance,

@@ -1,8 +1,8 @@
 // Turning: what the hand does to the next word, or to written text, and the placebo beside it.
-import { css, cyclic } from "../../lib/colour";
-import { percent } from "../../lib/numbers";
-import { segments } from "../../lib/tokens";
-import { tracked, useSignal } from "../../lib/tracked";
+import { css, cyclic } from "../../lib/ui/colour";
+import { percent } from "../../lib/ui/numbers";
+import { tracked, useSignal } from "../../lib/ui/tracked";
+import { segments } from "../../lib/wire/tokens";
 import type { EmotionTraits } from "./data";
 import type { State } from "./state";
 

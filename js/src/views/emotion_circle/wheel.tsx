@@ -1,7 +1,8 @@
 // Around the wheel: how each word answers to every angle, and what is written there.
-import { css, cyclic } from "../../lib/colour";
-import { fixed } from "../../lib/dial_geometry";
-import { tracked } from "../../lib/tracked";
+
+import { fixed } from "../../lib/dial/geometry";
+import { css, cyclic } from "../../lib/ui/colour";
+import { tracked } from "../../lib/ui/tracked";
 import type { Response, WheelFacts } from "./data";
 import type { State } from "./state";
 

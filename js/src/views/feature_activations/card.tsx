@@ -1,11 +1,11 @@
 // The card at a token: what it is, the chosen features' values, and what fires there most.
 
-import { category, css } from "../../lib/colour";
-import { Label } from "../../lib/label";
-import { count, short } from "../../lib/numbers";
-import { place } from "../../lib/place";
-import { type Chip, LEFT_OUT, OUTLIER, SPECIAL, visible, WINDOW } from "../../lib/tokens";
-import { tracked, useLayoutEffect, useRef } from "../../lib/tracked";
+import { category, css } from "../../lib/ui/colour";
+import { Label } from "../../lib/ui/label";
+import { count, short } from "../../lib/ui/numbers";
+import { place } from "../../lib/ui/place";
+import { tracked, useLayoutEffect, useRef } from "../../lib/ui/tracked";
+import { type Chip, LEFT_OUT, OUTLIER, SPECIAL, visible, WINDOW } from "../../lib/wire/tokens";
 import { type Fired, peakOf } from "./data";
 import type { State } from "./state";
 

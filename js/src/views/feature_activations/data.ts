@@ -1,7 +1,7 @@
 // What the view draws, read from its traits.
-import { axis, bit, decode, type WireArray } from "../../lib/arrays";
-import type { BaseTraits } from "../../lib/model";
-import type { TokenWire } from "../../lib/tokens";
+import { axis, bit, decode, type WireArray } from "../../lib/wire/arrays";
+import type { BaseTraits } from "../../lib/wire/model";
+import type { TokenWire } from "../../lib/wire/tokens";
 
 export type SortBy = "max" | "mean" | "density" | "index";
 

@@ -1,5 +1,5 @@
 // The text while it is written: every pause encodes it again.
-import { tracked, useSignal } from "../../lib/tracked";
+import { tracked, useSignal } from "../../lib/ui/tracked";
 import type { State } from "./state";
 
 /** One box for a text; a prompt set has one per row. */

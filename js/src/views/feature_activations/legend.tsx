@@ -1,9 +1,9 @@
 // What the colours mean: a scale with its range and unit, or a colour per feature.
 
-import { category, css } from "../../lib/colour";
-import { Label } from "../../lib/label";
-import { short } from "../../lib/numbers";
-import { tracked } from "../../lib/tracked";
+import { category, css } from "../../lib/ui/colour";
+import { Label } from "../../lib/ui/label";
+import { short } from "../../lib/ui/numbers";
+import { tracked } from "../../lib/ui/tracked";
 import type { Column } from "./data";
 import { ramp } from "./paint";
 import { MOST_SELECTED, type State } from "./state";

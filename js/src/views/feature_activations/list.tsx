@@ -1,11 +1,11 @@
 // The features that fire, as a listbox one can sort, filter, pick from and pin in.
 
-import { category, css } from "../../lib/colour";
-import { move } from "../../lib/keyboard";
-import { Label } from "../../lib/label";
-import { count, percent, short } from "../../lib/numbers";
-import { copyOrDownload, csv } from "../../lib/table";
-import { tracked, useEffect, useRef, useSignal } from "../../lib/tracked";
+import { category, css } from "../../lib/ui/colour";
+import { move } from "../../lib/ui/keyboard";
+import { Label } from "../../lib/ui/label";
+import { count, percent, short } from "../../lib/ui/numbers";
+import { copyOrDownload, csv } from "../../lib/ui/table";
+import { tracked, useEffect, useRef, useSignal } from "../../lib/ui/tracked";
 import type { SortBy } from "./data";
 import { N_BINS, type Row } from "./rows";
 import type { State } from "./state";

@@ -1,6 +1,6 @@
 // From activations to the look of a chip: one feature as a scale, several as coloured lanes.
-import { category, css, diverging, inkOn, mix, type RGB, sequential } from "../../lib/colour";
-import type { Chip } from "../../lib/tokens";
+import { category, css, diverging, inkOn, mix, type RGB, sequential } from "../../lib/ui/colour";
+import type { Chip } from "../../lib/wire/tokens";
 import { type Column, peakOf } from "./data";
 
 const PAPER: { light: RGB; dark: RGB } = { light: [255, 255, 255], dark: [22, 25, 29] };

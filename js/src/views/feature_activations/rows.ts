@@ -1,5 +1,5 @@
 // The rows of the feature list: Python's where they are current, else from what is held here.
-import { axis, decode } from "../../lib/arrays";
+import { axis, decode } from "../../lib/wire/arrays";
 import type { Column, ListWire, Place, SortBy, Strongest } from "./data";
 
 export const N_BINS = 48;

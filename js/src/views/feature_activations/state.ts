@@ -1,8 +1,8 @@
 // The view's state: traits in, derived values, and what the user may do.
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
-import { debounced, type Traits } from "../../lib/model";
-import { type Keys, type Selection, select } from "../../lib/selection";
-import { readTokens, type Tokens } from "../../lib/tokens";
+import { type Keys, type Selection, select } from "../../lib/ui/selection";
+import { debounced, type Traits } from "../../lib/wire/model";
+import { readTokens, type Tokens } from "../../lib/wire/tokens";
 import {
   type ActivationTraits,
   type Column,

@@ -1,5 +1,5 @@
 // The text as chips: plain DOM, made once per text and repainted when features change.
-import type { Keys } from "../../lib/selection";
+import type { Keys } from "../../lib/ui/selection";
 import {
   type Chip,
   LEFT_OUT,
@@ -9,7 +9,7 @@ import {
   spoken,
   type Tokens,
   WINDOW,
-} from "../../lib/tokens";
+} from "../../lib/wire/tokens";
 import type { Look } from "./paint";
 
 export interface StripEvents {

@@ -1,6 +1,6 @@
 // What the Jobs view is told (views/jobs/wire.py), as the drawing uses it.
-import type { JobState } from "../../lib/job_line";
-import type { BaseTraits } from "../../lib/model";
+import type { JobState } from "../../lib/ui/job_line";
+import type { BaseTraits } from "../../lib/wire/model";
 
 /** One state a request to a server was in. */
 export interface Stage {

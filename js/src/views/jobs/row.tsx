@@ -1,7 +1,7 @@
 // One job: a line, and what it went through when it is opened.
-import { Sign, Ticking } from "../../lib/job_line";
-import { duration } from "../../lib/numbers";
-import { tracked, useSignal } from "../../lib/tracked";
+import { Sign, Ticking } from "../../lib/ui/job_line";
+import { duration } from "../../lib/ui/numbers";
+import { tracked, useSignal } from "../../lib/ui/tracked";
 import { type Entry, going, type Stage } from "./data";
 
 const COPIED_MS = 1500;

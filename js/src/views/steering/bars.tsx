@@ -1,8 +1,8 @@
 // Probabilities of the watched tokens, and beside each what placebos of the same size do.
 import { Fragment } from "preact";
-import { short } from "../../lib/numbers";
-import { visible } from "../../lib/tokens";
-import { tracked } from "../../lib/tracked";
+import { short } from "../../lib/ui/numbers";
+import { tracked } from "../../lib/ui/tracked";
+import { visible } from "../../lib/wire/tokens";
 import type { Shown } from "./data";
 import type { State } from "./state";
 

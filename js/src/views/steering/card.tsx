@@ -1,9 +1,10 @@
 // The card at a token: its probability steered and unsteered, and how large the change was.
-import { decode } from "../../lib/arrays";
-import { percent, short } from "../../lib/numbers";
-import { place } from "../../lib/place";
-import { visible } from "../../lib/tokens";
-import { tracked, useLayoutEffect, useRef } from "../../lib/tracked";
+
+import { percent, short } from "../../lib/ui/numbers";
+import { place } from "../../lib/ui/place";
+import { tracked, useLayoutEffect, useRef } from "../../lib/ui/tracked";
+import { decode } from "../../lib/wire/arrays";
+import { visible } from "../../lib/wire/tokens";
 import { heading } from "./output";
 import type { State } from "./state";
 

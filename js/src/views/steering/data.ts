@@ -1,7 +1,8 @@
 // What arrives of a steering run, in the form the drawing reads.
-import { decode, type Numbers, type WireArray } from "../../lib/arrays";
-import { changedFrom } from "../../lib/diff";
-import type { BaseTraits } from "../../lib/model";
+
+import { changedFrom } from "../../lib/ui/diff";
+import { decode, type Numbers, type WireArray } from "../../lib/wire/arrays";
+import type { BaseTraits } from "../../lib/wire/model";
 
 export interface SteeringTraits extends BaseTraits {
   strengths: Record<string, number>;

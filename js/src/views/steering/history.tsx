@@ -1,7 +1,7 @@
 // Earlier runs: look at one beside the present, or go back to it.
 
-import { tidy } from "../../lib/tidy";
-import { tracked } from "../../lib/tracked";
+import { tidy } from "../../lib/ui/numbers";
+import { tracked } from "../../lib/ui/tracked";
 import { canonical, type RunWire } from "./data";
 import { Output } from "./output";
 import type { State } from "./state";

@@ -1,7 +1,6 @@
 // The texts side by side: unsteered, and one column per strength.
-import { short } from "../../lib/numbers";
-import { tidy } from "../../lib/tidy";
-import { tracked } from "../../lib/tracked";
+import { short, tidy } from "../../lib/ui/numbers";
+import { tracked } from "../../lib/ui/tracked";
 import { Watched } from "./bars";
 import type { Column, Shown, SteerSize } from "./data";
 import type { State } from "./state";

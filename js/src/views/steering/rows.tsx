@@ -1,9 +1,8 @@
 // The controls of each direction: on or off, how strong, in what unit, by what method, where.
-import { Label } from "../../lib/label";
-import { short } from "../../lib/numbers";
-import { Slider } from "../../lib/slider";
-import { tidy } from "../../lib/tidy";
-import { tracked } from "../../lib/tracked";
+import { Label } from "../../lib/ui/label";
+import { short, tidy } from "../../lib/ui/numbers";
+import { Slider } from "../../lib/ui/slider";
+import { tracked } from "../../lib/ui/tracked";
 import type { Row } from "./data";
 import type { State } from "./state";
 

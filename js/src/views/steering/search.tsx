@@ -1,8 +1,8 @@
 // Adding a direction: search in the labels of a dictionary's features.
-import { move } from "../../lib/keyboard";
-import { Label } from "../../lib/label";
-import { debounced } from "../../lib/model";
-import { tracked, useRef, useSignal } from "../../lib/tracked";
+import { move } from "../../lib/ui/keyboard";
+import { Label } from "../../lib/ui/label";
+import { tracked, useRef, useSignal } from "../../lib/ui/tracked";
+import { debounced } from "../../lib/wire/model";
 import type { State } from "./state";
 
 const WAIT = 150;

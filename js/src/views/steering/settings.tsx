@@ -1,5 +1,5 @@
 // What is written and where the steers act: prompt or chat, places, seed, temperature, length.
-import { tracked } from "../../lib/tracked";
+import { tracked } from "../../lib/ui/tracked";
 import type { Message, Places } from "./data";
 import { readAnswers, readNumbers, writeAnswers } from "./fields";
 import type { State } from "./state";

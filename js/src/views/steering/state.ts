@@ -1,6 +1,6 @@
 // What a Steering view shows and what is done to it.
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
-import { debounced, type Traits, throttled } from "../../lib/model";
+import { debounced, type Traits, throttled } from "../../lib/wire/model";
 import { canonical, type Row, readRun, readStream, type Shown, type SteeringTraits } from "./data";
 
 /** A token that is looked at. */

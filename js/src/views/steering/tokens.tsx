@@ -1,6 +1,7 @@
 // A stretch of tokens: underlined where steered, tinted where it is not the unsteered text.
-import { segments } from "../../lib/tokens";
-import { tracked } from "../../lib/tracked";
+
+import { tracked } from "../../lib/ui/tracked";
+import { segments } from "../../lib/wire/tokens";
 import type { State } from "./state";
 
 interface TextProps {

@@ -10,7 +10,7 @@ from traitlets import TraitError, TraitType
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# What js/src/lib/arrays.ts decodes. Half floats arrive there as Float32Array.
+# What js/src/lib/wire/arrays.ts decodes. Half floats arrive there as Float32Array.
 DTYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "f2", "f4", "f8")
 
 

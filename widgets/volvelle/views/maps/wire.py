@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from volvelle.experiments.maps.result import DualLayout
     from volvelle.experiments.maps.sides import Side
 
-# A coordinate that is not on the map, and the largest that is (js/src/lib/scatter_points.ts).
+# A coordinate that is not on the map, and the largest that is (js/src/lib/scatter/points.ts).
 ABSENT, FULL = 65535, 65534
 # Neighbours and labels of larger maps are asked for one point at a time.
 MOST_AHEAD = 40_000
