@@ -96,7 +96,7 @@ def test_an_outlier_beside_one_other_token_is_found(model):
 def test_outliers_marked_in_the_trace_are_those_marked_afterwards():
     import torch
 
-    from volvelle.models.traces import sites as trace
+    from volvelle.models.traces import reduce as trace
 
     norms = torch.rand(4, 30, generator=torch.Generator().manual_seed(0)) + 0.5
     norms[:, 0], norms[1, 7], norms[2, 11] = 300.0, 9.0, 40.0
@@ -252,7 +252,7 @@ def test_a_run_that_fails_leaves_nothing_to_reuse(model, monkeypatch):
     model.prefixes.clear()
     model.capture(EDITS[0], "resid_post.3", reuse=True)
     with monkeypatch.context() as patch:
-        patch.setattr("volvelle.models.traces.sites.read", lambda *_, **__: 1 / 0)
+        patch.setattr("volvelle.models.verbs.read.read_body", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             model.capture(EDITS[1], "resid_post.3", reuse=True)
     assert len(model.prefixes) == 0

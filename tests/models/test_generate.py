@@ -69,7 +69,7 @@ def test_row_seeds_do_not_collide():
 def test_races_draw_from_the_softmax():
     import torch
 
-    from volvelle.models.traces import sites as trace
+    from volvelle.models.traces import write as trace
 
     p = torch.tensor([0.5, 0.3, 0.15, 0.05])
     noise = [torch.Generator().manual_seed(0)]

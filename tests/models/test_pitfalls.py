@@ -8,12 +8,12 @@ import threading
 
 import numpy as np
 import pytest
-from models import tiny
+from models import shipped, tiny
 
-from volvelle.models.traces import classes as trace_reduced
-from volvelle.models.traces import sites as trace
+from volvelle.models.traces.reduce import read
 
-MODULES = (trace, trace_reduced)
+SHIPPED = shipped.modules()
+MODULES = [module for module in SHIPPED if module.__name__.startswith("volvelle.models.traces.")]
 
 
 def source(module):
@@ -29,9 +29,9 @@ def small():
     return tiny.wrapped("llama")
 
 
-def traces():
+def traces(tree=BODIES):
     """The with blocks of the trace modules that run on a model."""
-    for node in ast.walk(BODIES):
+    for node in ast.walk(tree):
         if isinstance(node, ast.With):
             calls = [ast.unparse(item.context_expr) for item in node.items]
             if any(call.startswith(("lm.trace", "lm.generate")) for call in calls):
@@ -89,7 +89,7 @@ def test_4_every_trace_body_starts_on_its_own_line_and_with_no_try():
 
 
 def test_5_trace_bodies_have_a_source_file():
-    assert inspect.getsourcefile(trace).endswith("models/traces/sites.py")
+    assert inspect.getsourcefile(read).endswith("models/traces/reduce.py")
     assert not [
         n for n in ast.walk(BODIES) if isinstance(n, ast.Call) and ast.unparse(n.func) == "exec"
     ]
@@ -124,8 +124,8 @@ def test_6_a_trace_whose_parsing_python_broke_off_is_run_again(small, monkeypatc
             raise SystemError(said)
         return read(*how, **more)
 
-    wanted, read = small.capture("one", "resid_post.2")["resid_post.2"], trace.read
-    monkeypatch.setattr(trace, "read", unlucky)
+    wanted = small.capture("one", "resid_post.2")["resid_post.2"]
+    monkeypatch.setattr("volvelle.models.verbs.read.read_body", unlucky)
     found = small.capture("one", "resid_post.2")["resid_post.2"]
     np.testing.assert_array_equal(found, wanted)
     assert len(runs) == 3
@@ -142,7 +142,7 @@ def test_7_no_graph_is_kept(small):
     assert next(tiny.hf("llama").parameters()).requires_grad
     inputs = {"input_ids": torch.tensor([[5, 6, 7]]), "use_cache": False}
     sites, lengths = [("model.layers.1", "output")], torch.tensor([3])
-    ((state, _),) = small.call(lambda: small.run(trace.read, inputs, sites, lengths, "all"))
+    ((state, _),) = small.call(lambda: small.run(read, inputs, sites, lengths, "all"))
     assert not state.requires_grad
     assert state.grad_fn is None
 
@@ -153,7 +153,7 @@ def test_8_what_is_saved_owns_no_more_than_it_shows(small, how):
 
     inputs = {"input_ids": torch.tensor([[5, 6, 7], [8, 9, 0]]), "use_cache": False}
     sites, lengths = [("model.layers.1", "output")], torch.tensor([3, 2])
-    ((state, _),) = small.call(lambda: small.run(trace.read, inputs, sites, lengths, how))
+    ((state, _),) = small.call(lambda: small.run(read, inputs, sites, lengths, how))
     assert state.untyped_storage().nbytes() == state.numel() * state.element_size()
 
 
@@ -250,38 +250,32 @@ def test_all_layers_are_read_without_computing_logits(small):
     assert not ran
 
 
-def test_the_trace_modules_are_torch_nnsight_and_trace_math_and_have_no_classes():
-    # what runs on a server is these modules; everything reachable from a trace lives there
+@pytest.mark.parametrize("module", SHIPPED, ids=lambda module: module.__name__)
+def test_what_travels_is_torch_and_nnsight_and_has_no_classes(module):
     imported = set()
-    for node in ast.walk(BODIES):
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
         assert not isinstance(node, ast.ClassDef)
         if isinstance(node, ast.Import):
             imported |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            imported |= {f"{node.module}.{alias.name}" for alias in node.names}
-    plain = {
-        name for name in imported if name.split(".")[0] in ("__future__", "typing", "collections")
-    }
-    ours = {
-        name
-        for name in imported
-        if name.startswith(("volvelle.formulas.encoder.", "volvelle.models.traces.sites."))
-    }
-    assert ours
-    assert imported - plain - ours == {"nnsight", "torch"}
+            imported.add(node.module)
+    plain = {"__future__", "typing", "collections.abc"}
+    ours = {name for name in imported if name.startswith("volvelle.")}
+    if module in MODULES:
+        assert imported - plain - ours <= {"nnsight", "torch"}
+        assert ours <= {other.__name__ for other in SHIPPED}
+    else:
+        assert imported - plain - ours <= {"torch"}
+        assert all(name.startswith("volvelle.formulas.") for name in ours)
 
 
-def test_everything_a_trace_reaches_lives_in_the_shipped_modules():
-    from volvelle.models.remote.backend import SHIPPED
-
-    assert set(MODULES) < set(SHIPPED)
-    shipped = {module.__name__ for module in SHIPPED}
-    known = vars(trace) | vars(trace_reduced)
-    names = {n.id for node in traces() for n in ast.walk(node) if isinstance(n, ast.Name)}
-    reached = {name: known[name] for name in names & set(known)}
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_everything_a_trace_reaches_travels(module):
+    blocks = traces(ast.parse(source(module)))
+    names = {n.id for node in blocks for n in ast.walk(node) if isinstance(n, ast.Name)}
+    reached = {name: vars(module)[name] for name in names & set(vars(module))}
     functions = {name for name, value in reached.items() if inspect.isfunction(value)}
-    assert functions
-    assert {reached[name].__module__ for name in functions} <= shipped
+    assert {reached[name].__module__ for name in functions} <= {m.__name__ for m in SHIPPED}
     others = {name: value for name, value in reached.items() if name not in functions}
     plain = (int, float, str)
     assert all(isinstance(v, plain) or inspect.ismodule(v) for v in others.values()), others

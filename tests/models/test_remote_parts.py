@@ -121,7 +121,7 @@ def test_two_streams_have_two_marks():
 
 
 def test_what_a_trace_prints_is_what_a_stream_hears(capsys):
-    from volvelle.models.traces import sites as trace
+    from volvelle.models.traces import write as trace
 
     heard = []
     stream = TokenStream(lambda *step: heard.append(step), StepShape(2, 2, 9), vocabulary=10)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import zstandard
-from models import tiny
+from models import shipped, tiny
 
 import volvelle as vv
 from volvelle.experiments.circles.stimuli import read_stimuli
@@ -19,7 +19,7 @@ from volvelle.experiments.circles.vectors import class_vectors
 from volvelle.experiments.maps.parts import promoted_by
 from volvelle.experiments.maps.reading import read
 from volvelle.experiments.maps.sides import side
-from volvelle.models.remote.backend import SHIPPED, ProgressBackend
+from volvelle.models.remote.backend import ProgressBackend
 from volvelle.models.remote.left import LeftBackend
 from volvelle.models.verbs import score as scoring
 
@@ -169,7 +169,7 @@ def known():
     """Names of the functions that may travel as source."""
     ours = [
         value
-        for module in SHIPPED
+        for module in shipped.modules()
         for value in vars(module).values()
         if isinstance(value, types.FunctionType) and value.__module__ == module.__name__
     ]
@@ -228,7 +228,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize("foreign", FOREIGN, ids=lambda function: function.__name__)
 def test_the_walk_finds_what_a_server_would_not_have(there, monkeypatch, foreign):
-    from volvelle.models.traces import sites as trace
+    from volvelle.models.traces import reduce as trace
 
     assert not trouble(blob_of(there, "capture"))
     monkeypatch.setattr(trace, "reduce", foreign)
@@ -241,14 +241,14 @@ def test_the_walk_finds_what_a_server_would_not_have(there, monkeypatch, foreign
 def test_the_walk_finds_a_module_that_would_have_to_be_there(there):
     import cloudpickle
 
-    from volvelle.formulas import encoder as trace_math
+    from volvelle import formulas
 
-    # a module that is not registered would have to be there: by name, not by value
-    cloudpickle.unregister_pickle_by_value(trace_math)
+    # a package that is not registered would have to be there: by name, not by value
+    cloudpickle.unregister_pickle_by_value(formulas)
     try:
-        assert "volvelle.formulas.encoder" in trouble(blob_of(there, "steered add"))
+        assert "volvelle.formulas.steering" in trouble(blob_of(there, "steered add"))
     finally:
-        cloudpickle.register_pickle_by_value(trace_math)
+        cloudpickle.register_pickle_by_value(formulas)
 
 
 @pytest.mark.parametrize("verb", VERBS)

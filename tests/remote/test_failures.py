@@ -19,7 +19,7 @@ import volvelle as vv
 from volvelle.models.load import smollm2
 from volvelle.models.remote import backend as remote_backend
 from volvelle.models.remote import run as remote_run
-from volvelle.models.traces import sites as trace
+from volvelle.models.traces.reduce import read
 from volvelle.models.work.worker import Cancelled, current_job
 
 TEXT = "The man looked at the sky."
@@ -108,7 +108,7 @@ def test_an_error_in_the_code_that_runs_there(there):
     inputs = {"input_ids": torch.tensor([[1, 2]]), "use_cache": False}
     site = [("model.layers.99", "output")]
     error = failure(
-        lambda: there.call(lambda: there.run(trace.read, inputs, site, torch.tensor([2]), "all"))
+        lambda: there.call(lambda: there.run(read, inputs, site, torch.tensor([2]), "all"))
     )
     assert error.kind == "code"
     assert "state_at" in error.remote_traceback

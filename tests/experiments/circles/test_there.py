@@ -10,7 +10,7 @@ from volvelle.experiments.circles import there as circle_there
 from volvelle.experiments.circles.check_circle import _class_states
 from volvelle.experiments.circles.stimuli import read_stimuli
 from volvelle.experiments.circles.vectors import class_vectors
-from volvelle.formulas.encoder import packed_gram
+from volvelle.formulas.reductions import packed_gram
 from volvelle.models.traces import sites as trace
 from volvelle.models.verbs import capture
 

@@ -347,7 +347,7 @@ def test_the_axes_are_painted_first_and_a_stop_keeps_the_layout_but_not_the_file
 def test_the_second_time_is_read_from_the_cache(monkeypatch):
     a, b = planted()
     first = dual_layout(a, b, n_epochs=10)
-    monkeypatch.setattr("volvelle.experiments.maps.work.Work", None)
+    monkeypatch.setattr("volvelle.experiments.maps.dual_layout.Work", None)
     again = dual_layout(a, b, n_epochs=10)
     assert repr(again) == repr(first)
     for other in ({"seed": 1}, {"n_epochs": 11}, {"n_neighbors": 10}, {"match": "decoder"}):
@@ -367,7 +367,7 @@ def test_matches_by_activation_are_made_again_for_another_encoder_or_model(model
     )
     texts = ["one two three four five six seven"]
     first = dual_layout(a, b, model, texts, n_epochs=2)
-    monkeypatch.setattr("volvelle.experiments.maps.work.Work", None)
+    monkeypatch.setattr("volvelle.experiments.maps.dual_layout.Work", None)
     assert repr(dual_layout(a, b, model, texts, n_epochs=2)) == repr(first)
     late = replace(b, weights={**b.weights, "b_enc": b.b_enc - 0.5})
     with pytest.raises(TypeError):  # it would have been made anew

@@ -13,7 +13,7 @@ from volvelle.compute.directions.points import Point
 from volvelle.compute.windows import Window, windows
 from volvelle.experiments.activations.there import CODE, FLOAT, alive_at_a_token, encoding
 from volvelle.models.remote.backend import MOST_SENT
-from volvelle.models.traces import classes as trace_reduced
+from volvelle.models.traces.observe import observed
 from volvelle.models.verbs import read as reading
 from volvelle.models.verbs.capture import batches, right_padded
 
@@ -130,7 +130,7 @@ def observed_there(
     plan = batches(lengths, model.d_model, reading.MOST_TOKENS, reading.MOST_NUMBERS)
     points = sorted(readers, key=lambda point: model.layout.site(Point.parse(point)))
     answers = model.run(
-        trace_reduced.observed,
+        observed,
         [_inputs(model, tokens, [cuts[i] for i in members]) for members in plan],
         [_site(model, point, readers[point]) for point in points],
     )

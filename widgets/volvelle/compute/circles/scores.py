@@ -27,7 +27,7 @@ def gram(vectors: np.ndarray) -> np.ndarray:
 
 
 def unpacked_gram(packed: np.ndarray, n: int, n_classes: int, *, paired: bool) -> np.ndarray:
-    """Return the Gram matrix (n, n) that `trace_math.packed_gram` packed.
+    """Return the Gram matrix (n, n) that `formulas.reductions.packed_gram` packed.
 
     Of paired rows the two products that only count together are both their mean:
     `split_half` and `bootstrap_angles` find the same in it as in the matrix that was packed.

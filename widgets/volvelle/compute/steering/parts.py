@@ -22,7 +22,7 @@ class Part:
     Attributes
     ----------
     method : str
-        A formula of `trace_math`: add, rescale, cap, swap, clamp, heads.
+        A formula of `volvelle.formulas`: add, rescale, cap, swap, clamp, heads.
     point : Point
         Where it acts.
     reads : array, shape (d,), or None

@@ -70,7 +70,7 @@ class Steer:
 
     Notes
     -----
-    *Source*: Neuronpedia's and EasySteer's methods; the formulas are in `trace_math`.
+    *Source*: Neuronpedia's and EasySteer's methods; the formulas are in `volvelle.formulas`.
     """
 
     direction: Any

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 import torch
 
 from volvelle.models.remote.backend import MOST_SENT
-from volvelle.models.traces import sites as trace
+from volvelle.models.traces.codes import encode as encode_body
 from volvelle.models.verbs.capture import find_outliers, right_padded
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def alive_at_a_token(sae: SAE) -> int:
 
 
 def encoding(sae: SAE, weights: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-    """Return what a trace needs to encode: weights, and the options of `trace_math.encode`."""
+    """Return what a trace needs to encode: weights, and options of `formulas.encoder.encode`."""
     return {
         "weights": dict(weights),
         "options": {
@@ -128,7 +128,7 @@ def encode_there(
         )
         for batch in full
     ]
-    answers = iter(model.run(trace.encode, inputs, (site.path, site.io), sent))
+    answers = iter(model.run(encode_body, inputs, (site.path, site.io), sent))
     return [_read(sae, batch, next(answers) if batch else None) for batch in batches]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from volvelle.compute.directions.points import Point
-from volvelle.models.traces import classes as trace_reduced
+from volvelle.models.traces.classes import class_means
 from volvelle.models.verbs import read as reading
 from volvelle.models.verbs.capture import batches, right_padded
 
@@ -53,7 +53,7 @@ class Reduced(NamedTuple):
     ----------
     means : array, float32, shape (n_classes, d)
     inner : array, float32, shape (n_products,)
-        As `trace_math.packed_gram` packs them; empty where they were not wanted.
+        As `formulas.reductions.packed_gram` packs them; empty where they were not wanted.
     counts : array, int, shape (n_classes,)
         Texts that were not left out.
     """
@@ -123,7 +123,7 @@ def reduced_there(
         for members in plan
     ]
     answers = model.run(
-        trace_reduced.class_means,
+        class_means,
         inputs,
         [(site.path, site.io, pooling[point]) for site, point in zip(sites, points, strict=True)],
         classes._asdict() | {"owner": torch.tensor(classes.owner)},

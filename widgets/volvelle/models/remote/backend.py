@@ -20,11 +20,10 @@ from nnsight.intervention.backends.remote import RemoteBackend
 from nnsight.schema.request import RequestModel
 from nnsight.schema.response import ResponseModel, Status
 
-from volvelle.formulas import encoder as trace_math
+from volvelle import formulas
+from volvelle.models import traces
 from volvelle.models.remote import errors as remote_errors
 from volvelle.models.remote.answer import data_of, opened, unpacked_size
-from volvelle.models.traces import classes as trace_reduced
-from volvelle.models.traces import sites as trace
 from volvelle.models.work.worker import Cancelled
 
 if TYPE_CHECKING:
@@ -34,10 +33,10 @@ if TYPE_CHECKING:
     from volvelle.models.remote.stream import TokenStream
     from volvelle.models.work.worker import Job
 
-# Travel by value: a server does not have volvelle.
-SHIPPED = (trace, trace_reduced, trace_math)
-for _module in SHIPPED:
-    cloudpickle.register_pickle_by_value(_module)
+# Travel by value, every module of them: a server does not have volvelle.
+SHIPPED = (formulas, traces)
+for _package in SHIPPED:
+    cloudpickle.register_pickle_by_value(_package)
 
 # Seconds: to connect; until the first word; between looks at Stop; between signs of life asked
 # for, and without any until the server counts as gone.

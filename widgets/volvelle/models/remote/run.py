@@ -18,7 +18,7 @@ from volvelle.models.remote.left import LeftBackend, digest_of, digests, plain, 
 from volvelle.models.remote.servers import host_of
 from volvelle.models.remote.status import Announced, RemoteRequest
 from volvelle.models.remote.stream import TokenStream
-from volvelle.models.traces import sites as trace
+from volvelle.models.traces.write import tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -192,7 +192,7 @@ def run_there(
     if on_step is not None and step_shape is not None:
         vocabulary = server.lm._module.get_output_embeddings().weight.shape[0]  # noqa: SLF001 - nnsight's name
         stream = TokenStream(on_step, step_shape, vocabulary)
-        told = {"on_step": partial(trace.tell, stream.mark)}
+        told = {"on_step": partial(tell, stream.mark)}
 
     def once() -> T:
         backend = ProgressBackend(server.lm, _request(server), stream=stream, **_told(server))

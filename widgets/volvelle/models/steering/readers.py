@@ -22,7 +22,7 @@ def heads_of(model: Engine) -> tuple[int, int]:
 
 
 def reader(feature: Direction) -> dict[str, Any]:
-    """Return what `trace_math.read` needs to see a feature's activation, or a projection."""
+    """Return what `formulas.steering.read` needs to see a feature's activation, or a projection."""
     sae = getattr(feature, "sae", None)
     if sae is None:
         unit = torch.from_numpy(np.ascontiguousarray(feature.unit, dtype=np.float32))

@@ -132,7 +132,7 @@ class Steered:
         members : sequence of int
             The rows that ran together.
         notes : sequence over passes of sequence over steered sites
-            ``(masks, lengths)`` as `trace_math.steer` notes them.
+            ``(masks, lengths)`` as `formulas.steering.steer` notes them.
         """
         plan = self._plans[tuple(members)]
         steered = [

@@ -31,7 +31,7 @@ class Plan:
     Attributes
     ----------
     sites : list of (path, io, payload)
-        In the order of the forward pass; payloads as `trace_math.steer` takes them.
+        In the order of the forward pass; payloads as `formulas.steering.steer` takes them.
     owners : list of list of int array (B,)
         Per site, per op: which of a row's steers the op belongs to, -1 for none.
     points : list of str

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.compute.directions.points import Point
-from volvelle.models.traces.sites import OUTLIER
+from volvelle.models.traces.reduce import OUTLIER
 from volvelle.names import unknown
 
 if TYPE_CHECKING:

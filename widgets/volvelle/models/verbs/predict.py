@@ -10,7 +10,9 @@ import numpy as np
 
 from volvelle.compute.directions.points import Point
 from volvelle.models.engine.facts import takes
-from volvelle.models.traces import sites as trace
+from volvelle.models.traces.predict import predict as predict_body
+from volvelle.models.traces.unembed import effects_of, gain_of
+from volvelle.models.traces.unembed import unembed as unembed_body
 from volvelle.models.verbs import read as reading
 from volvelle.models.verbs.capture import left_padded, to_numpy
 from volvelle.models.verbs.write import sites
@@ -77,7 +79,7 @@ def next_token_and_entropy(
         inputs = one_pass(model, [rows[n] for n in members], 1)
         located = sites(model, steers(members) if steers is not None else ())
         logprobs, entropy = model.run(
-            trace.predict, inputs, located, tokens, only={path for path, *_ in located}
+            predict_body, inputs, located, tokens, only={path for path, *_ in located}
         )
         found |= dict(zip(members, to_numpy(logprobs), strict=True))
         entropies.append(to_numpy(entropy))
@@ -213,7 +215,7 @@ def promoted(model: Engine, vectors: np.ndarray, k: int) -> tuple[tuple[str, ...
 def _unembedded(
     model: Engine, rows: torch.Tensor, k: int, *, ids_only: bool = False
 ) -> list[np.ndarray]:
-    """Return what `trace.effects_of` gives, over as many passes or requests as it takes."""
+    """Return what `effects_of` gives, over as many passes or requests as it takes."""
     import torch
 
     top: list[Sequence[torch.Tensor]] = []
@@ -234,11 +236,11 @@ def _effects(
         inputs = {"input_ids": torch.tensor([[model.pad_id]]), "use_cache": False}
         paths = (layout.embed, layout.norm, layout.head)
         what = "promoted" if ids_only else "both"
-        return model.run(trace.unembed, inputs, paths, rows, k, what)
+        return model.run(unembed_body, inputs, paths, rows, k, what)
     weight = model.nnsight._module.get_output_embeddings().weight  # noqa: SLF001 - nnsight's name
     with torch.no_grad():
         gain, centred = final_gain(model)
-        return trace.effects_of(rows.to(weight.device), weight, gain, k, centred=centred)
+        return effects_of(rows.to(weight.device), weight, gain, k, centred=centred)
 
 
 def final_gain(model: Engine) -> tuple[Any, bool]:
@@ -248,7 +250,7 @@ def final_gain(model: Engine) -> tuple[Any, bool]:
     module = model.nnsight._module  # noqa: SLF001 - nnsight's name
     norm = module.get_submodule(model.layout.norm) if model.layout.norm else None
     with torch.no_grad():
-        return trace.gain_of(norm, module.get_output_embeddings().weight)
+        return gain_of(norm, module.get_output_embeddings().weight)
 
 
 def _strings(model: Engine, table: np.ndarray) -> tuple[tuple[str, ...], ...]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from volvelle.compute.windows import Window, windows
 from volvelle.models.engine.prefix import MOST_TEXTS, Prefix, new_cache
-from volvelle.models.traces import sites as trace
+from volvelle.models.traces.reduce import read as read_body
 from volvelle.models.verbs.capture import (
     POSITIONS,
     Capture,
@@ -67,7 +67,7 @@ def capture(
             # padding behind it anyway
             ids = right_padded(rows, model.pad_id)["input_ids"]
             inputs = {"input_ids": ids, "use_cache": False}
-            read = model.run(trace.read, inputs, *kept.request(members), on_block=said.of(members))
+            read = model.run(read_body, inputs, *kept.request(members), on_block=said.of(members))
             kept.batch(members, read)
             said.done(members)
     return kept.capture()
@@ -176,7 +176,7 @@ def read_norms(model: Engine, tokens: Tokens, points: Sequence[Point]) -> dict[P
     """Return the median norm of one text's states at points, without position 0 and outliers."""
     kept = _Kept(model, [tokens], points, "norm")
     inputs = {"input_ids": right_padded([tokens.ids], model.pad_id)["input_ids"]}
-    read = model.run(trace.read, inputs | {"use_cache": False}, *kept.request([0]))
+    read = model.run(read_body, inputs | {"use_cache": False}, *kept.request([0]))
     return {point: float(read[kept.place[point]][1]) for point in kept.points}
 
 
@@ -293,7 +293,7 @@ def _edited(
     inputs |= {"use_cache": False} if cache is None else {"past_key_values": cache}
     length = torch.tensor([len(ids) - shared])
     places = [(site.path, site.io) for site in sites]
-    read = model.run(trace.read, inputs, places, length, "all", on_block=on_block)
+    read = model.run(read_body, inputs, places, length, "all", on_block=on_block)
     states = {}
     for point in points:
         state = to_numpy(read[sites.index(model.layout.site(point))][0])[0]

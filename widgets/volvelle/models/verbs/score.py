@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.models.engine.facts import takes
-from volvelle.models.traces import sites as trace
+from volvelle.models.traces import score as body
 from volvelle.models.verbs.capture import to_numpy
 from volvelle.models.verbs.predict import one_pass
 from volvelle.models.verbs.write import MOST_LOGITS, sites
@@ -100,7 +100,7 @@ def whole(
         )
         located = sites(model, steered(members) if steered is not None else ())
         logprobs = model.run(
-            trace.score,
+            body.score,
             inputs,
             located,
             _table([written for _, written in part], longest, left=True),
@@ -144,9 +144,7 @@ def _behind(
             model, [known[n] for n in members], [len(tail) - 1 for tail in tails], width, start
         )
         written = _table([tail[1:] for tail in tails], width)
-        scored = to_numpy(
-            model.run(trace.score, inputs, [], written, resumed, only=set(resumed[0]))
-        )
+        scored = to_numpy(model.run(body.score, inputs, [], written, resumed, only=set(resumed[0])))
         for n, tail, row in zip(members, tails, scored, strict=True):
             before = beginning.logprobs[: start + 1 - beginning.n_prompt]
             found[n] = np.concatenate([before, row[: len(tail) - 1]]).astype(np.float32)

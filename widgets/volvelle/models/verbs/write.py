@@ -10,7 +10,8 @@ import numpy as np
 
 from volvelle.models.engine.facts import takes
 from volvelle.models.remote.stream import StepShape
-from volvelle.models.traces import sites as trace
+from volvelle.models.traces.score import write_scored
+from volvelle.models.traces.write import write as write_body
 from volvelle.models.verbs.capture import left_padded
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Steering(Protocol):
     keeping: bool
 
     def __call__(self, members: Sequence[int], /) -> Sequence[tuple[Point, dict[str, Any]]]:
-        """Return what `trace_math.steer` applies to the rows that run together.
+        """Return what `formulas.steering.steer` applies to the rows that run together.
 
         Pairs of point and payload; tensors of a payload are laid out for those rows, and the
         pairs of one point act in the order they come.
@@ -322,7 +323,7 @@ def _together(
     inputs = left_padded(rows, model.pad_id)
     scoring = "pass_rows" in settings
     found: Any = model.run(
-        trace.write_scored if scoring else trace.write,
+        write_scored if scoring else write_body,
         inputs,
         located,
         settings,

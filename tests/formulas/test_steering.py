@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from volvelle.formulas import encoder as tm
+from volvelle.formulas import encoder, steering
 
 B, T, D = 3, 5, 8
 
@@ -44,7 +44,7 @@ def now(step=0, ids=None, ended=None):
 
 def steered(h, *ops, here=None):
     here = here or now()
-    out = tm.steer(h, {"ops": ops, "conditions": ()}, here)
+    out = steering.steer(h, {"ops": ops, "conditions": ()}, here)
     return out, here["notes"][-1][0]
 
 
@@ -113,7 +113,7 @@ def test_the_neutral_value_changes_nothing(h, method):
 
 
 def test_clamping_a_feature_to_its_own_activation_changes_nothing(h):
-    codes = tm.read(h, sae_reader())
+    codes = steering.read(h, sae_reader())
     one = op("clamp", **CASES["clamp"]())
     for t in range(T):
         one["level"] = codes[:, t]
@@ -128,21 +128,21 @@ def test_add_adds_the_vector_times_strength(h):
 
 def test_ablation_leaves_no_component(h):
     out, _ = steered(h, op("rescale", **CASES["rescale"]()))
-    assert tm.along(out, units()).abs().max() < 1e-6
+    assert steering.along(out, units()).abs().max() < 1e-6
 
 
 def test_rescale_multiplies_the_component_by_its_factor(h):
     own = {**CASES["rescale"](), "factor": torch.tensor([2.0, -1.0, 0.5])}
     out, _ = steered(h, op("rescale", **own))
-    expected = tm.along(h, units()) * torch.tensor([2.0, -1.0, 0.5]).view(-1, 1, 1)
-    torch.testing.assert_close(tm.along(out, units()), expected)
+    expected = steering.along(h, units()) * torch.tensor([2.0, -1.0, 0.5]).view(-1, 1, 1)
+    torch.testing.assert_close(steering.along(out, units()), expected)
 
 
 def test_cap_clips_the_component_and_leaves_the_rest(h):
     out, _ = steered(h, op("cap", **CASES["cap"]()))
-    component = tm.along(out, units())
-    torch.testing.assert_close(component, tm.along(h, units()).clamp(-0.1, 0.2))
-    rest = h - tm.along(h, units()) * units()[:, None]
+    component = steering.along(out, units())
+    torch.testing.assert_close(component, steering.along(h, units()).clamp(-0.1, 0.2))
+    rest = h - steering.along(h, units()) * units()[:, None]
     torch.testing.assert_close(out - component * units()[:, None], rest)
 
 
@@ -157,10 +157,10 @@ def test_swap_moves_the_component_to_the_target(h):
 def test_clamp_moves_the_reconstruction_and_keeps_the_sae_error(h):
     out, _ = steered(h, op("clamp", **CASES["clamp"]()))
     options = sae_reader()["options"]
-    z = tm.encode(h, SAE, **options)
+    z = encoder.encode(h, SAE, **options)
     wanted = z.clone()
     wanted[..., [4, 9]] = 3.0
-    torch.testing.assert_close(out - h, tm.decode(wanted, SAE) - tm.decode(z, SAE))
+    torch.testing.assert_close(out - h, encoder.decode(wanted, SAE) - encoder.decode(z, SAE))
 
 
 def test_clamp_undoes_the_normalisation_of_the_sae(h):
@@ -168,8 +168,8 @@ def test_clamp_undoes_the_normalisation_of_the_sae(h):
     reader["options"] = {**reader["options"], "normalize": "constant_norm_rescale"}
     own = {**CASES["clamp"](), "reader": reader}
     out, _ = steered(h, op("clamp", **own))
-    x, scale, _ = tm.normalise(h, "constant_norm_rescale")
-    z = tm.encode(h, SAE, **reader["options"])
+    x, scale, _ = encoder.normalise(h, "constant_norm_rescale")
+    z = encoder.encode(h, SAE, **reader["options"])
     wanted = z.clone()
     wanted[..., [4, 9]] = 3.0
     torch.testing.assert_close(out - h, ((wanted - z) @ SAE["W_dec"]) * scale)
@@ -186,8 +186,8 @@ def test_ops_act_one_after_the_other(h):
     added, ablated = op("add", vector=units()), op("rescale", **CASES["rescale"]())
     last_ablates, _ = steered(h, added, ablated)
     last_adds, _ = steered(h, ablated, added)
-    assert tm.along(last_ablates, units()).abs().max() < 1e-6
-    torch.testing.assert_close(tm.along(last_adds, units()), torch.ones(B, T, 1))
+    assert steering.along(last_ablates, units()).abs().max() < 1e-6
+    torch.testing.assert_close(steering.along(last_adds, units()), torch.ones(B, T, 1))
 
 
 def test_masked_tokens_keep_every_bit_and_the_mask_comes_back(h):
@@ -230,7 +230,7 @@ def test_a_generated_token_is_touched_by_place_by_id_and_never_after_the_end(h):
 def test_a_condition_is_met_where_its_feature_exceeds_the_threshold(h):
     fired = {}
     reader = {"kind": "projection", "units": units()[:1]}
-    tm.meet(h, {"conditions": [{"key": 5, "reader": reader, "above": 0.3}]}, fired)
+    steering.meet(h, {"conditions": [{"key": 5, "reader": reader, "above": 0.3}]}, fired)
     assert torch.equal(fired[5], h @ units()[0] > 0.3)
     one = op("add", vector=units(), when=5)
     here = {**now(), "fired": fired}
@@ -253,6 +253,6 @@ def test_the_change_and_the_state_are_measured(h):
 
 
 def test_lengths_are_of_the_change_and_of_the_state(h):
-    change, state = tm.lengths(h, 2 * units()[:, None].expand(B, T, D))
+    change, state = steering.lengths(h, 2 * units()[:, None].expand(B, T, D))
     torch.testing.assert_close(change, torch.full((B, T), 2.0))
     torch.testing.assert_close(state, h.norm(dim=-1))
