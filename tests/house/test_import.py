@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from house.tree import views
 
 import volvelle
 
@@ -17,6 +18,15 @@ dir(volvelle)
 seconds = time.process_time() - started
 import json
 print(json.dumps([seconds, sorted(sys.modules)]))
+"""
+
+
+BEFORE_IT_IS_NEEDED = ("torch", "scipy", "nnsight", "transformers", "umap", "numba", "sklearn")
+EMPTY = """
+import json, sys
+import volvelle as vv
+getattr(vv, {name!r})()
+print(json.dumps(sorted(sys.modules)))
 """
 
 
@@ -35,6 +45,15 @@ def test_importing_volvelle_loads_nothing_heavy():
 
 def test_importing_volvelle_takes_less_than_300_ms_of_cpu():
     assert min(import_in_a_fresh_process()[0] for _ in range(5)) < 0.3
+
+
+@pytest.mark.parametrize("name", sorted(views()))
+def test_a_view_loads_nothing_heavy_before_it_has_something_to_do(name):
+    result = subprocess.run(
+        [sys.executable, "-c", EMPTY.format(name=name)], check=True, capture_output=True, text=True
+    )
+    modules = json.loads(result.stdout)
+    assert [heavy for heavy in BEFORE_IT_IS_NEEDED if heavy in modules] == []
 
 
 @pytest.mark.parametrize("name", volvelle.__all__)

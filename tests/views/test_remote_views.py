@@ -7,7 +7,8 @@ anything would fail.
 import pytest
 
 import volvelle as vv
-from volvelle.views import plans
+from volvelle.experiments.maps.plan import MOST_MATCHED
+from volvelle.models.plan import MOST_READ, MOST_WRITTEN
 from volvelle.views.steering.controls import CONTROLS
 
 NOBODY = "http://127.0.0.1:9"
@@ -58,7 +59,7 @@ def test_feature_activations_send_nothing_while_typing_hovering_and_selecting(id
 
 
 def test_feature_activations_do_not_send_more_than_the_cap(idle):
-    view = vv.FeatureActivations(idle, vv.demo_sae("a"), "word " * (plans.MOST_READ + 10))
+    view = vv.FeatureActivations(idle, vv.demo_sae("a"), "word " * (MOST_READ + 10))
     assert "at most 2,000" in view._plan
     with pytest.raises(ValueError, match=r"vv\.encode"):
         view.run()
@@ -83,7 +84,7 @@ def test_the_circle_sends_nothing_on_drag_typing_and_choosing(idle):
 
 def test_the_circle_writes_no_more_than_the_cap(idle):
     view = vv.EmotionCircle(idle, toy(idle))
-    view.set_state({"max_new_tokens": plans.MOST_WRITTEN + 1})
+    view.set_state({"max_new_tokens": MOST_WRITTEN + 1})
     assert "expected 1...128" in view.error
     assert view.max_new_tokens == 24
 
@@ -109,7 +110,7 @@ def test_steering_sends_nothing_while_controls_change(idle):
     assert "phrases" not in view._plan
     view.set_state({"live": True})
     assert "press Run" in view.error
-    view.set_state({"max_new_tokens": plans.MOST_WRITTEN + 1})
+    view.set_state({"max_new_tokens": MOST_WRITTEN + 1})
     assert "at most 128" in view.error
 
 
@@ -121,7 +122,7 @@ def test_a_map_of_a_model_on_a_server_waits_for_run(idle):
     assert NOBODY in view._plan
     view.set_state({"query": "sea", "color_by": "match"})
     assert (view.status, view.error) == ("idle", "")
-    long = vv.DualUMAP(a, b, idle, ["word " * (plans.MOST_MATCHED + 10)])
+    long = vv.DualUMAP(a, b, idle, ["word " * (MOST_MATCHED + 10)])
     assert "at most 20,000" in long._plan
     with pytest.raises(ValueError, match=r"vv\.dual_layout"):
         long.run()

@@ -5,11 +5,12 @@ import threading
 import pytest
 from views.fakes import FakeModel
 
+from volvelle.models.plan import size
 from volvelle.models.remote.errors import lost
 from volvelle.models.remote.status import RemoteRequest
 from volvelle.models.work.job import current_job
 from volvelle.views.jobs.jobs import MOST_SHOWN, Jobs
-from volvelle.views.jobs.wire import cost, duration, size, wire
+from volvelle.views.kit.job_line import cost, duration, wire
 from volvelle.views.kit.view import View
 
 HOST = "http://127.0.0.1:9"

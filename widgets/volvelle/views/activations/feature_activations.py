@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from traitlets import TraitError, observe, validate
 
-from volvelle.views import plans
+from volvelle.experiments.activations.plan import check_texts, encoding
 from volvelle.views.activations.shown import (
     Shown,
     feature_frame,
@@ -21,7 +21,6 @@ from volvelle.views.activations.traits import (
     N_STRONGEST_EXPORTED,
     ActivationTraits,
 )
-from volvelle.views.jobs.wire import host_of
 from volvelle.views.kit.bundle import bundle
 from volvelle.views.kit.view import View, reported
 
@@ -129,7 +128,7 @@ class FeatureActivations(ActivationTraits, View):
         model, sae = self._model, self._sae
         texts = list(self.texts) or [self.text]
         if self._remote:
-            plans.check_read(plans.n_tokens(model, texts), "vv.encode(model, text, sae)")
+            check_texts(model, texts)
 
         def work(report: Callable[[float, str], None]) -> Shown:
             shown = from_activations(encode(model, texts, sae, reuse=True, progress=report))
@@ -157,18 +156,12 @@ class FeatureActivations(ActivationTraits, View):
             self.run()
 
     def _make_plan(self) -> None:
-        if not self._remote:
+        if self._model is None or not self._remote:
             return
         texts = list(self.texts) or [self.text]
-        n = plans.n_tokens(self._model, texts)
-        if n > plans.MOST_READ:
-            self._plan = plans.too_many(n, "vv.encode(model, text, sae)")
-        elif n:
-            plan = plans.reading(n, self._sae.d_model, len(texts)).text(host_of(self._model))
-            changed = "The text has changed. " if self._ran and self._ran != texts else ""
-            self._plan = changed + plan
-        else:
-            self._plan = "Nothing to send yet: write a text."
+        said = encoding(self._model, self._sae.d_model, texts)
+        changed = "The text has changed. " if self._ran and self._ran != texts else ""
+        self._plan = changed + said if said.startswith("Run") else said
 
     def _show(self, shown: Shown) -> None:
         """Write all that a new text changes, in one message."""

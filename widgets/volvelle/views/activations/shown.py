@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
 
 from volvelle.views.activations.wire import (
     LEFT_OUT,
@@ -118,6 +117,8 @@ def _too_long(n_tokens: int) -> None:
 
 def from_activations(acts: Activations) -> Shown:
     """Return what an encode gives to show."""
+    from scipy import sparse
+
     texts = acts.tokens
     strings = [string for tokens in texts for string in tokens.strings]
     _too_long(len(strings))
@@ -179,6 +180,8 @@ def from_values(
     names : sequence of str, optional
         One per column. Default ``"value 0"``, ``"value 1"``, ...
     """
+    from scipy import sparse
+
     if isinstance(tokens, str):
         raise TypeError(f"tokens is the string {tokens[:20]!r}, expected a sequence of strings")
     nested = bool(len(tokens)) and np.iterable(tokens[0]) and not isinstance(tokens[0], str)

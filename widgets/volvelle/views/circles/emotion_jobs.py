@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from volvelle.experiments.circles import plan
 from volvelle.models.work.worker import Cancelled
-from volvelle.views import plans
 from volvelle.views.circles import emotion_work as work
 from volvelle.views.circles.circular_manifold import CircularManifold
 from volvelle.views.circles.emotion_traits import EmotionTraits
@@ -44,8 +44,21 @@ class EmotionJobs(EmotionTraits, CircularManifold):
 
     def _make_plan(self) -> None:
         """Say what Run will send, where it sends anything."""
-        if getattr(self._model, "remote", False):
-            self._plan = plans.circle(self)
+        if not getattr(self._model, "remote", False):
+            return
+        if self._circle is None:
+            self._plan = plan.finding_emotions(self._model)
+            return
+        self._plan = plan.turning(
+            self._model,
+            self._circle,
+            list(self.texts) or ([self.text] if self.text else []),
+            mode=self.mode,
+            n_prompts=1 if self.prompt in self._bases else 2,
+            n_new=self.max_new_tokens,
+            n_placebos=self.placebo,
+            centred=str(self._circle.point) in self._centres,
+        )
 
     def _do(self, report: Report) -> None:
         for what in WORK:

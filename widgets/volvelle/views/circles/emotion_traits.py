@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from traitlets import Dict, Enum, Float, HasTraits, Int, List, TraitError, Unicode, validate
 
+from volvelle.models.plan import MOST_WRITTEN
 from volvelle.views.kit.arrays import Array
-from volvelle.views.plans import MOST_WRITTEN
 
 if TYPE_CHECKING:
     from volvelle.compute.circles.layers import LayerScores

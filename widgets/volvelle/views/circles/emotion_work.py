@@ -12,7 +12,6 @@ from volvelle.compute.circles.placebos import placebo_planes
 from volvelle.compute.directions.directions import Direction
 from volvelle.compute.steering.steers import Steer
 from volvelle.experiments.circles.stimuli import neutral_texts
-from volvelle.models.verbs.capture import find_outliers
 from volvelle.views.circles.traits import ring_of
 
 if TYPE_CHECKING:
@@ -139,6 +138,8 @@ def _in_plane(
 def _usable(norms: np.ndarray) -> np.ndarray:
     """Say which tokens of a text are fit for means: neither the first nor outliers."""
     mask = np.ones((1, len(norms)), bool)
+    from volvelle.models.verbs.capture import find_outliers
+
     return (np.arange(len(norms)) > 0) & ~find_outliers(norms[None], mask)[0]
 
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import Bool, Dict, Int, List, observe
 
-from volvelle.views.jobs.wire import cost, entry, host_of
+from volvelle.models.plan import host_of
+from volvelle.views.jobs.wire import entry
 from volvelle.views.kit.bundle import bundle
+from volvelle.views.kit.job_line import cost
 from volvelle.views.kit.view import View, reported
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from volvelle.models.work.record import full_traceback
 from volvelle.models.work.turn import turn
 from volvelle.models.work.worker import Cancelled, current_job
 from volvelle.names import known_keywords_in, unknown
-from volvelle.views.jobs.wire import told
+from volvelle.views.kit.job_line import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from traitlets import observe
 
-from volvelle.experiments.maps.dual_layout import DualLayout, dual_layout
-from volvelle.views import plans
+from volvelle.experiments.maps.plan import check_texts, laying_out
+from volvelle.experiments.maps.result import DualLayout
 from volvelle.views.kit.bundle import bundle
 from volvelle.views.kit.view import View, reported
 from volvelle.views.maps import wire as map_wire
@@ -91,7 +91,7 @@ class DualUMAP(Looks, MapTraits, View):
         elif a is not None and not self._there:
             self.run()
         elif a is not None:
-            self._plan = plans.layout(self._given, self._there)
+            self._plan = laying_out((a, b), self._texts, self._there)
 
     # -- work -----------------------------------------------------------------------------
 
@@ -106,13 +106,13 @@ class DualUMAP(Looks, MapTraits, View):
 
     def run(self) -> DualUMAP:
         """Lay out again, or read the layout from the cache. Returns at once; `wait` waits."""
+        from volvelle.experiments.maps.dual_layout import dual_layout
+
         given = self._given
         if given["a"] is None or isinstance(given["a"], DualLayout):
             raise ValueError("this view shows a finished layout; make one with vv.DualUMAP(a, b)")
         self._enough = False
-        for there in self._there:
-            n = plans.n_tokens(there, plans.listed(given["texts"]))
-            plans.check_read(n, "vv.dual_layout(...)", plans.MOST_MATCHED)
+        check_texts(self._there, self._texts)
 
         def work(report: Callable[[float, str], None]) -> DualLayout:
             mine = False
@@ -151,6 +151,11 @@ class DualUMAP(Looks, MapTraits, View):
         """The models of this map that are on a server."""
         models = (self._given["model"], self._given["model_b"])
         return [model for model in models if getattr(model, "remote", False)]
+
+    @property
+    def _texts(self) -> list[str]:
+        texts = self._given["texts"]
+        return [texts] if isinstance(texts, str) else list(texts or [])
 
     @property
     def _named(self) -> str:

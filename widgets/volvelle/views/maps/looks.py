@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.experiments.maps.parts import promoted_by, promotes
-from volvelle.experiments.maps.sides import Side, side
-
 if TYPE_CHECKING:
-    from volvelle.experiments.maps.dual_layout import DualLayout
+    from volvelle.experiments.maps.result import DualLayout
+    from volvelle.experiments.maps.sides import Side
 
 
 class Looks:
@@ -56,6 +54,8 @@ class Looks:
         """Return the model to ask what a feature promotes, by dictionary; none that is remote."""
         if self._pair is None or self._pair is self._given["a"]:
             return {}
+        from volvelle.experiments.maps.parts import promotes
+
         models = {"a": self._given["model"], "b": self._given["model_b"] or self._given["model"]}
         return {
             which: model
@@ -67,6 +67,8 @@ class Looks:
         }
 
     def _side(self, which: str) -> Side:
+        from volvelle.experiments.maps.sides import side
+
         held = self._sides or {}
         if which not in held:
             self._sides = held = held | {which: side(self._given[which], which)}
@@ -74,6 +76,8 @@ class Looks:
 
     def _ask_model(self, which: str, index: int) -> None:
         """Work out what one feature promotes, on the model's thread."""
+        from volvelle.experiments.maps.parts import promoted_by
+
         model = self._promoters()[which]
         vector = self._side(which).vectors[index : index + 1]
 

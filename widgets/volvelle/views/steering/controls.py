@@ -20,8 +20,8 @@ from traitlets import (
 
 from volvelle.compute.directions.points import Point
 from volvelle.compute.steering.methods import METHODS, UNITS
+from volvelle.models.plan import MOST_WRITTEN
 from volvelle.names import unknown
-from volvelle.views.plans import MOST_WRITTEN
 from volvelle.views.steering.where import Places
 
 if TYPE_CHECKING:

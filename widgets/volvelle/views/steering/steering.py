@@ -9,9 +9,9 @@ from traitlets import Dict, List, TraitError, observe
 
 from volvelle.compute.steering.steers import Steer
 from volvelle.compute.steering.where import Where
+from volvelle.experiments.steering import plan
 from volvelle.models.remote.errors import RemoteFailure
 from volvelle.names import unknown
-from volvelle.views import plans
 from volvelle.views.kit.bundle import bundle
 from volvelle.views.kit.view import View, reported
 from volvelle.views.steering.controls import CONTROLS, Controls
@@ -308,7 +308,19 @@ class Steering(History, Controls, View):
     def _make_plan(self) -> None:
         """Say what Run will send, where it sends anything."""
         if getattr(self._model, "remote", False):
-            self._plan = plans.steering(self)
+            on = [
+                row.directions
+                for name, row in self._all.items()
+                if name not in self.muted and self.strengths.get(name)
+            ]
+            self._plan = plan.steering(
+                self._model,
+                on,
+                n_strengths=len(self.multiples),
+                n_placebos=self.placebo,
+                n_new=self.max_new_tokens,
+                watch=self.watch,
+            )
 
     @observe("query")
     @reported

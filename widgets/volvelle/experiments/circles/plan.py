@@ -1,0 +1,105 @@
+"""What finding a circle, reading in it and turning it will send, about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from volvelle.models.plan import (
+    CODE,
+    FLOAT,
+    STEERED,
+    Plan,
+    host_of,
+    measuring,
+    n_tokens,
+    reading,
+    size,
+    together,
+    writing,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from volvelle.compute.circles.circle import Circle
+    from volvelle.models.model import Model
+
+
+def placing(n_tokens: int, width: int, n_texts: int = 1) -> Plan:
+    """Estimate reading texts in a plane: its axes go there, two numbers a token come back."""
+    there = reading(n_tokens, width, n_texts)
+    received = 1_500 + n_tokens * 3 * FLOAT  # and a norm each, which tells outliers
+    return there._replace(sent=there.sent + 2 * width * 8, received=received)
+
+
+def finding(n_words: int, n_each: int, n_layers: int, width: int) -> Plan:
+    """Estimate looking for a circle in every layer of texts of one sentence per word."""
+    from volvelle.experiments.circles.there import Classes, bytes_of_both
+
+    classes = Classes(np.repeat(np.arange(n_words), n_each), paired=True, grams=True)
+    n = n_words * n_each
+    received = min(bytes_of_both(n, classes, width, n_layers + 1))
+    return Plan(f"{n} texts to read in every layer", CODE + 20 * n, received)
+
+
+def finding_emotions(model: Model) -> str:
+    """Return the sentence beside Run of a view that first looks for a model's emotions."""
+    from volvelle.experiments.circles.stimuli import default_words, templates
+
+    found = finding(len(default_words()), len(templates()), model.n_layers, model.d_model)
+    return (
+        f"{found.text(host_of(model))} Less, where they were read before: what comes back is kept."
+    )
+
+
+def turning(
+    model: Model,
+    circle: Circle,
+    texts: Sequence[str],
+    *,
+    mode: str,
+    n_prompts: int,
+    n_new: int,
+    n_placebos: int,
+    centred: bool,
+) -> str:
+    """Return the sentence beside Run of a view that reads texts in a circle and turns it.
+
+    Parameters
+    ----------
+    model : Model
+        On a server.
+    circle : Circle
+    texts : sequence of str
+        What is placed in the plane.
+    mode : {"words", "text"}
+        Whether the next word is asked for, or a text written.
+    n_prompts : int
+        Prompts whose next word is not known yet, for ``"words"``.
+    n_new : int
+        Tokens to write, for ``"text"``.
+    n_placebos : int
+        Planes of each kind beside the circle's own.
+    centred : bool
+        Whether the mean of the neutral sentences is known.
+    """
+    from volvelle.experiments.circles.stimuli import neutral_texts
+
+    width, parts = circle.d_model, []
+    if texts:
+        parts.append(placing(n_tokens(model, texts), width, len(texts)))
+    if texts and not centred:
+        n = len(neutral_texts())
+        parts.append(Plan(f"{n} neutral sentences", CODE, 1_000 + width * FLOAT))
+    if mode == "words":
+        what = f"the next word after {n_prompts} prompt{'s' if n_prompts > 1 else ''}"
+        parts.append(Plan(what, STEERED + width * FLOAT, 2_000))
+    else:
+        parts.append(writing(2, n_new, 1, width))
+    parts += measuring(model, [str(circle.point)])
+    planes = 1 + 2 * n_placebos  # of twelve angles each, and a text per angle
+    wheel = 2 * STEERED + 12 * planes * width * FLOAT
+    said = f"The whole wheel: {planes} planes of 12 angles and 13 texts, about {size(wheel)} there."
+    return f"{together(parts).text(host_of(model))} {said}"
