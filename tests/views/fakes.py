@@ -19,9 +19,10 @@ N_FEATURES = 64
 class FakeModel:
     """Has a worker, as every model has, and a gate that holds its work."""
 
-    name = "fake"
+    name, remote = "fake", False
 
     def __init__(self):
+        self.norms = {}
         self.worker = Worker("fake")
         self.submit = self.worker.submit
         self.gate = threading.Event()

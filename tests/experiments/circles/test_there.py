@@ -11,7 +11,7 @@ from volvelle.experiments.circles.check_circle import _class_states
 from volvelle.experiments.circles.stimuli import read_stimuli
 from volvelle.experiments.circles.vectors import class_vectors
 from volvelle.formulas.reductions import packed_gram
-from volvelle.models.traces import sites as trace
+from volvelle.models.traces import reduce as trace
 from volvelle.models.verbs import capture
 
 WORDS = ("happy", "angry", "sad", "calm")

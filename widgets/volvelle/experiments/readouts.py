@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from volvelle.compute.dictionaries.sae import SAE
     from volvelle.models.engine.tokens import Tokens
+    from volvelle.models.model import Model
 
     # rows (n, d) that states are projected on, in the precision it is done in; or an SAE
     Reader = np.ndarray | SAE
@@ -62,7 +63,7 @@ def sent_bytes(readers: Sequence[Reader]) -> int:
 
 
 def points_there(
-    model: Any, tokens: Sequence[Tokens], readers: Mapping[str, Sequence[Reader]]
+    model: Model, tokens: Sequence[Tokens], readers: Mapping[str, Sequence[Reader]]
 ) -> list[str]:
     """Return the points whose texts are better seen there, and say so in the job.
 
@@ -103,7 +104,7 @@ def _mb(size: int) -> str:
 
 
 def observed_there(
-    model: Any, tokens: Sequence[Tokens], readers: Mapping[str, Sequence[Reader]]
+    model: Model, tokens: Sequence[Tokens], readers: Mapping[str, Sequence[Reader]]
 ) -> list[dict[str, Seen]]:
     """See texts through readers on the model's server, in one request.
 
@@ -151,7 +152,7 @@ def observed_there(
     return [_joined(n, cuts, parts, readers) for n in range(len(tokens))]
 
 
-def _inputs(model: Any, tokens: Sequence[Tokens], cuts: Sequence[tuple[int, Window]]) -> Any:
+def _inputs(model: Model, tokens: Sequence[Tokens], cuts: Sequence[tuple[int, Window]]) -> Any:
     ids = [tokens[n].ids[window.start : window.stop] for n, window in cuts]
     return (
         right_padded(ids, model.pad_id)["input_ids"],
@@ -160,7 +161,7 @@ def _inputs(model: Any, tokens: Sequence[Tokens], cuts: Sequence[tuple[int, Wind
     )
 
 
-def _site(model: Any, point: str, readers: Sequence[Reader]) -> tuple[str, str, list[Any]]:
+def _site(model: Model, point: str, readers: Sequence[Reader]) -> tuple[str, str, list[Any]]:
     site = model.layout.site(Point.parse(point))
     sent = [
         {"units": torch.from_numpy(np.ascontiguousarray(one))}

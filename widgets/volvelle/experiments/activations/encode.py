@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from volvelle.compute.dictionaries.sae import SAE
     from volvelle.compute.directions.points import Point
     from volvelle.models.engine.tokens import Tokens
+    from volvelle.models.model import Model
 
 __all__ = ["Activations", "encode"]
 
@@ -37,7 +38,7 @@ class Piece(NamedTuple):
 
 @known_keywords
 def encode(
-    model: Any,
+    model: Model,
     text: str | Sequence[str],
     sae: SAE,
     *,
@@ -121,7 +122,7 @@ def check_width(sae: SAE, width: int | None, point: Point, model_name: str) -> N
 
 
 def _encode(
-    model: Any,
+    model: Model,
     texts: list[str],
     sae: SAE,
     report: Callable[[float, str], None],
@@ -210,7 +211,7 @@ def _rows(piece: Piece, starts: np.ndarray) -> slice:
 
 
 def _there(
-    model: Any, sae: SAE, tokens: Sequence[Tokens], batches: Sequence[Sequence[Piece]]
+    model: Model, sae: SAE, tokens: Sequence[Tokens], batches: Sequence[Sequence[Piece]]
 ) -> Any:
     """Have the model's server encode, where that moves fewer bytes."""
     from volvelle.experiments.activations.there import Cut, encode_there
@@ -223,7 +224,7 @@ def _there(
 
 
 def _states(
-    model: Any,
+    model: Model,
     pieces: list[Tokens],
     sae: SAE,
     *,

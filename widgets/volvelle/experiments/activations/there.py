@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from volvelle.compute.dictionaries.sae import SAE
     from volvelle.models.engine.tokens import Tokens
+    from volvelle.models.model import Model
 
 # Features alive at a token, where the kind of SAE does not fix their number.
 ALIVE = 64
@@ -93,7 +94,7 @@ def encoding(sae: SAE, weights: Mapping[str, torch.Tensor]) -> dict[str, Any]:
 
 
 def encode_there(
-    model: Any, sae: SAE, batches: Sequence[Sequence[Cut]]
+    model: Model, sae: SAE, batches: Sequence[Sequence[Cut]]
 ) -> list[tuple[list[Encoded], Sums]] | None:
     """Encode on the model's server where that moves fewer bytes, and say so in the job.
 
@@ -132,7 +133,7 @@ def encode_there(
     return [_read(sae, batch, next(answers) if batch else None) for batch in batches]
 
 
-def _say(model: Any, back: int, there: int, *, fits: bool) -> None:
+def _say(model: Model, back: int, there: int, *, fits: bool) -> None:
     job = model.worker.job
     if job is None:
         return

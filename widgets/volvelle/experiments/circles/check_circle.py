@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from volvelle.compute.circles.circle import Circle
+    from volvelle.models.model import Model
 
     Progress = Callable[[float, str], None]
 
@@ -117,7 +118,7 @@ class Checks:
 
 @known_keywords
 def check_circle(
-    model: Any,
+    model: Model,
     circle: Circle,
     *,
     steering: bool = False,
@@ -209,7 +210,7 @@ def _halves(circle: Circle, n_splits: int, n_null: int, seed: int) -> Check:
     return Check(what, "circular correlation", float(means[0]), limit, n_splits)
 
 
-def _class_states(model: Any, circle: Circle, read: Stimuli, positions: str) -> np.ndarray:
+def _class_states(model: Model, circle: Circle, read: Stimuli, positions: str) -> np.ndarray:
     """Return class means (n_classes, d_model) at the circle's own point."""
     if getattr(model, "remote", False):
         from volvelle.experiments.circles.there import Classes, reduced_there
@@ -222,7 +223,7 @@ def _class_states(model: Any, circle: Circle, read: Stimuli, positions: str) -> 
     return np.stack([states[read.classes == c].mean(axis=0) for c in range(len(read.words))])
 
 
-def _unseen(model: Any, circle: Circle, n_null: int, seed: int) -> Check:
+def _unseen(model: Model, circle: Circle, n_null: int, seed: int) -> Check:
     words = {word: mid for word, mid in unseen_words().items() if word not in circle.names}
     read = read_stimuli("templates", tuple(words))
     angles = circle.read(_class_states(model, circle, read, _positions(circle)))
@@ -237,7 +238,9 @@ def _positions(circle: Circle) -> str:
     return str(circle.details.get("positions", "last"))
 
 
-def _situations(model: Any, circle: Circle, positions: str, n_null: int, seed: int) -> list[Check]:
+def _situations(
+    model: Model, circle: Circle, positions: str, n_null: int, seed: int
+) -> list[Check]:
     read = read_stimuli("situations", circle.names)
     xy = circle.project(_class_states(model, circle, read, positions), centre="own")
     target = np.radians(list(_reference(circle).values()))
@@ -270,7 +273,7 @@ def _situations(model: Any, circle: Circle, positions: str, n_null: int, seed: i
 
 
 def _steered_halves(
-    model: Any, circle: Circle, n_null: int, seed: int, progress: Progress | None
+    model: Model, circle: Circle, n_null: int, seed: int, progress: Progress | None
 ) -> Check:
     reference = _reference(circle)
     found = []

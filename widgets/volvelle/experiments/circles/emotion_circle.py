@@ -16,10 +16,12 @@ from volvelle.names import known_keywords
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from volvelle.models.model import Model
+
 
 @known_keywords
 def emotion_circle(
-    model: Any,
+    model: Model,
     layer: int | None = None,
     words: Sequence[str] | Mapping[str, float] | None = None,
     stimuli: Any = "templates",

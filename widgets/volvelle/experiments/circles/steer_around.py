@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from volvelle.compute.circles.circle import Circle
+    from volvelle.models.model import Model
 
     Progress = Callable[[float, str], None]
 
 
 @known_keywords
 def steer_around(
-    model: Any,
+    model: Model,
     circle: Circle,
     prompts: str | Sequence[str] | None = None,
     angles: Sequence[float] = range(0, 360, 30),
@@ -171,7 +172,7 @@ def _placebos(placebo: int | Mapping[str, int], circle: Circle, seed: int) -> di
 
 
 def _words(
-    model: Any, circle: Circle, words: Sequence[str] | Mapping[str, float] | None
+    model: Model, circle: Circle, words: Sequence[str] | Mapping[str, float] | None
 ) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, list[int], tuple[str, ...]]:
     """Return words that are single tokens, their angles, which are unseen, ids; and the others."""
     known: dict[str, float] = {}

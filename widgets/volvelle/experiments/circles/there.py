@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy as np
+
+    from volvelle.models.model import Model
 
 FLOAT = 4
 
@@ -81,7 +83,7 @@ def bytes_of_both(n_texts: int, classes: Classes, width: int, n_points: int) -> 
 
 
 def reduced_there(
-    model: Any, texts: Sequence[str], pooling: Mapping[str, str], classes: Classes
+    model: Model, texts: Sequence[str], pooling: Mapping[str, str], classes: Classes
 ) -> dict[str, Reduced] | None:
     """Reduce labelled texts on the model's server, in one request.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from volvelle.compute.circles.circle import Circle
     from volvelle.compute.steering.where import Where
+    from volvelle.models.model import Model
 
     Progress = Callable[[float, str], None]
 
@@ -26,7 +27,7 @@ class Turn:
     """One model and point, turned in any plane."""
 
     def __init__(
-        self, model: Any, circle: Circle, strengths: np.ndarray, angles: np.ndarray, where: Where
+        self, model: Model, circle: Circle, strengths: np.ndarray, angles: np.ndarray, where: Where
     ) -> None:
         self.model = model
         self.point = circle.point

@@ -20,6 +20,8 @@ from volvelle.experiments.circles.stimuli import Stimuli, neutral_texts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from volvelle.models.model import Model
+
 log = logging.getLogger("volvelle")
 
 # Raised when what is stored, or how it is captured, changes.
@@ -65,7 +67,7 @@ class ClassVectors:
         return Dictionary(self.means[self.points.index(point)], self.names, point, self.source)
 
 
-def fingerprint(model: Any) -> str:
+def fingerprint(model: Model) -> str:
     """Return a hash that tells one model from another, whatever both are called.
 
     Name, sizes and a few numbers of what it makes of a sentence; a model on another
@@ -85,7 +87,7 @@ def fingerprint(model: Any) -> str:
 
 
 def class_vectors(
-    model: Any,
+    model: Model,
     stimuli: Stimuli,
     *,
     positions: str = "last",
@@ -145,7 +147,7 @@ def class_vectors(
     return found
 
 
-def _source(model: Any, stimuli: Stimuli, positions: str) -> str:
+def _source(model: Model, stimuli: Stimuli, positions: str) -> str:
     pooled = "last token" if positions == "last" else "mean over tokens"
     return f"{model.name}, {len(stimuli.texts)} {stimuli.name}, {pooled}"
 
@@ -155,7 +157,7 @@ def _means(states: np.ndarray, owner: np.ndarray) -> np.ndarray:
 
 
 def _reduced_there(
-    model: Any,
+    model: Model,
     stimuli: Stimuli,
     positions: str,
     neutral: float,
@@ -196,12 +198,12 @@ def _texts(stimuli: Stimuli, neutral: float) -> list[str]:
     return [*stimuli.texts, *stimuli.minus, *(neutral_texts() if neutral else ())]
 
 
-def _layers(model: Any) -> list[str]:
+def _layers(model: Model) -> list[str]:
     return [f"resid_post.{layer}" for layer in range(model.n_layers)]
 
 
 def _states(
-    model: Any,
+    model: Model,
     stimuli: Stimuli,
     positions: str,
     neutral: float,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from volvelle.experiments.maps.sides import Side
+    from volvelle.models.model import Model
 
 MATCHES = ("auto", "decoder", "encoder", "activation")
 MODES = ("auto", "joint", "separate")
@@ -18,8 +19,8 @@ class Choices:
 
     a: Side
     b: Side | None
-    model: Any
-    model_b: Any
+    model: Model | None
+    model_b: Model | None
     texts: list[str]
     seed: int
     n_neighbors: int
@@ -91,11 +92,11 @@ def _by_activation(given: Choices, missing: list[str]) -> str:
                 f"match='activation' needs a point to read, and {one.name} is plain vectors; "
                 "give an SAE or a Dictionary"
             )
-        width = getattr(model, "d_model", one.d_model)
-        if one.is_residual and one.d_model != width:
+        if model is not None and one.is_residual and one.d_model != model.d_model:
             raise ValueError(
                 f"{one.name} reads {one.d_model}-dimensional vectors, the residual stream of "
-                f"{model.name} has {width}; give the model that {one.name} belongs to as {argument}"
+                f"{model.name} has {model.d_model}; give the model that "
+                f"{one.name} belongs to as {argument}"
             )
     return "activation"
 

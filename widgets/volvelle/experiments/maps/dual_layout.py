@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from volvelle.experiments.maps.picture import Picture
+    from volvelle.models.model import Model
 
 __all__ = ["DualLayout", "dual_layout"]
 
@@ -38,9 +39,9 @@ VERSION = 4
 def dual_layout(  # noqa: PLR0917  (the two dictionaries, then what to read them with)
     a: Any,
     b: Any = None,
-    model: Any = None,
+    model: Model | None = None,
     texts: Sequence[str] | str | None = None,
-    model_b: Any = None,
+    model_b: Model | None = None,
     match: str = "auto",
     mode: str = "auto",
     seed: int = 0,

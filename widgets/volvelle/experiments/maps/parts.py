@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from volvelle.experiments.maps.sides import Side
 
 if TYPE_CHECKING:
     from volvelle.compute.maps.umap import Frame
+    from volvelle.models.model import Model
 
 # Neighbours shown for a point.
 N_SHOWN = 3
@@ -22,7 +23,7 @@ PROMOTED = 5
 MOST_PROMOTED = 10_000
 
 
-def promoted(model: Any, one: Side) -> tuple[str, ...]:
+def promoted(model: Model | None, one: Side) -> tuple[str, ...]:
     """Return the tokens that features promote, as text; none without a model that fits.
 
     Parameters
@@ -30,7 +31,7 @@ def promoted(model: Any, one: Side) -> tuple[str, ...]:
     model : Model or None
     one : Side
     """
-    if not one.n or one.n > MOST_PROMOTED or not promotes(model, one):
+    if model is None or not one.n or one.n > MOST_PROMOTED or not promotes(model, one):
         return ()
     texts = [""] * one.n
     rows = np.flatnonzero(one.alive)
@@ -41,12 +42,12 @@ def promoted(model: Any, one: Side) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def promotes(model: Any, one: Side) -> bool:
+def promotes(model: Model | None, one: Side) -> bool:
     """Return whether a model can say what the directions of a side promote."""
     return model is not None and one.d_model == model.d_model and one.is_residual
 
 
-def promoted_by(model: Any, vectors: np.ndarray) -> list[str]:
+def promoted_by(model: Model, vectors: np.ndarray) -> list[str]:
     """Return the five tokens that each of some directions promotes most, as text.
 
     Parameters
@@ -63,7 +64,7 @@ def promoted_by(model: Any, vectors: np.ndarray) -> list[str]:
     return [" · ".join(dict.fromkeys(t.strip() or repr(t)[1:-1] for t in row)) for row in found]
 
 
-def device(model: Any) -> str:
+def device(model: Model | None) -> str:
     """Return where a local model computes; neighbours are searched there too."""
     import torch
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from volvelle.experiments.maps.sides import Side
     from volvelle.models.engine.tokens import Tokens
+    from volvelle.models.model import Model
 
 # Projections of a dictionary are dense: more directions than this are matched by cosine only.
 MOST_PROJECTED = 4096
@@ -42,7 +43,7 @@ class Reading:
 
 
 def read(
-    model: Any,
+    model: Model,
     texts: Sequence[str],
     sides: Sequence[Side],
     progress: Callable[[float, str], None],
@@ -92,7 +93,7 @@ def read(
 
 
 def _there(
-    model: Any,
+    model: Model,
     tokens: Sequence[Tokens],
     sides: Sequence[Side],
     codes: list[list[Any]],
@@ -160,7 +161,7 @@ def _batches(tokens: Sequence[Tokens], context: int) -> list[list[int]]:
 
 
 def _states(
-    model: Any, batch: list[int], tokens: Sequence[Tokens], points: list[str]
+    model: Model, batch: list[int], tokens: Sequence[Tokens], points: list[str]
 ) -> list[tuple[int, dict[str, np.ndarray], np.ndarray]]:
     """Return each text's states by point, (n_tokens, d), and its outliers."""
     first = batch[0]

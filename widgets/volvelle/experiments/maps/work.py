@@ -245,11 +245,13 @@ class Work:
             def reading(done: float, text: str) -> None:
                 self.progress(0.82 + 0.04 * done, text)
 
-            if choices.model_b is choices.model:
-                read_a, read_b = read(choices.model, choices.texts, (self.a, self.b), reading)
+            model, model_b = choices.model, choices.model_b
+            assert model is not None  # noqa: S101 - `chosen_match` refused it
+            if model_b is None or model_b is model:
+                read_a, read_b = read(model, choices.texts, (self.a, self.b), reading)
             else:
-                (read_a,) = read(choices.model, choices.texts, (self.a,), reading)
-                (read_b,) = read(choices.model_b, choices.texts, (self.b,), reading)
+                (read_a,) = read(model, choices.texts, (self.a,), reading)
+                (read_b,) = read(model_b, choices.texts, (self.b,), reading)
             codes_a, codes_b, unit = aligned(read_a, read_b)
             n_rows = sizes(codes_a)[0]
 

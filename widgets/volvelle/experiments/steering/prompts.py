@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError
 
 from volvelle.names import unknown
 
+if TYPE_CHECKING:
+    from volvelle.models.model import Model
+
 # Templates take any word for a role and write it out, where a slip would go unseen.
 ROLES = ("system", "user", "assistant", "tool", "developer")
 
 
-def prompt_ids(model: Any, prompt: Any, *, chat: bool = False) -> list[int]:
+def prompt_ids(model: Model, prompt: Any, *, chat: bool = False) -> list[int]:
     """Return the ids of a prompt.
 
     Parameters

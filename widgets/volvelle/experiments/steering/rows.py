@@ -17,6 +17,8 @@ from volvelle.compute.steering.steers import HeadScale, Steer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from volvelle.models.model import Model
+
     AnySteer = Steer | HeadScale
 
 KINDS = ("steered", "random", "shuffled")
@@ -159,7 +161,7 @@ class SteerCard:
         return {unit: None if v is None else s * v for unit, v in self.lengths.items()}
 
 
-def card(steer: AnySteer, model: Any) -> SteerCard:
+def card(steer: AnySteer, model: Model) -> SteerCard:
     """Describe a steer on a model."""
     where = steer.where
     when = where.when
@@ -195,7 +197,7 @@ def card(steer: AnySteer, model: Any) -> SteerCard:
     )
 
 
-def _targets(parts: Sequence[Any], model: Any) -> dict[str, Any]:
+def _targets(parts: Sequence[Any], model: Model) -> dict[str, Any]:
     found: dict[str, list[float | None]] = {"raw": [], "max_act": [], "norm": []}
     for part in parts:
         norm = model.norm(part.point)
@@ -206,7 +208,7 @@ def _targets(parts: Sequence[Any], model: Any) -> dict[str, Any]:
     return {f"target_{unit}": values for unit, values in found.items()}
 
 
-def _lengths(part: Any, model: Any) -> dict[str, float | None]:
+def _lengths(part: Any, model: Model) -> dict[str, float | None]:
     norm = model.norm(part.point)
     vector = float(np.linalg.norm(part.writes))
     raw = part.scale(norm) * vector

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.names import unknown
+from volvelle.names import known_keywords_in, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,7 @@ MEASURES = ("perplexity", "repetition", "ratio")
 PLACEBOS = ("random", "shuffled")
 
 
+@known_keywords_in
 @dataclass(frozen=True, eq=False)
 class Sweep:
     """Steered rows at several strengths, placebos of the same size beside them.

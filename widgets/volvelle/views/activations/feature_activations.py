@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from volvelle.models.model import Model
+
 
 class FeatureActivations(ActivationTraits, View):
     """A text as tokens, tinted by what the features of a dictionary do on them.
@@ -55,7 +57,7 @@ class FeatureActivations(ActivationTraits, View):
 
     def __init__(
         self,
-        model: Any = None,
+        model: Model | None = None,
         sae: Any = None,
         text: str | Sequence[str] = "",
         **traits: Any,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from volvelle.models.model import Model
+
 
 TABLES = ("names", "tokens", "words", "layers", "wheel")
 
@@ -52,7 +54,7 @@ class EmotionCircle(EmotionJobs, View):
 
     def __init__(
         self,
-        model: Any = None,
+        model: Model | None = None,
         circle: Any = None,
         text: str | Sequence[str] = "",
         **traits: Any,

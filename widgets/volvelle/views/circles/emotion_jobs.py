@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from volvelle.compute.circles.circle import Circle
     from volvelle.experiments.circles.wheel import Wheel
+    from volvelle.models.model import Model
     from volvelle.views.circles.emotion_work import Report
 
 # What there may be to do, in the order it is done.
@@ -25,7 +26,7 @@ WORK = ("circle", "trail", "words", "text", "wheel")
 class EmotionJobs(EmotionTraits, CircularManifold):
     """Makes and shows each thing an EmotionCircle holds."""
 
-    def _begin(self, model: Any) -> None:
+    def _begin(self, model: Model | None) -> None:
         """Set what must be there before any trait is."""
         self._model = model
         self._todo: set[str] = set()
@@ -35,16 +36,23 @@ class EmotionJobs(EmotionTraits, CircularManifold):
         self._bases: dict[str, np.ndarray] = {}
         self.wheel: Wheel | None = None
 
+    @property
+    def _asked(self) -> Model:
+        """The model, without which there is nothing to do."""
+        if self._model is None:
+            raise ValueError("this view holds no model; vv.EmotionCircle(model, circle) has one")
+        return self._model
+
     def _want(self, what: set[str]) -> Self:
         """Add to what is to be done, and do it all; what runs now is begun again if unfinished."""
         with self._lock:
             self._todo |= what
-            self._start(self._model, self._do, lambda _none: self._make_plan())
+            self._start(self._asked, self._do, lambda _none: self._make_plan())
         return self
 
     def _make_plan(self) -> None:
         """Say what Run will send, where it sends anything."""
-        if not getattr(self._model, "remote", False):
+        if self._model is None or not self._model.remote:
             return
         if self._circle is None:
             self._plan = plan.finding_emotions(self._model)
@@ -83,7 +91,7 @@ class EmotionJobs(EmotionTraits, CircularManifold):
 
         layer = None if self.layer < 0 else self.layer
         if self._circle is None:
-            return emotion_circle(self._model, layer, progress=report)
+            return emotion_circle(self._asked, layer, progress=report)
         if layer is None or layer == self._circle.point.layer:
             return self._circle
         report(0.5, f"layer {layer} against its null")
@@ -112,8 +120,8 @@ class EmotionJobs(EmotionTraits, CircularManifold):
         point = str(self.circle.point)
         if point not in self._centres:
             report(0.1, "reading neutral sentences for the origin")
-            self._centres[point] = work.neutral_centre(self._model, self.circle)
-        return work.trail_of(self._model, self.circle, texts, self._centres[point], report)
+            self._centres[point] = work.neutral_centre(self._asked, self.circle)
+        return work.trail_of(self._asked, self.circle, texts, self._centres[point], report)
 
     def _show_trail(self, trail: work.Trail) -> None:
         self._send_trail(trail)
@@ -136,10 +144,10 @@ class EmotionJobs(EmotionTraits, CircularManifold):
         report(0.2, "asking for the next word")
         at = self._hand()
         if self._single is None:
-            self._single = work.single_words(self._model, self.circle.names)
+            self._single = work.single_words(self._asked, self.circle.names)
         base = self._bases.get(at["prompt"])
         base, now = work.expected_at(
-            self._model, at["prompt"], self._single, self._turned(at), base
+            self._asked, at["prompt"], self._single, self._turned(at), base
         )
         self._bases = {at["prompt"]: base}
         return work.Expected(tuple(self._single), base, now, at)
@@ -153,7 +161,7 @@ class EmotionJobs(EmotionTraits, CircularManifold):
 
         at = self._hand()
         return work.write(
-            self._model,
+            self._asked,
             at,
             self._turned(at),
             n=self.max_new_tokens,
@@ -167,7 +175,7 @@ class EmotionJobs(EmotionTraits, CircularManifold):
 
     def _make_wheel(self, report: Report) -> Wheel:
         return work.around(
-            self._model,
+            self._asked,
             self.circle,
             strength=self.strength,
             prompt=self.prompt,

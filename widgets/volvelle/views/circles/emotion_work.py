@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from volvelle.compute.circles.circle import Circle
     from volvelle.experiments.circles.wheel import Wheel
     from volvelle.models.engine.tokens import Tokens
+    from volvelle.models.model import Model
 
     Report = Callable[[float, str], None]
 
@@ -61,7 +62,7 @@ class Expected:
     at: dict[str, Any]
 
 
-def neutral_centre(model: Any, circle: Circle) -> np.ndarray:
+def neutral_centre(model: Model, circle: Circle) -> np.ndarray:
     """Return the mean state of neutral sentences at the circle's point, shape (d_model,).
 
     The circle's own origin is that of last tokens of its templates, far from where running
@@ -80,7 +81,7 @@ def neutral_centre(model: Any, circle: Circle) -> np.ndarray:
 
 
 def trail_of(
-    model: Any, circle: Circle, texts: Sequence[str], centre: np.ndarray, report: Report
+    model: Model, circle: Circle, texts: Sequence[str], centre: np.ndarray, report: Report
 ) -> Trail:
     """Read texts token by token in the circle's plane."""
     tokens = [model.tokens(text) for text in texts]
@@ -113,7 +114,7 @@ def trail_of(
 
 
 def _in_plane(
-    model: Any, circle: Circle, tokens: Sequence[Tokens], centre: np.ndarray, report: Report
+    model: Model, circle: Circle, tokens: Sequence[Tokens], centre: np.ndarray, report: Report
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return each text's coordinates (n_tokens, 2), and which of its tokens count."""
     point = str(circle.point)
@@ -143,7 +144,7 @@ def _usable(norms: np.ndarray) -> np.ndarray:
     return (np.arange(len(norms)) > 0) & ~find_outliers(norms[None], mask)[0]
 
 
-def single_words(model: Any, names: Sequence[str]) -> dict[str, int]:
+def single_words(model: Model, names: Sequence[str]) -> dict[str, int]:
     """Return the names that are one token after a space, with its id."""
     found = {}
     for name in names:
@@ -167,7 +168,7 @@ def turned_steer(circle: Circle, plane: str, angle: float, strength: float, seed
 
 
 def expected_at(
-    model: Any, prompt: str, words: dict[str, int], steer: Steer, base: np.ndarray | None
+    model: Model, prompt: str, words: dict[str, int], steer: Steer, base: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return unsteered and steered log-probabilities; `base`, where known, is not run again."""
     ids = list(words.values())
@@ -178,7 +179,7 @@ def expected_at(
 
 
 def around(
-    model: Any,
+    model: Model,
     circle: Circle,
     *,
     strength: float,
@@ -217,7 +218,7 @@ def around(
 
 
 def write(
-    model: Any,
+    model: Model,
     at: dict[str, Any],
     turned: Steer,
     *,

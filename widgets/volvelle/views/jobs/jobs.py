@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from volvelle.models.model import Model
     from volvelle.models.work.record import JobRecord
 
 MOST_SHOWN = 50
@@ -60,8 +61,8 @@ class Jobs(View):
     _entries = List(Dict()).tag(sync=True)
     _facts = Dict().tag(sync=True)
 
-    def __init__(self, model: Any = None, **traits: Any) -> None:
-        self._model: Any = model
+    def __init__(self, model: Model | None = None, **traits: Any) -> None:
+        self._model = model
         self._sent = 0.0
         self._order: list[tuple[int, str, str, int]] = []
         self._later: threading.Timer | None = None
@@ -159,13 +160,15 @@ class Jobs(View):
         ----------
         number : int
         """
-        self._model.worker.drop(self._record(number))
+        record = self._record(number)
+        assert self._model is not None  # noqa: S101 - it has a record
+        self._model.worker.drop(record)
         return self
 
     def stop(self) -> Jobs:
         """Stop everything that waits or runs for the model."""
         for record in self.records:
-            if not record.ended:
+            if self._model is not None and not record.ended:
                 self._model.worker.drop(record)
         super().stop()
         return self

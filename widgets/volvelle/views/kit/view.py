@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from volvelle.models.model import Model
+
 P = ParamSpec("P")
 T = TypeVar("T")
 ViewT = TypeVar("ViewT", bound="View")
@@ -129,7 +131,7 @@ class View(anywidget.AnyWidget):
 
     def _start(
         self,
-        model: Any,
+        model: Model,
         work: Callable[[Callable[[float, str], None]], T],
         done: Callable[[T], None],
     ) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from volvelle.experiments.maps.picture import Picture
+    from volvelle.models.model import Model
 
 
 # Maps under way at once: one is laid out, the others show their first picture and wait.
@@ -69,10 +70,10 @@ class DualUMAP(Looks, MapTraits, View):
         self,
         a: Any = None,
         b: Any = None,
-        model: Any = None,
+        model: Model | None = None,
         texts: Sequence[str] | str | None = None,
         *,
-        model_b: Any = None,
+        model_b: Model | None = None,
         match: str = "auto",
         mode: str = "auto",
         seed: int = 0,

@@ -26,6 +26,7 @@ from volvelle.views.steering.where import Places
 
 if TYPE_CHECKING:
     from volvelle.compute.directions.directions import Direction
+    from volvelle.models.model import Model
     from volvelle.views.steering.rows import Row
 
 MOST_COLUMNS = 6  # strengths side by side; more is a sweep, for vv.steer
@@ -41,7 +42,7 @@ NUMBERS = ("c", "min", "max", "factor")
 class Controls(HasTraits):
     """What a person sets in a Steering view, and what one of its runs is made of."""
 
-    _model: Any
+    _model: Model | None
     _all: dict[str, Row]
 
     strengths = Dict().tag(sync=True)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from volvelle.compute.directions.directions import Direction
     from volvelle.experiments.steering.steering_run import SteeringRun
+    from volvelle.models.model import Model
 
 # Failures whose message says what to do: of a control that was refused, of a server.
 SPEAKING = (ValueError, TypeError, LookupError, TraitError, RemoteFailure)
@@ -64,7 +65,7 @@ class Steering(History, Controls, View):
 
     def __init__(
         self,
-        model: Any = None,
+        model: Model | None = None,
         directions: Any = None,
         prompt: str | Sequence[Mapping[str, str]] = "",
         *,
@@ -307,7 +308,7 @@ class Steering(History, Controls, View):
 
     def _make_plan(self) -> None:
         """Say what Run will send, where it sends anything."""
-        if getattr(self._model, "remote", False):
+        if self._model is not None and self._model.remote:
             on = [
                 row.directions
                 for name, row in self._all.items()

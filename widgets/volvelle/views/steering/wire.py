@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from volvelle.experiments.steering.rows import Key
     from volvelle.experiments.steering.steered_row import SteeredRow
     from volvelle.experiments.steering.steering_run import SteeringRun
+    from volvelle.models.model import Model
 
 QUANTILES = (0.05, 0.5, 0.95)
 FRAME_SECONDS = 0.08  # a dozen pictures a second read as flowing; more only fills the wire
@@ -37,7 +38,7 @@ def finite(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def facts_of(model: Any, sae: Any) -> dict[str, Any]:
+def facts_of(model: Model | None, sae: Any) -> dict[str, Any]:
     """Return what does not change while a view lives: the model, and what methods do."""
     methods = {name: {"formula": m.formula, "neutral": m.neutral} for name, m in METHODS.items()}
     methods["head_scale"] = {"formula": HeadScale.formula, "neutral": HeadScale.neutral}
