@@ -15,7 +15,7 @@ import numpy as np
 from harness import Table
 
 import volvelle as vv
-from volvelle.experiments.circles.there import Classes, n_products
+from volvelle.experiments.readouts.class_means import Classes, n_products
 from volvelle.models.verbs.score import score
 
 if TYPE_CHECKING:

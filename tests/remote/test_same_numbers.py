@@ -292,7 +292,7 @@ def circle(both):
 
 
 def products(vectors):
-    from volvelle.experiments.circles.there import Classes, n_products
+    from volvelle.experiments.readouts.class_means import Classes, n_products
 
     return n_products(Classes(vectors.owner, paired=vectors.paired, grams=True))
 

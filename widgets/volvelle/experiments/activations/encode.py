@@ -214,7 +214,7 @@ def _there(
     model: Model, sae: SAE, tokens: Sequence[Tokens], batches: Sequence[Sequence[Piece]]
 ) -> Any:
     """Have the model's server encode, where that moves fewer bytes."""
-    from volvelle.experiments.activations.there import Cut, encode_there
+    from volvelle.experiments.readouts.codes import Cut, encode_there
 
     cuts = [
         [Cut(tokens[p.text][p.window.start : p.window.stop], _skip(p)) for p in batch]

@@ -213,7 +213,7 @@ def _halves(circle: Circle, n_splits: int, n_null: int, seed: int) -> Check:
 def _class_states(model: Model, circle: Circle, read: Stimuli, positions: str) -> np.ndarray:
     """Return class means (n_classes, d_model) at the circle's own point."""
     if getattr(model, "remote", False):
-        from volvelle.experiments.circles.there import Classes, reduced_there
+        from volvelle.experiments.readouts.class_means import Classes, reduced_there
 
         point = str(circle.point)
         found = reduced_there(model, read.texts, {point: positions}, Classes(read.classes))

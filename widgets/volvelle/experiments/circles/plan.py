@@ -36,7 +36,7 @@ def placing(n_tokens: int, width: int, n_texts: int = 1) -> Plan:
 
 def finding(n_words: int, n_each: int, n_layers: int, width: int) -> Plan:
     """Estimate looking for a circle in every layer of texts of one sentence per word."""
-    from volvelle.experiments.circles.there import Classes, bytes_of_both
+    from volvelle.experiments.readouts.class_means import Classes, bytes_of_both
 
     classes = Classes(np.repeat(np.arange(n_words), n_each), paired=True, grams=True)
     n = n_words * n_each

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from volvelle.compute.circles.scores import gram, unpacked_gram
 from volvelle.compute.directions.directions import Dictionary
 from volvelle.compute.directions.points import Point
 from volvelle.experiments.circles.stimuli import Stimuli, neutral_texts
+from volvelle.models.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,25 +65,6 @@ class ClassVectors:
     def dictionary(self, point: str) -> Dictionary:
         """Return the class means at one point."""
         return Dictionary(self.means[self.points.index(point)], self.names, point, self.source)
-
-
-def fingerprint(model: Model) -> str:
-    """Return a hash that tells one model from another, whatever both are called.
-
-    Name, sizes and a few numbers of what it makes of a sentence; a model on another
-    machine is known by its name and sizes.
-    """
-    told: list[object] = [model.name, model.n_layers, model.d_model]
-    told.append(str(getattr(model, "revision", "")))
-    probe = getattr(model, "fingerprint", None)
-    if probe is not None:
-        told.append(probe() if callable(probe) else probe)
-    elif not model.remote:
-        point = f"resid_post.{model.n_layers - 1}"
-        state = model.capture(["The sun and the rain."], [point], positions="mean")[point][0]
-        # three digits: what threads and batch sizes leave alone
-        told.append([f"{x:.2e}" for x in (np.abs(state).mean(), state.std(), *state[:6])])
-    return hashlib.sha256(json.dumps(told, default=str).encode()).hexdigest()[:16]
 
 
 def class_vectors(
@@ -166,7 +147,7 @@ def _reduced_there(
     """Have the model's server reduce the texts: points, means and grams; None to do it here."""
     if not model.remote:
         return None
-    from volvelle.experiments.circles.there import Classes, reduced_there
+    from volvelle.experiments.readouts.class_means import Classes, reduced_there
 
     texts = _texts(stimuli, neutral)
     pooling = dict.fromkeys(_layers(model), positions)

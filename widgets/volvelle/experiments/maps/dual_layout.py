@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.cache import cache_dir
-from volvelle.experiments.circles.vectors import fingerprint
 from volvelle.experiments.maps.choices import MATCHES, MODES, Choices, chosen_match, chosen_mode
 from volvelle.experiments.maps.result import DualLayout
 from volvelle.experiments.maps.sides import side
 from volvelle.experiments.maps.work import Work
+from volvelle.models.fingerprint import fingerprint
 from volvelle.names import known_keywords, unknown
 
 if TYPE_CHECKING:

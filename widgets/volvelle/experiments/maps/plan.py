@@ -27,7 +27,7 @@ INSTEAD = "vv.dual_layout(...)"
 
 def matching(model: Model, texts: Sequence[str], nouns: Sequence[Any]) -> list[Plan]:
     """Estimate what dictionaries of one model do along texts."""
-    from volvelle.experiments.readouts import bytes_of_both, sent_bytes
+    from volvelle.experiments.readouts.observe import bytes_of_both, sent_bytes
 
     n, parts = n_tokens(model, texts), []
     at: dict[str, list[Any]] = {}

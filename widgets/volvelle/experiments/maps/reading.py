@@ -100,7 +100,7 @@ def _there(
     scored: list[np.ndarray],
 ) -> list[str]:
     """Read points on the model's server where that moves less, into `codes` and `scored`."""
-    from volvelle.experiments.readouts import observed_there, points_there
+    from volvelle.experiments.readouts.observe import observed_there, points_there
 
     at: dict[str, list[int]] = {}
     for number, one in enumerate(sides):

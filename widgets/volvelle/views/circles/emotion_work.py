@@ -69,7 +69,7 @@ def neutral_centre(model: Model, circle: Circle) -> np.ndarray:
     text lies; neutral text is the origin a token is read against.
     """
     if getattr(model, "remote", False):
-        from volvelle.experiments.circles.there import Classes, reduced_there
+        from volvelle.experiments.readouts.class_means import Classes, reduced_there
 
         texts, point = neutral_texts(), str(circle.point)
         one = Classes(np.zeros(len(texts), dtype=np.int64))
@@ -119,7 +119,7 @@ def _in_plane(
     """Return each text's coordinates (n_tokens, 2), and which of its tokens count."""
     point = str(circle.point)
     if getattr(model, "remote", False):
-        from volvelle.experiments.readouts import observed_there, points_there
+        from volvelle.experiments.readouts.observe import observed_there, points_there
 
         readers = {point: [np.asarray(circle.plane, np.float64)]}
         if points_there(model, tokens, readers):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from volvelle.compute.circles.scores import bootstrap_angles, gram, split_half, unpacked_gram
-from volvelle.experiments.circles import there as circle_there
 from volvelle.experiments.circles.check_circle import _class_states
 from volvelle.experiments.circles.stimuli import read_stimuli
 from volvelle.experiments.circles.vectors import class_vectors
+from volvelle.experiments.readouts import class_means
 from volvelle.formulas.reductions import packed_gram
 from volvelle.models.traces import reduce as trace
 from volvelle.models.verbs import capture
@@ -88,8 +88,8 @@ def test_a_packed_gram_holds_every_number_once(paired):
     x = np.random.default_rng(0).normal(size=(12, 7))
     inner = torch.tensor(gram(x))
     packed = packed_gram(inner, 4, paired=paired).numpy()
-    classes = circle_there.Classes(np.repeat(np.arange(4), 3), paired=paired, grams=True)
-    assert len(packed) == circle_there.n_products(classes)
+    classes = class_means.Classes(np.repeat(np.arange(4), 3), paired=paired, grams=True)
+    assert len(packed) == class_means.n_products(classes)
     back = unpacked_gram(packed, 12, 4, paired=paired)
     np.testing.assert_allclose(back, back.T)
     if not paired:

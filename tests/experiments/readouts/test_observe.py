@@ -8,9 +8,9 @@ import torch
 from models import tiny
 
 import volvelle as vv
-from volvelle.experiments import readouts as observe_there
 from volvelle.experiments.maps.reading import read
 from volvelle.experiments.maps.sides import side
+from volvelle.experiments.readouts import observe
 from volvelle.views.circles import emotion_work
 
 # the last is longer than the model's context of 128 bytes
@@ -71,14 +71,14 @@ def test_only_what_moves_less_is_read_there(here, there):
 
 
 def test_nothing_over_the_size_of_a_request_is_sent(there, monkeypatch):
-    monkeypatch.setattr(observe_there, "MOST_SENT", 100)
+    monkeypatch.setattr(observe, "MOST_SENT", 100)
     readers = {"resid_post.1": [dictionary(3, "resid_post.1").vectors]}
-    assert observe_there.points_there(there, [there.tokens(t) for t in TEXTS], readers) == []
+    assert observe.points_there(there, [there.tokens(t) for t in TEXTS], readers) == []
 
 
 def test_the_bytes_that_are_compared_are_those_of_rows_readings_and_states():
     rows = np.ones((3, tiny.WIDTH), np.float32)
-    back, sent = observe_there.bytes_of_both(10, tiny.WIDTH, [rows, SIDES["an SAE"][0]])
+    back, sent = observe.bytes_of_both(10, tiny.WIDTH, [rows, SIDES["an SAE"][0]])
     assert back == 10 * tiny.WIDTH * 4
     encoder = tiny.WIDTH * 12 + tiny.WIDTH + 12
     assert sent == 10 * 4 + (rows.nbytes + 10 * 3 * 4) + (encoder * 4 + 10 * (3 * 8 + 4))

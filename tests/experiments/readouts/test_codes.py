@@ -9,7 +9,7 @@ from models import tiny
 
 import volvelle as vv
 from volvelle.compute.dictionaries.parts import ARCHITECTURES, NORMALIZATIONS
-from volvelle.experiments.activations import there as encode_there
+from volvelle.experiments.readouts import codes
 
 # random dictionaries explain nothing, which a verb rightly says
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not seem to fit")
@@ -65,15 +65,15 @@ def test_a_dictionary_larger_than_the_states_stays_here(there):
 
 
 def test_a_dictionary_over_the_size_of_a_request_is_not_sent(there, monkeypatch):
-    monkeypatch.setattr(encode_there, "MOST_SENT", 100)
+    monkeypatch.setattr(codes, "MOST_SENT", 100)
     _, said = encoded(there, sae_of("standard"))
     assert "too large to send" in said[0]
 
 
 def test_the_bytes_that_are_compared_are_those_of_weights_codes_and_states(there):
     sae = sae_of("topk")
-    batch = [encode_there.Cut(there.tokens("one two three four"), 1)] * 5
-    back, sent = encode_there.bytes_of_both(sae, [batch])
+    batch = [codes.Cut(there.tokens("one two three four"), 1)] * 5
+    back, sent = codes.bytes_of_both(sae, [batch])
     tokens = 5 * len(batch[0].tokens)
     assert back == tokens * tiny.WIDTH * 4
     weights = sum(tensor.numel() * 4 for tensor in sae.weights.values())

@@ -11,7 +11,7 @@ import torch
 
 from volvelle.compute.directions.points import Point
 from volvelle.compute.windows import Window, windows
-from volvelle.experiments.activations.there import CODE, FLOAT, alive_at_a_token, encoding
+from volvelle.experiments.readouts.codes import CODE, FLOAT, alive_at_a_token, encoding
 from volvelle.models.remote.backend import MOST_SENT
 from volvelle.models.traces.observe import observed
 from volvelle.models.verbs import read as reading
