@@ -43,9 +43,15 @@ def normalise(
         scale = (x - shift).std(-1, keepdim=True)
         return (x - shift) / (scale + LAYER_NORM_EPS), scale, shift
     if how == "constant_norm_rescale":
-        scale = x.norm(dim=-1, keepdim=True) / x.shape[-1] ** 0.5
+        scale = length(x) / x.shape[-1] ** 0.5
         return x / scale, scale, None
     return x, None, None
+
+
+def length(x: torch.Tensor) -> torch.Tensor:
+    """Return the length of vectors (..., d), shape (..., 1)."""
+    # torch gives it no types
+    return x.norm(dim=-1, keepdim=True)
 
 
 def pre_activations(

@@ -5,12 +5,16 @@ Torch only: it travels to a server.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+if TYPE_CHECKING:
+    # what a request is made of
+    Payload = torch.Tensor | dict[Any, Any] | list[Any] | tuple[Any, ...] | str | float | None
 
-def moved(payload: Any, device: Any) -> Any:
+
+def moved(payload: Payload, device: torch.device | str) -> Any:
     """Return lists, tuples and dicts of tensors with the tensors on another device."""
     if isinstance(payload, torch.Tensor):
         return payload.to(device)
@@ -64,8 +68,13 @@ def without_components(rows: torch.Tensor, neutral: torch.Tensor, share: float) 
     As `planes.remove_components`, where the rows are.
     """
     x = neutral.double()
-    _, s, axes = torch.linalg.svd(x - x.mean(0), full_matrices=False)
+    _, s, axes = _svd(x - x.mean(0))
     shares = (s * s).cumsum(0) / (s * s).sum()
     axes = axes[: int((shares < share - 1e-12).sum()) + 1]
     wide = rows.double()
     return (wide - (wide @ axes.T) @ axes).float()
+
+
+def _svd(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    # torch gives linalg no types
+    return torch.linalg.svd(x, full_matrices=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from volvelle.formulas.encoder import encode, normalise
+from volvelle.formulas.encoder import encode, length, normalise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -162,6 +162,4 @@ def steer(h: torch.Tensor, site: Mapping[str, Any], here: dict[str, Any]) -> tor
 
 def lengths(h: torch.Tensor, delta: torch.Tensor) -> torch.Tensor:
     """Return |delta| and |h| of each state, shape (2, B, T), float32."""
-    return torch.stack(
-        [torch.linalg.vector_norm(delta, dim=-1), torch.linalg.vector_norm(h, dim=-1)]
-    )
+    return torch.stack([length(delta).squeeze(-1), length(h).squeeze(-1)])
