@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
+    from _typeshed import DataclassInstance
 
 
 def named(path: str | Path) -> Path:
@@ -20,7 +21,7 @@ def named(path: str | Path) -> Path:
     return file
 
 
-def open_file(file: Path, kind: str, version: int) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def open_file(file: Path, kind: str, version: int) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Return tensors and header of a result's file, or say what it is instead."""
     from safetensors import SafetensorError, safe_open
 
@@ -47,6 +48,6 @@ def open_file(file: Path, kind: str, version: int) -> tuple[dict[str, np.ndarray
         return {name: content.get_tensor(name) for name in content.keys()}, header  # noqa: SIM118
 
 
-def fields_of(result: Any) -> dict[str, Any]:
+def fields_of(result: DataclassInstance) -> dict[str, Any]:
     """Return the fields of a dataclass by name, as they are."""
     return {field.name: getattr(result, field.name) for field in fields(result)}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def active_features(tokens: Sequence[str], codes: Any) -> dict[str, Any]:
+def active_features(tokens: Sequence[str], codes: sp.csr_array) -> dict[str, Any]:
     """Return one text's activations as Neuronpedia writes them.
 
     Parameters

@@ -6,7 +6,7 @@ Source: sae-lens 6.54; sae-lens itself is not needed.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from volvelle.names import unknown
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import torch
 
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 LABELS, SPARSITY = "labels.json", "sparsity.safetensors"
@@ -49,14 +51,12 @@ def read(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     ValueError
         For a configuration or tensors that make no SAE, naming file and field.
     """
-    from safetensors.torch import load_file
-
     cfg = _modern(_json(folder / CONFIG))
     said = {key: value for key, value in options.items() if value is not None}
     source = f"{folder.name}/{WEIGHTS}"
     architecture = said.get("architecture", cfg["architecture"])
     k = said.get("k", cfg.get("k"))
-    tensors = _load(load_file, folder / WEIGHTS)
+    tensors = _load(folder / WEIGHTS)
     weights = canonical(tensors, architecture, k, source)
     _check_sizes(cfg, weights, folder)
     normalize, input_scale = _normalization(cfg, tensors, said, source)
@@ -83,7 +83,7 @@ def _modern(cfg: dict[str, Any]) -> dict[str, Any]:
     flat = {_RENAMED.get(key, key): value for key, value in cfg.items()}
     if flat.get("activation_fn_str") and not flat.get("activation_fn"):
         flat["activation_fn"] = flat["activation_fn_str"]
-    kwargs = flat.get("activation_fn_kwargs") or {}
+    kwargs: dict[str, Any] = flat.get("activation_fn_kwargs") or {}
     if "architecture" not in flat or (
         flat["architecture"] == "standard" and flat.get("activation_fn") == "topk"
     ):
@@ -101,7 +101,7 @@ def _modern(cfg: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _check_sizes(cfg: dict[str, Any], weights: dict[str, Any], folder: Path) -> None:
+def _check_sizes(cfg: dict[str, Any], weights: dict[str, torch.Tensor], folder: Path) -> None:
     """Refuse a configuration that belongs to other weights."""
     n_features, d_model = weights["W_dec"].shape
     for key, has in (("d_in", d_model), ("d_sae", n_features)):
@@ -113,7 +113,7 @@ def _check_sizes(cfg: dict[str, Any], weights: dict[str, Any], folder: Path) -> 
 
 
 def _normalization(
-    cfg: dict[str, Any], tensors: dict[str, Any], said: dict[str, Any], source: str
+    cfg: dict[str, Any], tensors: dict[str, torch.Tensor], said: dict[str, Any], source: str
 ) -> tuple[str, float | None]:
     """Return what is done to every input, and the scale that is folded in once."""
     how = cfg.get("normalize_activations") or "none"
@@ -167,9 +167,7 @@ def _about_features(folder: Path, n_features: int) -> dict[str, Any]:
             "a_max": np.array([row.get("max", np.nan) for row in rows], np.float32),
         }
     if (folder / SPARSITY).is_file():
-        from safetensors.torch import load_file
-
-        logs = _load(load_file, folder / SPARSITY).get("sparsity")
+        logs = _load(folder / SPARSITY).get("sparsity")
         if logs is not None and logs.numel() == n_features:
             return {"densities": (10 ** logs.reshape(-1).float()).numpy()}
     return {}
@@ -184,11 +182,12 @@ def _json(path: Path) -> dict[str, Any]:
         raise ValueError(  # noqa: TRY004  (a file's fault, not an argument's)
             f"{path.parent.name}/{path.name} holds a {type(found).__name__}, expected an object"
         )
-    return found
+    return cast("dict[str, Any]", found)
 
 
-def _load(load_file: Any, path: Path) -> dict[str, Any]:
+def _load(path: Path) -> dict[str, torch.Tensor]:
     from safetensors import SafetensorError
+    from safetensors.torch import load_file
 
     try:
         return load_file(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from volvelle.formulas import encoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    import scipy.sparse as sp
 
 # A block of pre-activations: at most this many bytes and tokens. From 512 tokens on the product
 # runs at full speed (256: 3 % slower, 128: 10 %); memory that is used again is faster than new.
@@ -51,7 +53,7 @@ class Encoder(Protocol):
         ...
 
 
-def encode_sparse(sae: Encoder, rows: torch.Tensor) -> tuple[Any, np.ndarray | None]:
+def encode_sparse(sae: Encoder, rows: torch.Tensor) -> tuple[sp.csr_array, np.ndarray | None]:
     """Return codes (csr) and cuts (None for kinds without k). See `SAE.encode_sparse`."""
     blocks: list[sparse.Block] = []
     cuts: list[np.ndarray] = [np.zeros(0, np.float32)]
@@ -105,7 +107,7 @@ def encode_selected(
 
 
 def decode_sparse(
-    sae: Encoder, codes: Any, scale: torch.Tensor | None, shift: torch.Tensor | None
+    sae: Encoder, codes: sp.csr_array, scale: torch.Tensor | None, shift: torch.Tensor | None
 ) -> np.ndarray:
     """Return vectors from csr codes: an embedding bag sums rows on all cores, scipy on one."""
     out = torch.nn.functional.embedding_bag(
@@ -144,8 +146,8 @@ def _refuse_nan(rows: torch.Tensor) -> None:
     # a sum is finite unless an entry is not, or entries overflow together: cheap, then exact
     if torch.isfinite(rows.sum(dtype=torch.float32)):
         return
-    bad = torch.nonzero(~torch.isfinite(rows).all(-1)).reshape(-1).tolist()
-    if bad:
+    bad = torch.nonzero(~torch.isfinite(rows).all(-1)).reshape(-1).cpu().numpy()
+    if len(bad):
         raise ValueError(
             f"x holds NaN or infinity in {len(bad)} of {len(rows)} rows, first in row {bad[0]}"
         )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from volvelle.formulas.encoder import length
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -60,7 +62,7 @@ def folded(
     """
     out = dict(weights)
     if by_decoder_norm:
-        norm = out["W_dec"].norm(dim=1)
+        norm = length(out["W_dec"]).squeeze(1)
         norm = torch.where(norm == 0, 1.0, norm)
         out["W_enc"] = out["W_enc"] * norm
         out["W_dec"] = out["W_dec"] / norm[:, None]

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 
 from volvelle.compute.dictionaries import encode as whole_texts
@@ -19,6 +20,7 @@ from volvelle.compute.dictionaries.parts import (
 )
 from volvelle.compute.directions.directions import Dictionary, Feature
 from volvelle.compute.directions.points import Point
+from volvelle.compute.tensors import tensor
 from volvelle.formulas import encoder
 from volvelle.names import known_keywords_in, unknown
 
@@ -69,7 +71,7 @@ class SAE:
     label_tokens: tuple[tuple[str, ...], ...] | None = None
     densities: np.ndarray | None = None
     a_max: np.ndarray | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:
@@ -188,14 +190,14 @@ class SAE:
         return z if isinstance(x, torch.Tensor) else z.numpy()
 
     @overload
-    def encode_sparse(self, x: Array, *, return_kth: Literal[False] = False) -> Any: ...
+    def encode_sparse(self, x: Array, *, return_kth: Literal[False] = False) -> sp.csr_array: ...
     @overload
     def encode_sparse(
         self, x: Array, *, return_kth: Literal[True]
-    ) -> tuple[Any, np.ndarray | None]: ...
+    ) -> tuple[sp.csr_array, np.ndarray | None]: ...
     def encode_sparse(
         self, x: Array, *, return_kth: bool = False
-    ) -> Any | tuple[Any, np.ndarray | None]:
+    ) -> sp.csr_array | tuple[sp.csr_array, np.ndarray | None]:
         """Return sparse feature activations, never holding all tokens by all features.
 
         Parameters
@@ -233,7 +235,11 @@ class SAE:
         """
         return whole_texts.encode_selected(self, self._rows(x), self._columns(features), kth)
 
-    def decode(self, z: Any, x: Array | None = None) -> Any:
+    @overload
+    def decode(self, z: torch.Tensor, x: Array | None = None) -> torch.Tensor: ...
+    @overload
+    def decode(self, z: np.ndarray | sp.csr_array, x: Array | None = None) -> np.ndarray: ...
+    def decode(self, z: Array | sp.csr_array, x: Array | None = None) -> Array:
         """Return the vectors that feature activations stand for.
 
         Parameters
@@ -260,7 +266,7 @@ class SAE:
         scale = shift = None
         if x is not None:
             _, scale, shift = encoder.normalise(self._rows(x).float(), self.normalize)
-        if hasattr(z, "indptr"):
+        if isinstance(z, (sp.csr_array, sp.csr_matrix)):
             return whole_texts.decode_sparse(self, z, scale, shift)
         dense = torch.as_tensor(z, dtype=torch.float32)
         out = encoder.decode(dense, self.weights_on(dense.device), scale=scale, shift=shift)
@@ -272,7 +278,7 @@ class SAE:
             array = np.asarray(x)
             # torch warns of read-only memory, and byte orders it does not know it refuses
             copied = not array.flags.writeable or not array.dtype.isnative
-            x = torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=copied))
+            x = tensor(array.astype(array.dtype.newbyteorder("="), copy=copied))
         if x.shape[-1:] != (self.d_model,):
             raise ValueError(
                 f"{self.name} reads {self.d_model}-dimensional vectors, x has shape "

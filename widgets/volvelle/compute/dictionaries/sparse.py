@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Block = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def stacked(blocks: Sequence[Block], n_features: int) -> Any:
+def stacked(blocks: Sequence[Block], n_features: int) -> sp.csr_array:
     """Return blocks of rows one below another; no blocks give no rows.
 
     Parameters

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from volvelle.compute.maps.neighbours import BFLOAT16_FROM, bfloat16_pays, nearest
+from volvelle.compute.tensors import tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import scipy.sparse as sp
+    import torch
 
 # Counterparts kept per feature: one match, and what else could be it.
 CANDIDATES = 5
@@ -110,7 +112,7 @@ def best_by_correlation(
 
 def sizes(codes: sp.csr_array | sp.csc_array) -> tuple[int, int]:
     """Return tokens and features of sparse activations."""
-    n_tokens, n_features = codes.shape  # type: ignore[misc]
+    n_tokens, n_features = codes.shape
     return int(n_tokens), int(n_features)
 
 
@@ -140,9 +142,9 @@ def best_cosines(a: np.ndarray, b: np.ndarray, device: str = "cpu") -> tuple[np.
 
     low = device == "cpu" and bfloat16_pays() and len(a) * len(b) >= BFLOAT16_FROM
     kind = torch.bfloat16 if low else torch.float32
-    x, y = (torch.from_numpy(v).to(device, kind) for v in (a, b))
+    x, y = (tensor(v).to(device, kind) for v in (a, b))
     of_b = torch.full((len(b),), -1, dtype=kind, device=device)
-    of_a = []
+    of_a: list[torch.Tensor] = []
     step = max(BLOCK_CELLS // max(len(b), 1), 1)
     for start in range(0, len(a), step):
         block = x[start : start + step] @ y.T

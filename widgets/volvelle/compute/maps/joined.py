@@ -44,7 +44,7 @@ def both_ways(
     """
     total = max((len(a) + len(b)) ** 2, 1)
     done = 0
-    found = []
+    found: list[Neighbours] = []
     for queries, keys in ((a, None), (b, None), (a, b), (b, a)):
         cells = len(queries) * len(queries if keys is None else keys)
 

@@ -186,7 +186,7 @@ def match_by_correlation(
 
     (a, compared_a), (b, compared_b) = _often(a, fewest), _often(b, fewest)
     found = best_by_correlation(a, b, on_progress=report(0))
-    null = []
+    null: list[tuple[np.ndarray, ...]] = []
     for i in range(n_null):
         shuffled = b[random.permutation(sizes(b)[0])]
         chance = best_by_correlation(a, shuffled, 1, on_progress=report(i + 1))

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from volvelle.compute.tensors import tensor
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -91,7 +93,7 @@ def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     ----------
     a, b : float32 array, shape (n, d) and (d, m)
     """
-    return (torch.from_numpy(a) @ torch.from_numpy(b)).numpy()
+    return (tensor(a) @ tensor(b)).numpy()
 
 
 def _scaled_first(rows: np.ndarray) -> np.ndarray:
@@ -153,8 +155,8 @@ def nearest(
     Neighbours
         Equal cosines come in an order that the device fixes.
     """
-    x = torch.from_numpy(np.ascontiguousarray(queries, dtype=np.float32)).to(device)
-    y = x if keys is None else torch.from_numpy(np.ascontiguousarray(keys, np.float32)).to(device)
+    x = tensor(np.ascontiguousarray(queries, dtype=np.float32)).to(device)
+    y = x if keys is None else tensor(np.ascontiguousarray(keys, np.float32)).to(device)
     n, m = len(x), len(y)
     k = max(min(k, m - (keys is None)), 0)
     indices = np.zeros((n, k), np.int32)
@@ -223,9 +225,7 @@ class _Search:
         self, rows: torch.Tensor, candidates: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Order candidates by their float32 cosine; the `k` largest."""
-        exact = torch.from_numpy(
-            _dots(self.x.numpy(), self.y.numpy(), rows.numpy(), candidates.numpy())
-        )
+        exact = tensor(_dots(self.x.numpy(), self.y.numpy(), rows.numpy(), candidates.numpy()))
         if self.same:
             exact[candidates == rows[:, None]] = -2
         cosines, order = torch.topk(exact, self.k, dim=1)
@@ -297,7 +297,7 @@ def neighbours(
         return nearest(x, None, k, device=device, on_progress=on_progress)
     from pynndescent import NNDescent
 
-    graph: Any = NNDescent(x, metric="cosine", n_neighbors=k + 1, random_state=seed, n_jobs=-1)
+    graph = NNDescent(x, metric="cosine", n_neighbors=k + 1, random_state=seed, n_jobs=-1)
     indices, distances = graph.neighbor_graph
     own = indices == np.arange(len(x))[:, None]
     order = np.argsort(own, axis=1, kind="stable")[:, :k]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from volvelle.compute.tensors import tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +73,7 @@ def mixing(found: Neighbours, from_b: np.ndarray, *, n_null: int = 200, seed: in
     """
     random = np.random.default_rng(seed)
     other = from_b[found.indices] != from_b[:, None]
-    null = []
+    null: list[float] = []
     for _ in range(n_null):
         label = random.permutation(from_b)
         null.append((label[found.indices] != label[:, None]).mean())
@@ -148,7 +150,7 @@ def faithfulness(
     if k < 1:
         return Faithfulness(float("nan"), float("nan"), max(k, 0), 0)
     asked = np.random.default_rng(seed).permutation(n)[:n_queries]
-    near: Any = KDTree(xy).query(xy[asked], k + 1)[1]
+    near = KDTree(xy).query(xy[asked], k + 1)[1]
     drawn = np.empty((len(asked), k), np.int64)
     for i, (row, own) in enumerate(zip(near, asked, strict=True)):
         drawn[i] = row[row != own][:k]
@@ -194,20 +196,21 @@ def clusters(
     import torch
 
     from volvelle.compute.maps.neighbours import unit_rows
+    from volvelle.formulas.encoder import length
 
-    rows = torch.from_numpy(np.ascontiguousarray(x, np.float32))
+    rows = tensor(np.ascontiguousarray(x, np.float32))
     n_clusters = min(n_clusters, len(rows))
     if n_clusters < 2:
         return np.zeros(len(rows), np.uint8)
     random = np.random.default_rng(seed)
-    centres = rows[torch.from_numpy(random.choice(len(rows), n_clusters, replace=False))]
+    centres = rows[tensor(random.choice(len(rows), n_clusters, replace=False))]
     label = torch.zeros(len(rows), dtype=torch.long)
     for _ in range(n_rounds):
         label = (rows @ centres.T).argmax(1)
         total = torch.zeros_like(centres).index_add_(0, label, rows)
         # a centre that lost all its points stays where it was
-        total = torch.where((total.norm(dim=1) > 0)[:, None], total, centres)
-        centres = torch.from_numpy(unit_rows(total))
+        total = torch.where(length(total) > 0, total, centres)
+        centres = tensor(unit_rows(total))
     counts = np.bincount(label.numpy(), minlength=n_clusters)
     place = np.empty(n_clusters, np.uint8)
     place[np.argsort(-counts, kind="stable")] = np.arange(n_clusters)
@@ -264,13 +267,11 @@ def regions(
     list of Region
         A region that shares no token twice has no name and is left out.
     """
-    from scipy.cluster import vq
-
-    kmeans2: Any = vq.kmeans2  # its stubs lack the keyword that every scipy here knows
+    from scipy.cluster.vq import kmeans2
 
     words = [{word for token in row if (word := token.strip().lower())} for row in tokens]
     everywhere = Counter(word for row in words for word in row)
-    found = []
+    found: list[Region] = []
     for level, size in enumerate(sizes):
         if len(xy) < 8 * size:
             break

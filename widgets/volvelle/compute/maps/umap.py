@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import scipy.linalg
@@ -11,6 +11,7 @@ import scipy.sparse
 import torch
 
 from volvelle.compute.maps.epochs import Epochs, compiled
+from volvelle.compute.tensors import tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,7 @@ def principal_axes(x: np.ndarray, n_axes: int = 2, seed: int = 0) -> np.ndarray:
     -----
     Source: Halko, Martinsson & Tropp 2011, subspace iteration with eight spare directions.
     """
-    rows = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
+    rows = tensor(np.ascontiguousarray(x, dtype=np.float32))
     scores = np.zeros((len(rows), n_axes), np.float32)
     n, d = rows.shape
     if n < 2 or d == 0:
@@ -54,15 +55,16 @@ def principal_axes(x: np.ndarray, n_axes: int = 2, seed: int = 0) -> np.ndarray:
         first = max(d - n_axes, 0)
         axes = scipy.linalg.eigh(covariance, subset_by_index=(first, d - 1))[1]
     else:
+        linalg = cast("Any", torch.linalg)  # torch gives it no types
         basis = torch.randn(d, n_axes + 8, generator=torch.Generator().manual_seed(seed))
         for _ in range(10):
             centred = rows @ basis - mean @ basis
-            basis = torch.linalg.qr(rows.T @ centred - torch.outer(mean, centred.sum(0)))[0]
+            basis, _ = linalg.qr(rows.T @ centred - torch.outer(mean, centred.sum(0)))
         centred = (rows @ basis - mean @ basis).numpy()
         turn = np.linalg.eigh(centred.T @ centred)[1]
         axes = basis.numpy() @ turn[:, -n_axes:]
     axes = axes[:, ::-1].copy()
-    found = (rows @ torch.from_numpy(axes) - mean @ torch.from_numpy(axes)).numpy()
+    found = (rows @ tensor(axes) - mean @ tensor(axes)).numpy()
     largest = found[np.abs(found).argmax(axis=0), np.arange(found.shape[1])]
     scores[:, : found.shape[1]] = found * np.where(largest < 0, -1, 1)
     return scores
@@ -89,7 +91,7 @@ def _bandwidths(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         high = np.where(above, mid, high)
         low = np.where(above, low, mid)
         mid = np.where(np.isinf(high), mid * 2, (low + high) / 2)
-    own = distances.sum(axis=1) / (k + 1)
+    own: np.ndarray = distances.sum(axis=1) / (k + 1)
     floor = np.where(rho > 0, own, own.mean()) * 1e-3
     return rho, np.maximum(mid, floor)
 

@@ -1,0 +1,6 @@
+# What volvelle takes of scipy.cluster, which ships no types. A name that is missing here is added.
+import numpy as np
+
+def kmeans2(
+    data: np.ndarray, k: int, *, minit: str = ..., missing: str = ..., seed: int | None = ...
+) -> tuple[np.ndarray, np.ndarray]: ...

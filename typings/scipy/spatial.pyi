@@ -1,0 +1,6 @@
+# What volvelle takes of scipy.spatial, which ships no types. A name that is missing here is added.
+import numpy as np
+
+class KDTree:
+    def __init__(self, data: np.ndarray) -> None: ...
+    def query(self, x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]: ...
