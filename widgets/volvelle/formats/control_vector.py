@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,8 +14,12 @@ from volvelle.compute.directions.points import Point
 from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from os import PathLike
+
+    from gguf import GGUFReader, ReaderTensor
+
+    from volvelle.compute.directions.captures import Wrapped
 
 ARCHITECTURE = "controlvector"
 TENSOR = "direction."
@@ -127,14 +131,14 @@ class ControlVector:
     @classmethod
     def from_pairs(
         cls,
-        model: Any,
+        model: Wrapped,
         positive: Sequence[str],
         negative: Sequence[str],
         method: str = "pca_diff",
         *,
         layers: Sequence[int] | None = None,
         name: str = "control vector",
-        progress: Any = "bar",
+        progress: Callable[[float, str], None] | str | None = "bar",
     ) -> ControlVector:
         """Train a control vector as repeng does: one direction per layer, from last tokens.
 
@@ -196,19 +200,19 @@ class ControlVector:
         )
 
 
-def _text(content: Any, key: str) -> str:
+def _text(content: GGUFReader, key: str) -> str:
     found = content.get_field(key)
     return "" if found is None else str(found.contents())
 
 
-def _layer(tensor: Any, file: Path) -> int:
+def _layer(tensor: ReaderTensor, file: Path) -> int:
     number = tensor.name.removeprefix(TENSOR)
     if not number.isdecimal():
         raise ValueError(f"{file.name} holds {tensor.name!r}, expected {TENSOR}<layer>")
     return int(number)
 
 
-def _vector(tensor: Any, file: Path) -> np.ndarray:
+def _vector(tensor: ReaderTensor, file: Path) -> np.ndarray:
     from gguf import dequantize
 
     vector = dequantize(tensor.data, tensor.tensor_type).astype(np.float32).reshape(-1)

@@ -248,6 +248,13 @@ class Model(Engine):
         )
 
 
+if TYPE_CHECKING:
+    from volvelle.compute.directions.captures import Wrapped
+
+    def _what_directions_read(model: Model) -> Wrapped:  # pyright holds it
+        return model
+
+
 def _several(texts: Any) -> list[Any]:
     """Return a list of texts from one or several."""
     if isinstance(texts, (str, Tokens)):

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from volvelle.compute.circles.null import LEVEL, Null
+from volvelle.compute.directions.captures import Captured
 from volvelle.compute.directions.directions import Direction
+from volvelle.compute.tensors import on_host
 from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    import numpy.typing as npt
+
+    from volvelle.compute.directions.captures import Captures
     from volvelle.compute.directions.directions import Dictionary
     from volvelle.compute.directions.points import Point
 
@@ -110,7 +115,7 @@ class Circle:
     orientation: str
     axis_names: tuple[str, str] = ("0 degrees", "90 degrees")
     spread: np.ndarray | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -150,7 +155,11 @@ class Circle:
         return Direction(vector, f"{float(degrees) % 360:g}°", self.point)
 
     def project(
-        self, x: Any, model: Any = None, positions: str = "mean", centre: Any = None
+        self,
+        x: object,
+        model: Captures | None = None,
+        positions: str = "mean",
+        centre: npt.ArrayLike | None = None,
     ) -> np.ndarray:
         """Read states, or texts, in the plane.
 
@@ -185,26 +194,22 @@ class Circle:
             centre = np.nanmean(states.reshape(-1, self.d_model), axis=0)
         return (states - (self.mean if centre is None else centre)) @ self.plane.T
 
-    def read(self, x: Any, model: Any = None, positions: str = "mean") -> np.ndarray:
+    def read(self, x: object, model: Captures | None = None, positions: str = "mean") -> np.ndarray:
         """Return the angles (degrees in [0, 360), shape (...)) of states or texts."""
         xy = self.project(x, model, positions)
         return np.degrees(np.arctan2(xy[..., 1], xy[..., 0])) % 360
 
-    def _states(self, x: Any, model: Any, positions: str) -> np.ndarray:
-        one = isinstance(x, str)
-        if one or (isinstance(x, list | tuple) and x and isinstance(x[0], str)):
+    def _states(self, x: object, model: Captures | None, positions: str) -> np.ndarray:
+        if (texts := _texts(x)) is not None:
             if model is None:
                 raise TypeError("project() needs model= to read texts; states need none")
-            captured = model.capture([x] if one else list(x), [self.point], positions=positions)
+            captured = model.capture(texts, [self.point], positions=positions)
             states = np.asarray(captured[self.point], dtype=np.float64)
-            return states[0] if one else states
-        usable = getattr(x, "usable", None)
-        if usable is not None:
-            capture: Any = x
-            states = np.asarray(capture[self.point], dtype=np.float64)
-            return states if states.ndim == 2 else np.where(usable[..., None], states, np.nan)
-        detach = getattr(x, "detach", None)  # a torch tensor, without importing torch
-        return np.asarray(x if detach is None else detach().float().cpu(), dtype=np.float64)
+            return states[0] if isinstance(x, str) else states
+        if isinstance(x, Captured):
+            states = np.asarray(x[self.point], dtype=np.float64)
+            return states if states.ndim == 2 else np.where(x.usable[..., None], states, np.nan)
+        return np.asarray(on_host(x), dtype=np.float64)
 
     def nearest(self, degrees: float) -> str:
         """Return the name that lies nearest to an angle."""
@@ -233,3 +238,13 @@ class Circle:
             f"{less if self.agreement.n < len(self) else ''}; 95 % of shuffles below "
             f"{np.quantile(self.null.shuffled, 0.95):.2f}, p = {self.null.p:.2g}{over}; {plane}"
         )
+
+
+def _texts(x: object) -> list[str] | None:
+    """Return the texts of one string or a list of them; None for anything else."""
+    if isinstance(x, str):
+        return [x]
+    if not isinstance(x, (list, tuple)):
+        return None
+    first = next(iter(cast("Sequence[object]", x)), None)
+    return list(cast("Sequence[str]", x)) if isinstance(first, str) else None

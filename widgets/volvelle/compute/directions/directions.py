@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.compute.directions.points import Point
+from volvelle.compute.tensors import on_host
 from volvelle.names import known_keywords_in, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from volvelle.compute.directions.captures import Captures
 
 
 def _finite(vectors: object, what: str, n_axes: int) -> np.ndarray:
     """Return float32 numpy of the given number of axes, or say what is wrong with it."""
-    if hasattr(vectors, "detach"):  # a torch tensor, without importing torch
-        vectors = vectors.detach().float().cpu().numpy()  # type: ignore[attr-defined]
-    array = np.array(vectors, dtype=np.float32)
+    array = np.array(on_host(vectors), dtype=np.float32)
     if array.ndim != n_axes:
         shape = "(d_model,)" if n_axes == 1 else "(n, d_model)"
         raise ValueError(f"{what} has shape {array.shape}, expected {shape}")
@@ -134,7 +135,7 @@ class Dictionary:
     @classmethod
     def from_pairs(
         cls,
-        model: Any,
+        model: Captures,
         positive: Sequence[str] | Mapping[str, Sequence[str]],
         negative: Sequence[str] | Mapping[str, Sequence[str]],
         method: str = "mean_diff",
@@ -142,7 +143,7 @@ class Dictionary:
         point: str | Point | None = None,
         name: str = "positive - negative",
         positions: str = "last",
-        progress: Any = "bar",
+        progress: Callable[[float, str], None] | str | None = "bar",
     ) -> Dictionary:
         """Find directions by contrasting texts.
 
@@ -178,7 +179,7 @@ class Dictionary:
 
         place = Point.parse(f"resid_post.{(model.n_layers - 1) // 2}" if point is None else point)
         several = dict(positive) if isinstance(positive, Mapping) else {name: positive}
-        rows = []
+        rows: list[np.ndarray] = []
         with Bar(progress) as tell:
             for n, (label, texts) in enumerate(several.items()):
                 against = negative[label] if isinstance(negative, Mapping) else negative

@@ -12,6 +12,8 @@ from volvelle.names import unknown
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from volvelle.compute.directions.captures import Captures
+
 METHODS = ("mean_diff", "pca_diff", "pca_center")
 
 
@@ -81,7 +83,7 @@ def first_component(rows: np.ndarray) -> np.ndarray:
 
 
 def pair_directions(
-    model: Any,
+    model: Captures,
     positive: Sequence[str],
     negative: Sequence[str],
     points: Sequence[str | Point],
@@ -95,7 +97,6 @@ def pair_directions(
     Parameters
     ----------
     model : Model
-        Whatever has ``capture(texts, points, positions=, progress=)``.
     positive, negative : sequence of str
     points : sequence of str or Point
     method : str
