@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import torch
+
 import volvelle.compute.dictionaries.sae as compute
 from volvelle.compute.dictionaries.parts import folded
 from volvelle.formats import hub, sae_lens
@@ -100,7 +102,7 @@ def _from_tensors(tensors: Mapping[str, Any], options: dict[str, Any]) -> dict[s
             "write SAE.load(tensors, point='resid_post.14')"
         )
     # tensors of a training run go on changing: ours must not
-    tensors = {n: t.clone() if hasattr(t, "clone") else t for n, t in tensors.items()}
+    tensors = {n: t.clone() if isinstance(t, torch.Tensor) else t for n, t in tensors.items()}
     k = options["k"]
     architecture = options["architecture"] or guess_architecture(tensors, k)
     name = options["name"] or "sae"

@@ -17,6 +17,7 @@ from volvelle.compute.circles.circle import Agreement, Circle
 from volvelle.compute.circles.null import Null, random_scores, shuffled_scores
 from volvelle.compute.circles.planes import Plane, fit_axes, fit_pca, fit_ridge, unit_circle
 from volvelle.compute.circles.scores import leave_one_out, left_out_correlation
+from volvelle.compute.directions.directions import Direction
 from volvelle.names import closest, known_keywords, unknown
 
 if TYPE_CHECKING:
@@ -159,7 +160,8 @@ def _fit(dictionary: Dictionary, reference: np.ndarray | None, method: str, axes
 def _axis(dictionary: Dictionary, axis: Any) -> np.ndarray:
     if isinstance(axis, str):
         return dictionary[axis].vector - dictionary.vectors.mean(axis=0)
-    vector = np.asarray(getattr(axis, "vector", axis), dtype=np.float64)
+    given = axis.vector if isinstance(axis, Direction) else axis
+    vector = np.asarray(given, dtype=np.float64)
     if vector.shape != (dictionary.d_model,):
         raise ValueError(f"axes: shape {vector.shape}, expected ({dictionary.d_model},)")
     return vector

@@ -53,7 +53,7 @@ class Part:
     unit: str
     strength: float
     where: Where
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     name: str = ""
     sources: tuple[Direction, ...] = ()
 

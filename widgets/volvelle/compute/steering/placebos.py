@@ -111,9 +111,9 @@ def _with_rows(part: Part, rows: dict[int, np.ndarray]) -> np.ndarray:
 
 
 def _other_feature(feature: Feature, taken: list[int], rng: np.random.Generator) -> np.ndarray:
-    index = feature.index
+    index, n_features = feature.index, int(feature.sae.n_features)
     while index in taken:
-        index = int(rng.integers(feature.sae.n_features))
+        index = int(rng.integers(n_features))
     return feature.sae.feature(index).unit
 
 

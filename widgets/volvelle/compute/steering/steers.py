@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 
@@ -22,8 +23,23 @@ from volvelle.compute.steering.methods import (
     nonzero,
 )
 from volvelle.compute.steering.parts import Part
-from volvelle.compute.steering.where import Where
+from volvelle.compute.steering.where import Where, check_where
 from volvelle.names import known_keywords_in, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PATHS: tuple[type, ...] = (str, PathLike)
+
+
+@runtime_checkable
+class Directed(Protocol):
+    """What holds directions that act together, such as a control vector."""
+
+    @property
+    def directions(self) -> Iterable[Direction]:
+        """The directions, in the order they act."""
+        ...
 
 
 @known_keywords_in
@@ -93,8 +109,7 @@ class Steer:
             raise ValueError(unknown("method", self.method, METHODS))
         if self.unit not in UNITS:
             raise ValueError(unknown("unit", self.unit, UNITS))
-        if not isinstance(self.where, Where):
-            raise TypeError(f"where={self.where!r} is no place; write vv.Where(prompt=..., ...)")
+        check_where(self.where)
         set_ = object.__setattr__
         set_(self, "direction", directions[0] if len(directions) == 1 else directions)
         set_(self, "method", method)
@@ -130,7 +145,8 @@ class Steer:
     @property
     def directions(self) -> tuple[Direction, ...]:
         """The directions, always as a tuple."""
-        return self.direction if isinstance(self.direction, tuple) else (self.direction,)
+        chosen = cast("Direction | tuple[Direction, ...]", self.direction)
+        return chosen if isinstance(chosen, tuple) else (chosen,)
 
     @property
     def formula(self) -> str:
@@ -227,13 +243,14 @@ def _directions(given: object) -> tuple[Direction, ...]:
         found: tuple[Direction, ...] = (given,)
     elif isinstance(given, Dictionary):
         found = tuple(given[i] for i in range(len(given)))
-    elif hasattr(given, "directions"):
-        found = tuple(given.directions)  # type: ignore[attr-defined]
+    elif isinstance(given, Directed):
+        found = tuple(given.directions)
     elif isinstance(given, (list, tuple)):
-        found = tuple(d for item in given for d in _directions(item))
+        items = cast("Iterable[object]", given)
+        found = tuple(d for item in items for d in _directions(item))
     else:
         hint = ""
-        if isinstance(given, str) or hasattr(given, "__fspath__"):
+        if isinstance(given, PATHS):
             hint = "; a control vector file opens with vv.ControlVector.load(path)"
         elif hasattr(given, "shape"):
             hint = "; name it and its place: vv.Direction(vector, 'name', 'resid_post.14')"
@@ -255,7 +272,7 @@ def _shortened(names: list[str]) -> list[str]:
 
 def _direction_parts(steer: Steer) -> tuple[Part, ...]:
     """Return one part per direction, for every method but clamp."""
-    parts = []
+    parts: list[Part] = []
     for direction in _spanned(steer):
         unit = direction.unit
         kind, reads, writes = "add", None, direction.vector
@@ -306,7 +323,7 @@ def _clamp_parts(steer: Steer) -> tuple[Part, ...]:
         target * (feature.a_max or 1.0) if steer.unit == "max_act" else target
         for feature, target in zip(features, targets, strict=True)
     ]
-    parts = []
+    parts: list[Part] = []
     for key in dict.fromkeys((id(f.sae), f.point) for f in features):
         here = [i for i, f in enumerate(features) if (id(f.sae), f.point) == key]
         mine = tuple(features[i] for i in here)

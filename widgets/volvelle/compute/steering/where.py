@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from numbers import Real
-from typing import TYPE_CHECKING, Any
+from numbers import Integral, Real
+from typing import Any, cast
 
 import numpy as np
 
+from volvelle.compute.directions.directions import Direction
+from volvelle.compute.steering.methods import nonzero
 from volvelle.names import known_keywords_in, unknown
-
-if TYPE_CHECKING:
-    from volvelle.compute.directions.directions import Direction
 
 INCLUDES = ("positions", "window", "tokens")
 EXCLUDES = ("exclude_positions", "exclude_window", "exclude_tokens")
+# what windows and positions may come as
+WINDOWS: tuple[type, ...] = (tuple, slice)
+PLACES: tuple[type, ...] = (int, list, range, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,11 @@ class Selection:
             return given
         if given is None or (isinstance(given, str) and given in ("all", "none")):
             return cls(everything=given == "all")
-        if isinstance(given, (tuple, slice)):
+        if isinstance(given, WINDOWS):
             return cls(window=_window(given, phase))
         if isinstance(given, Mapping):
-            return cls._of_mapping(given, phase)
-        if isinstance(given, (int, list, range, np.ndarray)) and not isinstance(given, bool):
+            return cls._of_mapping(cast("Mapping[str, Any]", given), phase)
+        if isinstance(given, PLACES) and not isinstance(given, bool):
             return cls(positions=_positions(given, phase))
         raise TypeError(
             f"{phase}={given!r} names no tokens; write 'all', 'none', a position, a list of "
@@ -95,7 +97,7 @@ class Selection:
     def spelled(self) -> str | dict[str, Any]:
         """Return the spelling JSON can hold: ``"all"``, ``"none"`` or a dict."""
         parts = {
-            name: list(value) if isinstance(value, tuple) else value
+            name: list(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else value
             for name, value in vars(self).items()
             if name != "everything" and value not in ((), None)
         }
@@ -137,18 +139,20 @@ def _positions(given: object, phase: str) -> tuple[int, ...]:
     listed = [given] if isinstance(given, int) else given
     if not isinstance(listed, Iterable):
         raise TypeError(f"positions of {phase} are integers, not {given!r}")
-    found = list(listed)
-    if not all(isinstance(p, (int, np.integer)) for p in found):
+    found = list(cast("Iterable[object]", listed))
+    whole = [int(p) for p in found if isinstance(p, Integral)]
+    if len(whole) < len(found):
         raise TypeError(f"positions of {phase} are integers, not {given!r}")
-    return tuple(int(p) for p in found)
+    return tuple(whole)
 
 
 def _window(given: object, phase: str) -> tuple[int, int | None]:
     if isinstance(given, slice):
-        if given.step not in (None, 1):
-            raise ValueError(f"the window of {phase} has step {given.step}; windows are unbroken")
-        given = (given.start or 0, given.stop)
-    pair = tuple(given) if isinstance(given, (tuple, list)) else ()
+        cut = cast("slice[Any, Any, Any]", given)
+        if cut.step not in (None, 1):
+            raise ValueError(f"the window of {phase} has step {cut.step}; windows are unbroken")
+        given = (cut.start or 0, cut.stop)
+    pair = tuple(cast("Iterable[object]", given)) if isinstance(given, (tuple, list)) else ()
     if len(pair) != 2 or not isinstance(pair[0], int) or not isinstance(pair[1], int | None):
         raise ValueError(
             f"the window of {phase} is (start, stop) with stop None for open, not {given!r}; "
@@ -159,6 +163,27 @@ def _window(given: object, phase: str) -> tuple[int, int | None]:
 
 def _slice(window: tuple[int, int | None]) -> slice:
     return slice(window[0], window[1])
+
+
+def check_feature(given: object) -> None:
+    """Raise for what cannot be read in a condition."""
+    if not isinstance(given, Direction):
+        raise TypeError(
+            f"feature={given!r} is no direction; take sae.feature(i), or a vv.Direction"
+        )
+    nonzero(given)
+
+
+def check_when(given: object) -> None:
+    """Raise TypeError for what is neither a condition nor None."""
+    if not isinstance(given, When | None):
+        raise TypeError(f"when={given!r} is no condition; write vv.When(feature, above=3.0)")
+
+
+def check_where(given: object) -> None:
+    """Raise TypeError for what is no place."""
+    if not isinstance(given, Where):
+        raise TypeError(f"where={given!r} is no place; write vv.Where(prompt=..., ...)")
 
 
 @known_keywords_in
@@ -180,10 +205,7 @@ class When:
     above: float = 0.0
 
     def __post_init__(self) -> None:
-        if not hasattr(self.feature, "unit"):
-            raise TypeError(
-                f"feature={self.feature!r} is no direction; take sae.feature(i), or a vv.Direction"
-            )
+        check_feature(self.feature)
         if not isinstance(self.above, Real) or not np.isfinite(float(self.above)):
             raise ValueError(f"above={self.above!r} is not a finite number")
 
@@ -221,10 +243,7 @@ class Where:
     def __post_init__(self) -> None:
         for phase in ("prompt", "generated"):
             object.__setattr__(self, phase, Selection.parse(getattr(self, phase), phase).spelled())
-        if self.when is not None and not isinstance(self.when, When):
-            raise TypeError(
-                f"when={self.when!r} is no condition; write vv.When(feature, above=3.0)"
-            )
+        check_when(self.when)
         if self.prompt == "none" and self.generated == "none":
             raise ValueError(
                 "prompt='none' and generated='none' steer nothing; leave one of them 'all'"
