@@ -17,6 +17,9 @@ C = TypeVar("C", bound=type)
 # More than this many options are cut: an error message is read, not searched.
 MOST_LISTED = 12
 
+# What a class holds in place of a function.
+BOUND: tuple[type, ...] = (classmethod, staticmethod)
+
 
 def closest(name: str, options: Iterable[str]) -> str | None:
     """Return the option nearest to `name` in spelling, or None when none is near."""
@@ -81,7 +84,7 @@ def known_keywords_in(cls: C) -> C:
     Methods that hand on ``**keywords`` are left to what they hand them to.
     """
     for name, found in list(vars(cls).items()):
-        bound = isinstance(found, (classmethod, staticmethod))
+        bound = isinstance(found, BOUND)
         function = found.__func__ if bound else found
         if not inspect.isfunction(function) or (name.startswith("_") and name != "__init__"):
             continue

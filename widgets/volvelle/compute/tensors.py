@@ -28,4 +28,4 @@ def tensor(array: np.ndarray) -> torch.Tensor:
     import torch
 
     # torch leaves the parameter without a type
-    return torch.from_numpy(array)
+    return torch.from_numpy(array)  # pyright: ignore[reportUnknownMemberType]

@@ -36,7 +36,8 @@ def fetch(
     ValueError
         For a repository or folder that cannot be had, with the hub's reason.
     """
-    from huggingface_hub import snapshot_download
+    # its progress bar, tqdm's, has no types
+    from huggingface_hub import snapshot_download  # pyright: ignore[reportUnknownVariableType]
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     org, name, *rest = text.split("/")

@@ -51,7 +51,7 @@ def normalise(
 def length(x: torch.Tensor) -> torch.Tensor:
     """Return the length of vectors (..., d), shape (..., 1)."""
     # torch gives it no types
-    return x.norm(dim=-1, keepdim=True)
+    return x.norm(dim=-1, keepdim=True)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 def pre_activations(

@@ -77,4 +77,4 @@ def without_components(rows: torch.Tensor, neutral: torch.Tensor, share: float) 
 
 def _svd(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     # torch gives linalg no types
-    return torch.linalg.svd(x, full_matrices=False)
+    return torch.linalg.svd(x, full_matrices=False)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]

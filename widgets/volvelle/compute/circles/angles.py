@@ -73,8 +73,8 @@ class Alignment:
 
 def align(a: np.ndarray, b: np.ndarray) -> Alignment:
     """Find the best rotation of `a` onto `b` (radians, shape (..., n)), mirrored or not."""
-    same = np.exp(1j * (np.asarray(a) - b)).mean(-1)
-    mirrored = np.exp(1j * (-np.asarray(a) - b)).mean(-1)
+    same: np.ndarray = np.exp(1j * (np.asarray(a) - b)).mean(-1)
+    mirrored: np.ndarray = np.exp(1j * (-np.asarray(a) - b)).mean(-1)
     keep = np.abs(same) >= np.abs(mirrored)
     best = np.where(keep, same, mirrored)
     return Alignment(np.abs(best), np.where(keep, 1, -1), np.angle(best))

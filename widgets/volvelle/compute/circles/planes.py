@@ -167,10 +167,9 @@ def fit_ridge(
     fitted = principal_components(vectors[known])
     k = min(n_components, int(known.sum()) - 2, fitted.rows.shape[0])
     targets = unit_circle(reference[known])
-    scores = fitted.scores[:, :k] / fitted.scores[:, 0].std()
-    weights = np.linalg.solve(
-        scores.T @ scores + ridge * np.eye(k), scores.T @ (targets - targets.mean(axis=0))
-    )
+    centred: np.ndarray = targets - targets.mean(axis=0)
+    scores: np.ndarray = fitted.scores[:, :k] / fitted.scores[:, 0].std()
+    weights = np.linalg.solve(scores.T @ scores + ridge * np.eye(k), scores.T @ centred)
     axes = orthonormal_pair((fitted.rows[:k].T @ weights).T)
     return Plane(parts.mean, axes, share_in(vectors, axes), "axes fitted to the reference angles")
 

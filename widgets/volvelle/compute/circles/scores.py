@@ -162,7 +162,7 @@ def predict_others(
     if method == "pca":
         return left @ rotation_to(np.broadcast_to(scores, (*targets.shape[:-1], 2)), targets)
     scale = parts.scores[:, 0].std()
-    z = scores / scale
+    z: np.ndarray = scores / scale
     solve = np.linalg.solve(z.T @ z + RIDGE * np.eye(k), z.T)
     return left / scale @ solve @ (targets - targets.mean(axis=-2, keepdims=True))
 
@@ -212,7 +212,7 @@ def split_half(
     rng = np.random.default_rng(seed)
     place = _place_in_class(owner)
     sizes = np.bincount(owner)
-    cosines = []
+    cosines: list[float] = []
     for _ in range(n_splits):
         orders = [rng.permutation(size) for size in sizes]
         if paired:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -105,7 +105,7 @@ def check_clamp(target: object, directions: Iterable[Direction]) -> None:
 def finite(number: object, what: str) -> float:
     """Return a finite number, or say what came instead."""
     try:
-        value = float(number)  # type: ignore[arg-type]
+        value = float(cast("Any", number))
     except (TypeError, ValueError):
         raise TypeError(f"{what}={number!r} is not a number") from None
     if not math.isfinite(value):
