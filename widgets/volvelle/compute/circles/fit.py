@@ -96,7 +96,24 @@ def circle_from_plane(
     seed: int = 0,
     axis_names: tuple[str, str] = ("0 degrees", "90 degrees"),
 ) -> Circle:
-    """Place the dictionary's names in a fitted plane and score them (reference in radians)."""
+    """Place the dictionary's names in a fitted plane and score them.
+
+    Parameters
+    ----------
+    dictionary : Dictionary
+    plane : Plane
+    reference : array, shape (n,), or None
+        Radians, NaN for names that have none.
+    method : str
+        How the plane was fitted: ``"pca"``, ``"ridge"`` or ``"axes"``. It says which score counts
+        and what a null redraws.
+    n_null : int
+        Draws per null.
+    seed : int
+        Of shuffles and random vectors.
+    axis_names : tuple of str
+        What 0 and 90 degrees mean.
+    """
     xy = plane.project(dictionary.vectors)
     found = np.arctan2(xy[:, 1], xy[:, 0])
     null, agreement, score = None, Agreement(), float("nan")

@@ -85,6 +85,10 @@ def score_layers(
         Radians, no NaN.
     method : str
         What the layer is picked by: ``"pca"`` or ``"ridge"`` (left out).
+    n_null : int
+        Shuffles.
+    seed : int
+        Of the shuffles.
     """
     grams = gram(means)
     scores = gram_scores(grams)

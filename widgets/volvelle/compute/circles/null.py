@@ -100,6 +100,10 @@ def shuffled_scores(
         Radians.
     method : str
         ``"pca"``, ``"ridge"`` (leave-one-out) or ``"axes"``.
+    n_null : int
+        How many shuffles.
+    seed : int
+        Of the shuffles.
     plane : array, shape (n, 2), optional
         Coordinates in a plane that is not fitted to these rows.
 
@@ -126,9 +130,29 @@ def random_scores(
     n_components: int = N_COMPONENTS,
     ridge: float = RIDGE,
 ) -> np.ndarray:
-    """Score Gaussian vectors of the same shape, shape (n_null,).
+    """Score Gaussian vectors of the same shape.
 
     In a plane that was not fitted to them (``"axes"``) their angles are uniform.
+
+    Parameters
+    ----------
+    reference : array, shape (n,)
+        Radians.
+    d_model : int
+        Width of the vectors.
+    method : str
+        ``"pca"``, ``"ridge"`` (leave-one-out) or ``"axes"``.
+    n_null : int
+        How many scores. Above 40 names, and for ``"ridge"``, they come from 25 sets of vectors,
+        each shuffled several times.
+    seed : int
+        Of vectors and shuffles.
+    n_components, ridge
+        As in `ridge_weights`, for ``"ridge"``.
+
+    Returns
+    -------
+    array, shape (n_null,)
     """
     n = len(reference)
     rng = np.random.default_rng([seed, 1])

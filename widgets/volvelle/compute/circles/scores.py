@@ -256,6 +256,10 @@ def bootstrap_angles(
         Class of each sample, from 0.
     coordinates : array, shape (n_classes, 2)
         Of the classes in the fitted plane.
+    n_boot : int
+        Draws.
+    seed : int
+        Of the draws.
     paired : bool
         Whether sample j of every class is the same sentence; sentences are then drawn, not
         samples, since what they share cancels.

@@ -100,6 +100,25 @@ def _epoch(  # noqa: PLR0917  (numba takes arguments by place)
     epoch: int,
     rate: float,
 ) -> None:
+    """Move the points along every edge that is due, and away from some others.
+
+    Parameters
+    ----------
+    positions : float32 array, shape (n, 2)
+        Moved in place.
+    head, tail : int32 array, shape (n_edges,)
+        The two ends of each edge.
+    period : float64 array, shape (n_edges,)
+        Epochs between two draws of an edge.
+    due, negative_due : float64 array, shape (n_edges,)
+        The epoch in which an edge is drawn next, and its next push; moved on in place.
+    states : int64 array, shape (n, 3)
+        Of each point's random numbers; moved on in place.
+    epoch : int
+        Counted from 0.
+    rate : float
+        How far a step goes.
+    """
     n = np.int64(len(positions))
     a, b = np.float32(CURVE[0]), np.float32(CURVE[1])
     zero, one, two, most = np.float32(0), np.float32(1), np.float32(2), np.float32(4)
