@@ -19,7 +19,10 @@ from house.packaging import (
 )
 from house.tree import ROOT
 
-pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout"),
+]
 
 ENTRIES = sorted(path.stem for path in (ROOT / "js/src/widgets").glob("*.ts"))
 BUNDLES = {f"volvelle/static/{name}.js" for name in ENTRIES}

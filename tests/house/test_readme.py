@@ -18,6 +18,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_every_python_block_runs_in_the_order_of_the_page(model, here, monkeypatch):
     # the session's demo model: loading it again would double the time
     monkeypatch.setattr(vv, "load", {"smollm2": model}.__getitem__)
