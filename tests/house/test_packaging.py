@@ -95,6 +95,11 @@ def test_an_sdist_carries_bundles_sources_and_lock_but_no_node_modules(sdist):
     assert not any("node_modules" in name for name in carried)
 
 
+def test_wheel_and_sdist_say_that_the_package_is_typed(sdist, wheel):
+    assert "widgets/volvelle/py.typed" in names(sdist)
+    assert "volvelle/py.typed" in names(wheel)
+
+
 def test_a_wheel_built_from_the_sdist_without_node_carries_the_bundles(wheel):
     assert names(wheel) >= BUNDLES
 
