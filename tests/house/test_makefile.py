@@ -48,7 +48,7 @@ def said(result):
 
 def test_help_lists_what_a_contributor_runs():
     listed = dict(line.split(maxsplit=1) for line in make(ROOT, "help").stdout.splitlines())
-    assert {"help", "demo", "bench", *TIMED} <= listed.keys()
+    assert {"help", "demo", "surface", "bench", *TIMED} <= listed.keys()
     assert set(re.findall(r"^([a-z-]+):[^#\n]*##", MAKEFILE, re.MULTILINE)) == listed.keys()
 
 
