@@ -95,6 +95,12 @@ def test_an_sdist_carries_bundles_sources_and_lock_but_no_node_modules(sdist):
     assert not any("node_modules" in name for name in carried)
 
 
+def test_an_sdist_carries_the_documentation(sdist):
+    pages = {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    assert pages
+    assert pages <= names(sdist)
+
+
 def test_wheel_and_sdist_say_that_the_package_is_typed(sdist, wheel):
     assert "widgets/volvelle/py.typed" in names(sdist)
     assert "volvelle/py.typed" in names(wheel)
