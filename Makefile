@@ -1,5 +1,5 @@
-# One command each: `make demo` for a newcomer, `make test` for a contributor.
-# Both need Python 3.11 or newer with pip, and nothing else.
+# One command each: `make demo` for a newcomer, `make check` and `make test` for a contributor.
+# They need Python 3.11 or newer with pip, and nothing else.
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -12,7 +12,22 @@ LAB_FLAGS := $(if $(filter 0,$(shell id -u)),--allow-root)
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser demo test lint test-js test-python test-remote bench bench-remote demo-sae
+.PHONY: help install browser demo check test test-nightly lint ruff types surface \
+  test-js test-quick test-python test-remote bench bench-remote demo-sae all-of-test all-of-nightly run-remote
+
+# When the make that was typed began; those that it calls have this from it.
+ifeq ($(MAKELEVEL),0)
+  export BEGAN := $(shell date +%s)
+endif
+
+# $(call timed,targets): make them and, however that ends, say how long it has all taken
+define timed
++@status=0; $(MAKE) --no-print-directory $(1) || status=$$?; \
+took=$$(( $$(date +%s) - BEGAN )); \
+echo "make $(MAKECMDGOALS): $$(( took / 60 )) min $$(( took % 60 )) s"; exit $$status
+endef
+# Parts beside each other to their end, what each says in one piece where make can.
+BESIDE := --jobs=3 --keep-going $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -48,17 +63,41 @@ demo: install ## run the first notebook on the demo model and serve it (CHECK=1:
 	@[ -n "$(CHECK)" ] || PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab --no-browser \
 	  --ip=127.0.0.1 --notebook-dir=demo --LabApp.default_url=/lab/tree/$(notdir $(FIRST)) $(LAB_FLAGS)
 
-test: install browser lint test-js test-python ## everything CI runs
+check: ## while working: lint, types, house, compute, formats, front end
+	$(call timed,$(BESIDE) types test-quick test-js ruff)
 
-lint: $(VENV)/installed
+test: ## before landing: everything CI runs on this machine
+	$(call timed,all-of-test)
+
+all-of-test: install browser lint test-js test-python
+
+test-nightly: ## before closing an issue that touches the long things: all of it, soaks and sweeps included
+	$(call timed,all-of-nightly)
+
+all-of-nightly: install browser lint test-js
+	$(BIN)/python -m pytest -m "" --hypothesis-profile nightly --durations=20
+	$(MAKE) run-remote REMOTE_TESTS='-m ""'
+
+lint: ruff types
+
+ruff: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed
 	$(BIN)/pyright
+
+surface: $(VENV)/installed ## record the public names and signatures again, after a change that CHANGELOG.md says
+	cd tests && $(abspath $(BIN))/python -m house.surface
 
 test-js: install
 	$(NPM) run --silent lint
 	$(NPM) run --silent types
 	$(NPM) run --silent test
+
+# OpenBLAS waits for its threads by spinning: beside other work a test of 0.3 s takes up to 16
+test-quick: install
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow and not nightly" tests/house tests/formulas tests/compute tests/formats
 
 test-python: install browser
 	$(BIN)/python -m pytest
@@ -73,7 +112,10 @@ demo-sae: install ## train the two demo dictionaries again, from their texts on 
 NDIF_VENV ?= .venv-ndif
 
 test-remote: $(VENV)/installed ## run the verbs on a real NDIF server on loopback (skips where the system has no namespaces)
-	+tests/remote/run.sh $(BIN)/python $(NDIF_VENV)
+	$(call timed,run-remote)
+
+run-remote: $(VENV)/installed
+	+tests/remote/run.sh $(BIN)/python $(NDIF_VENV) $(REMOTE_TESTS)
 
 bench-remote: $(VENV)/installed $(NDIF_VENV)/installed ## verbs here and on a real NDIF server: difference, bytes, overhead
 	NDIF_VENV=$(NDIF_VENV) bash tests/remote/stack.sh $(abspath $(BIN)/python) tests/bench/bench_remote.py

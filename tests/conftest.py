@@ -9,6 +9,7 @@ from hypothesis import settings
 
 # a busy machine is slow, not wrong
 settings.register_profile("volvelle", deadline=None)
+settings.register_profile("nightly", deadline=None, max_examples=10_000)
 settings.load_profile("volvelle")
 
 

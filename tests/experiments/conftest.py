@@ -32,9 +32,19 @@ def here():
     return tiny.wrapped("llama")
 
 
-@pytest.fixture(scope="module")
-def there(here):
-    """The same model under the same traces, taken for one on a server."""
-    remote = copy.copy(here)
+def taken_for_remote(model):
+    """Return the same model under the same traces, taken for one on a server."""
+    remote = copy.copy(model)
     remote.remote = "http://localhost:1"
     return remote
+
+
+@pytest.fixture(scope="module")
+def there(here):
+    return taken_for_remote(here)
+
+
+@pytest.fixture(scope="session")
+def model_there(model):
+    """The demo model, taken for one on a server."""
+    return taken_for_remote(model)

@@ -19,7 +19,10 @@ from house.packaging import (
 )
 from house.tree import ROOT
 
-pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout"),
+]
 
 ENTRIES = sorted(path.stem for path in (ROOT / "js/src/widgets").glob("*.ts"))
 BUNDLES = {f"volvelle/static/{name}.js" for name in ENTRIES}
@@ -90,6 +93,17 @@ def test_an_sdist_carries_bundles_sources_and_lock_but_no_node_modules(sdist):
     assert {f"js/src/widgets/{name}.ts" for name in ENTRIES} <= carried
     assert {"js/package-lock.json", "js/build.mjs", "js/hatch_build.py", "LICENSE"} <= carried
     assert not any("node_modules" in name for name in carried)
+
+
+def test_an_sdist_carries_the_documentation(sdist):
+    pages = {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    assert pages
+    assert pages <= names(sdist)
+
+
+def test_wheel_and_sdist_say_that_the_package_is_typed(sdist, wheel):
+    assert "widgets/volvelle/py.typed" in names(sdist)
+    assert "volvelle/py.typed" in names(wheel)
 
 
 def test_a_wheel_built_from_the_sdist_without_node_carries_the_bundles(wheel):

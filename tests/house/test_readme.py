@@ -3,12 +3,11 @@
 import re
 
 import pytest
+from house import pages
 from house.tree import ROOT
 
-import volvelle as vv
-
-README = (ROOT / "README.md").read_text("utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+PAGE = ROOT / "README.md"
+README = PAGE.read_text("utf-8")
 
 
 @pytest.fixture
@@ -18,12 +17,9 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_every_python_block_runs_in_the_order_of_the_page(model, here, monkeypatch):
-    # the session's demo model: loading it again would double the time
-    monkeypatch.setattr(vv, "load", {"smollm2": model}.__getitem__)
-    names = {}
-    for block in BLOCKS:
-        exec(compile(block, "README.md", "exec"), names)
+    names = pages.run(PAGE, model, monkeypatch)
     view = names["view"]
     assert view.error == ""
     assert view.selected_features == [12, 77]
@@ -32,17 +28,12 @@ def test_every_python_block_runs_in_the_order_of_the_page(model, here, monkeypat
 
 
 def test_every_name_the_readme_mentions_exists():
-    for path in set(re.findall(r"\bvv\.([A-Za-z_]\w*(?:\.[a-z_]\w*)*)", README)):
-        found = vv
-        for name in path.split("."):
-            found = getattr(found, name)
+    assert pages.unknown_names(README) == []
 
 
 def test_every_file_the_readme_links_to_exists():
-    linked = re.findall(r"\]\((?!https?:)([^)#]+)", README)
-    assert linked
-    for target in linked:
-        assert (ROOT / target).is_file(), target
+    assert pages.links(README)
+    assert pages.broken_links(PAGE) == []
 
 
 def test_the_line_that_installs_the_demo_model_is_the_one_the_error_prints():

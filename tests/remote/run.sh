@@ -29,5 +29,5 @@ ${MAKE:-make} --no-print-directory -C "$here/../.." "NDIF_VENV=$venv" "$venv/ins
 # the suite has rules of its own: the rest of the tests leave this folder out. Once more where a
 # test fails, because servers that are killed and waited for meet a busy machine; an end to all of it
 NDIF_VENV=$venv exec bash "$here/stack.sh" "$python" -m pytest \
-  -o "addopts=--strict-markers --strict-config --import-mode=importlib" \
+  -o "addopts=--strict-markers --strict-config --import-mode=importlib -m 'not nightly'" \
   --reruns 1 --session-timeout 1200 --durations=5 "$here" "$@"

@@ -84,6 +84,7 @@ def test_a_tensor_in_half_precision_is_taken():
     assert unit_rows(torch.ones(2, 4, dtype=torch.bfloat16)).dtype == np.float32
 
 
+@pytest.mark.slow  # numba compiles
 def test_the_approximate_search_finds_nearly_all_and_leaves_out_the_row_itself():
     x = clustered(1500, 32)
     exact = nearest(x, None, 10)
@@ -94,6 +95,7 @@ def test_the_approximate_search_finds_nearly_all_and_leaves_out_the_row_itself()
     assert np.mean(hits) > 9.5
 
 
+@pytest.mark.slow  # numba compiles
 def test_the_search_turns_approximate_above_the_crossover(monkeypatch):
     monkeypatch.setattr(neighbours, "crossover", lambda _: 100)
     assert neighbours.neighbours(clustered(100, 8), 5).method == "exact"

@@ -53,6 +53,7 @@ def test_few_rows_or_columns_give_axes_of_the_right_shape(shape):
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow  # numba compiles
 @pytest.mark.parametrize("copies", [1, 3])
 def test_the_graph_is_that_of_umap_learn(copies):
     from umap.umap_ import fuzzy_simplicial_set
@@ -91,6 +92,7 @@ def test_epochs_are_those_of_umap_learn_to_rounding(n, n_edges, n_epochs):
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow  # numba compiles
 def test_a_layout_is_as_good_as_umap_learns(found):
     import umap
 
