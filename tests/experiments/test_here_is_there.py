@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 import volvelle as vv
-from volvelle.experiments import circle_there, encode_there, observe_there
-from volvelle.experiments.circle_stimuli import read_stimuli
-from volvelle.experiments.circle_vectors import class_vectors
-from volvelle.experiments.dual_reading import read
-from volvelle.experiments.dual_sides import side
+from volvelle.experiments.circles.stimuli import read_stimuli
+from volvelle.experiments.circles.vectors import class_vectors
+from volvelle.experiments.maps.reading import read
+from volvelle.experiments.maps.sides import side
+from volvelle.experiments.readouts import class_means, codes, observe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,13 +84,13 @@ READOUTS = {
             "fve": np.array([found.fve]),
             "outliers": ~found.outliers,
         },
-        encode_there,
+        codes,
         "the texts are encoded there",
     ),
     "class means": Readout(
         lambda model: class_vectors(model, read_stimuli(FELT, None), cache=False),
         lambda found: {"means": found.means, "products": found.grams},
-        circle_there,
+        class_means,
         "are reduced there",
     ),
     "observe": Readout(
@@ -100,7 +100,7 @@ READOUTS = {
             )
         ),
         readings,
-        observe_there,
+        observe,
         "is sent",
     ),
 }

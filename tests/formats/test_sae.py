@@ -79,7 +79,7 @@ def draw():
 def test_a_folder_gives_the_sae_of_its_tensors(tmp_path, kind):
     sae = vv.SAE.load(write(tmp_path / "mine", config(kind), only(kind)))
     k = K if "topk" in kind else None
-    same = compute.SAE(only(kind), kind, POINT, k=k)
+    same = compute.SparseAutoencoder(only(kind), kind, POINT, k=k)
     assert (sae.architecture, sae.k, sae.name, str(sae.point)) == (kind, k, "mine", POINT)
     np.testing.assert_array_equal(sae.encode(draw()), same.encode(draw()))
     assert sae.metadata["model_name"] == "gpt2-small"
@@ -88,7 +88,7 @@ def test_a_folder_gives_the_sae_of_its_tensors(tmp_path, kind):
 def test_it_is_an_sae_of_both_names(tmp_path):
     sae = vv.SAE.load(str(write(tmp_path / "mine", config(), only("topk"))))
     assert isinstance(sae, vv.SAE)
-    assert isinstance(sae, compute.SAE)
+    assert isinstance(sae, compute.SparseAutoencoder)
 
 
 def test_a_file_inside_the_folder_will_do(tmp_path):
@@ -185,7 +185,7 @@ def test_the_expected_norm_is_folded_in_and_must_be_known(tmp_path, how):
     folder = write(tmp_path / "mine", config(normalize_activations=how), only("topk"))
     with pytest.raises(ValueError, match=r"SAE\.load\(\.\.\., norm_scaling_factor="):
         vv.SAE.load(folder)
-    x, plain = draw(), compute.SAE(only("topk"), "topk", POINT, k=K)
+    x, plain = draw(), compute.SparseAutoencoder(only("topk"), "topk", POINT, k=K)
     said = vv.SAE.load(folder, norm_scaling_factor=0.5)
     np.testing.assert_allclose(said.encode(x), plain.encode(x * 0.5), atol=1e-5)
     cfg = config(normalize_activations=how, norm_scaling_factor=0.5)

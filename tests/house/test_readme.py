@@ -1,7 +1,5 @@
 """What the README shows runs as it stands."""
 
-import re
-
 import pytest
 from house import pages
 from house.tree import ROOT

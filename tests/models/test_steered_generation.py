@@ -8,7 +8,7 @@ from models import plain_steering as plain
 from models import tiny
 
 import volvelle as vv
-from volvelle.compute.dictionaries.sae import SAE
+from volvelle.compute.dictionaries.sae import SparseAutoencoder
 from volvelle.models.steering.steered import Steered, steers_of_rows
 from volvelle.models.verbs.write import generate_rows, row_seed
 
@@ -47,7 +47,7 @@ def sae():
         "b_enc": rng.standard_normal(64),
         "b_dec": rng.standard_normal(D),
     }
-    return SAE(weights, "topk", "resid_post.1", name="s", k=8, a_max=np.full(64, 3.0))
+    return SparseAutoencoder(weights, "topk", "resid_post.1", name="s", k=8, a_max=np.full(64, 3.0))
 
 
 def run(model, rows, prompts=PROMPT, n=8, **how):

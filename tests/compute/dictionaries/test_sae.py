@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from volvelle.compute.dictionaries import encode as sae_encode
 from volvelle.compute.dictionaries import topk
 from volvelle.compute.dictionaries.parts import ARCHITECTURES, NORMALIZATIONS, folded
-from volvelle.compute.dictionaries.sae import SAE
+from volvelle.compute.dictionaries.sae import SparseAutoencoder
 from volvelle.compute.directions.directions import Dictionary, Direction
 
 POINT = "resid_post.3"
@@ -30,7 +30,7 @@ def make_weights(d=12, n=70, seed=0):
 
 def make(kind="topk", k=6, d=12, n=70, seed=0, **more):
     k = k if "topk" in kind else None
-    return SAE(make_weights(d, n, seed), kind, POINT, name="toy", k=k, **more)
+    return SparseAutoencoder(make_weights(d, n, seed), kind, POINT, name="toy", k=k, **more)
 
 
 def draw(n_tokens=50, d=12, seed=5):
@@ -77,7 +77,7 @@ def test_a_topk_sae_of_three_features_by_hand():
         "b_enc": np.array([0.0, 0, -1]),
         "b_dec": np.array([1.0, 1]),
     }
-    sae = SAE(weights, "topk", POINT, k=2)
+    sae = SparseAutoencoder(weights, "topk", POINT, k=2)
     # x - b_dec = (2, 1), pre = (2, 1, 2): features 0 and 2
     assert sae.encode(np.array([[3.0, 2.0]])).tolist() == [[2, 0, 2]]
     assert sae.encode_sparse(np.array([[3.0, 2.0]])).toarray().tolist() == [[2, 0, 2]]
@@ -221,7 +221,7 @@ def test_codes_are_small_csr_with_ascending_columns():
 def test_features_turned_with_the_space_encode_the_same():
     sae, x = make(), draw()
     q, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(12, 12)))
-    turned = SAE(
+    turned = SparseAutoencoder(
         {
             "W_enc": q.T @ sae.W_enc.numpy(),
             "W_dec": sae.W_dec.numpy() @ q,
@@ -284,7 +284,7 @@ def test_decode_brings_back_the_scale_of_each_input(normalize):
         "b_enc": np.zeros(2 * d),
         "b_dec": np.zeros(d),
     }
-    sae = SAE(eye, "standard", POINT, normalize=normalize)
+    sae = SparseAutoencoder(eye, "standard", POINT, normalize=normalize)
     x = draw() * 100 + 7
     np.testing.assert_allclose(sae.decode(sae.encode(x), x), x, rtol=1e-3, atol=1e-2)
     np.testing.assert_allclose(sae.decode(sae.encode_sparse(x), x), x, rtol=1e-3, atol=1e-2)
@@ -303,7 +303,7 @@ def test_folding_the_decoder_norm_is_sae_lenss_rescaling(kind):
     kept = pre.gather(1, best)
     kept = kept if kind == "abstopk" else kept.relu()
     z = torch.zeros_like(pre).scatter(1, best, kept)
-    sae = SAE(folded(w, by_decoder_norm=True), kind, POINT, k=6)
+    sae = SparseAutoencoder(folded(w, by_decoder_norm=True), kind, POINT, k=6)
     np.testing.assert_allclose(sae.encode(x), z, atol=1e-4)
     np.testing.assert_allclose(sae.decode(z), (z / norm) @ w["W_dec"] + w["b_dec"], atol=1e-4)
     np.testing.assert_allclose(sae.W_dec.norm(dim=1), 1, atol=1e-5)
@@ -312,15 +312,15 @@ def test_folding_the_decoder_norm_is_sae_lenss_rescaling(kind):
 def test_a_decoder_row_of_zeros_folds_without_nan():
     w = {name: torch.as_tensor(tensor) for name, tensor in make_weights().items()}
     w["W_dec"][3] = 0
-    sae = SAE(folded(w, by_decoder_norm=True), "topk", POINT, k=6)
+    sae = SparseAutoencoder(folded(w, by_decoder_norm=True), "topk", POINT, k=6)
     assert np.isfinite(sae.encode(draw())).all()
 
 
 def test_folding_the_inputs_scale_is_scaling_the_input():
     w = {name: torch.as_tensor(tensor) for name, tensor in make_weights().items()}
     x = draw()
-    plain = SAE(w, "topk", POINT, k=6)
-    scaled = SAE(folded(w, input_scale=0.25), "topk", POINT, k=6)
+    plain = SparseAutoencoder(w, "topk", POINT, k=6)
+    scaled = SparseAutoencoder(folded(w, input_scale=0.25), "topk", POINT, k=6)
     np.testing.assert_allclose(scaled.encode(x), plain.encode(x * 0.25), atol=1e-4)
     z = plain.encode(x * 0.25)
     np.testing.assert_allclose(scaled.decode(z), plain.decode(z) / 0.25, atol=1e-3)
@@ -392,6 +392,6 @@ def test_nan_in_the_input_is_refused(kind):
 
 def test_unknown_architectures_and_normalizations_name_what_exists():
     with pytest.raises(ValueError, match="unknown architecture 'topkk'; did you mean 'topk'"):
-        SAE(make_weights(), "topkk", POINT)
+        SparseAutoencoder(make_weights(), "topkk", POINT)
     with pytest.raises(ValueError, match="did you mean 'layer_norm'"):
         make(normalize="layernorm")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import volvelle as vv
-from volvelle.compute.dictionaries.sae import SAE
+from volvelle.compute.dictionaries.sae import SparseAutoencoder
 from volvelle.experiments.activations.activations import Activations
 from volvelle.experiments.activations.encode import Fit
 from volvelle.models.work.worker import Cancelled
@@ -25,7 +25,7 @@ def make_sae(d=24, n=90, k=6, **more):
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     weights = {"W_enc": rows.T, "W_dec": rows * 0.6, "b_enc": np.zeros(n), "b_dec": np.zeros(d)}
     options = {"architecture": "topk", "k": k, "point": POINT, "name": "toy", **more}
-    return SAE(weights, **options)
+    return SparseAutoencoder(weights, **options)
 
 
 @pytest.fixture(scope="session")
@@ -123,12 +123,14 @@ def test_kth_makes_the_selected_path_equal_the_full_one(fake, sae):
 
 def test_no_array_of_all_tokens_by_all_features_is_made(fake, sae, monkeypatch):
     sizes = []
-    real = SAE.encode_sparse
+    real = SparseAutoencoder.encode_sparse
     monkeypatch.setattr("volvelle.experiments.activations.encode.TOKENS_AT_ONCE", 32)
     monkeypatch.setattr(
-        SAE, "encode_sparse", lambda self, x, **k: sizes.append(len(x)) or real(self, x, **k)
+        SparseAutoencoder,
+        "encode_sparse",
+        lambda self, x, **k: sizes.append(len(x)) or real(self, x, **k),
     )
-    monkeypatch.setattr(SAE, "encode", None)
+    monkeypatch.setattr(SparseAutoencoder, "encode", None)
     acts = vv.encode(fake, [TEXT] * 20, sae)
     assert acts.n_tokens == 1200
     assert max(sizes) <= 32
@@ -237,7 +239,7 @@ def test_fve_leaves_out_position_0_which_would_make_anything_look_explained(fake
 def test_an_sae_of_another_model_warns_and_says_so(fake):
     wrong = make_sae(d=24)
     rng = np.random.default_rng(9)
-    scrambled = SAE(
+    scrambled = SparseAutoencoder(
         {**wrong.weights, "W_dec": torch.as_tensor(rng.normal(size=(90, 24)))},
         architecture="topk",
         k=6,
@@ -253,7 +255,7 @@ def test_an_sae_of_another_model_warns_and_says_so(fake):
 def test_far_fewer_live_features_than_trained_for_warns(fake):
     quiet = make_sae()
     weights = {**quiet.weights, "b_enc": torch.full((90,), -3.0), "W_dec": quiet.W_dec * 2}
-    sae = SAE(weights, architecture="topk", k=60, point=POINT, name="toy")
+    sae = SparseAutoencoder(weights, architecture="topk", k=60, point=POINT, name="toy")
     with pytest.warns(UserWarning, match="does not seem to fit"):
         vv.encode(fake, TEXT, sae)
 

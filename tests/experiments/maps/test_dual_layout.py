@@ -9,7 +9,7 @@ import torch
 from models import tiny
 
 import volvelle as vv
-from volvelle.compute.dictionaries.sae import SAE
+from volvelle.compute.dictionaries.sae import SparseAutoencoder
 from volvelle.compute.maps.neighbours import unit_rows
 from volvelle.experiments.maps import dual_layout as module
 from volvelle.experiments.maps.dual_layout import DualLayout, dual_layout
@@ -25,7 +25,7 @@ def planted(n=120, d=24, n_shared=60, seed=0):
 def sae(vectors, name, point="resid_post.3", model="tiny", densities=None):
     rows = torch.as_tensor(vectors)
     n, d = rows.shape
-    return SAE(
+    return SparseAutoencoder(
         {"W_enc": rows.T.clone(), "W_dec": rows, "b_enc": torch.zeros(n), "b_dec": torch.zeros(d)},
         "standard",
         point,

@@ -7,7 +7,7 @@ import pytest
 from models import tiny
 
 import volvelle as vv
-from volvelle.compute.dictionaries.sae import SAE
+from volvelle.compute.dictionaries.sae import SparseAutoencoder
 from volvelle.experiments.steering.collapse import perplexity, repetition
 from volvelle.experiments.steering.rows import as_strengths
 
@@ -30,7 +30,7 @@ def sae():
     rng = np.random.default_rng(5)
     shapes = {"W_enc": (D, 64), "W_dec": (64, D), "b_enc": 64, "b_dec": D}
     weights = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
-    return SAE(weights, "topk", "resid_post.1", name="s", k=8, a_max=np.full(64, 3.0))
+    return SparseAutoencoder(weights, "topk", "resid_post.1", name="s", k=8, a_max=np.full(64, 3.0))
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ FORMATS = (sae_lens,)
 
 
 @known_keywords_in
-class SAE(compute.SAE):
+class SAE(compute.SparseAutoencoder):
     """A sparse autoencoder that knows its files: that of `compute` with `load`."""
 
     @classmethod

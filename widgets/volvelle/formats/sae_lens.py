@@ -37,7 +37,7 @@ def recognises(folder: Path) -> bool:
 
 
 def read(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
-    """Read a folder into the arguments of `volvelle.compute.dictionaries.sae.SAE`.
+    """Read a folder into the arguments of `compute.dictionaries.sae.SparseAutoencoder`.
 
     Parameters
     ----------

@@ -64,7 +64,7 @@ class Agreement:
 
 @known_keywords_in
 @dataclass(frozen=True, eq=False, repr=False)
-class Circle:
+class FittedCircle:
     """A plane through a dictionary, oriented, with its score and null.
 
     Attributes

@@ -13,7 +13,7 @@ from volvelle.compute.circles.angles import (
     circular_correlation,
     order_agreement,
 )
-from volvelle.compute.circles.circle import Agreement, Circle
+from volvelle.compute.circles.circle import Agreement, FittedCircle
 from volvelle.compute.circles.null import Null, random_scores, shuffled_scores
 from volvelle.compute.circles.planes import Plane, fit_axes, fit_pca, fit_ridge, unit_circle
 from volvelle.compute.circles.scores import leave_one_out, left_out_correlation
@@ -40,7 +40,7 @@ def fit_circle(
     *,
     axes: Any = None,
     axis_names: tuple[str, str] = ("0 degrees", "90 degrees"),
-) -> Circle:
+) -> FittedCircle:
     """Fit a circle through a dictionary and test it against its null.
 
     Parameters
@@ -95,7 +95,7 @@ def circle_from_plane(
     n_null: int = 1000,
     seed: int = 0,
     axis_names: tuple[str, str] = ("0 degrees", "90 degrees"),
-) -> Circle:
+) -> FittedCircle:
     """Place the dictionary's names in a fitted plane and score them.
 
     Parameters
@@ -131,7 +131,7 @@ def circle_from_plane(
             target, dictionary.d_model, "axes" if fixed else method, n_null=n_null, seed=seed
         )
         null = Null(score, shuffled, random)
-    return Circle(
+    return FittedCircle(
         dictionary=dictionary,
         mean=_frozen(plane.mean),
         plane=_frozen(plane.axes),
@@ -148,7 +148,7 @@ def circle_from_plane(
     )
 
 
-def with_choice(circle: Circle, best: np.ndarray, n_tried: int) -> Circle:
+def with_choice(circle: FittedCircle, best: np.ndarray, n_tried: int) -> FittedCircle:
     """Return the circle with a null that pays for its layer having been picked."""
     if circle.null is None:
         return circle

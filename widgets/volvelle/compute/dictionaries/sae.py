@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @known_keywords_in
 @dataclass(frozen=True, eq=False, repr=False)
-class SAE:
+class SparseAutoencoder:
     """A sparse autoencoder in one canonical form, whatever file it came from.
 
     Parameters

@@ -21,7 +21,7 @@ PLACES: tuple[type, ...] = (int, list, range, np.ndarray)
 
 
 @dataclass(frozen=True)
-class Selection:
+class TokenChoice:
     """One phase's choice of tokens, in one form whatever the spelling.
 
     Attributes
@@ -45,12 +45,12 @@ class Selection:
     exclude_tokens: tuple[int | str, ...] = ()
 
     @classmethod
-    def parse(cls, given: object, phase: str) -> Selection:
+    def parse(cls, given: object, phase: str) -> TokenChoice:
         """Read one phase of a `Where`, in any of its spellings.
 
         Parameters
         ----------
-        given : "all", "none", None, int, list of int, (start, stop), slice, dict or Selection
+        given : "all", "none", None, int, list of int, (start, stop), slice, dict or TokenChoice
             What the user wrote; `Where` documents the meaning.
         phase : str
             ``"prompt"`` or ``"generated"``, for messages.
@@ -60,7 +60,7 @@ class Selection:
         ValueError, TypeError
             For anything else, with the spellings that exist.
         """
-        if isinstance(given, Selection):
+        if isinstance(given, TokenChoice):
             return given
         if given is None or (isinstance(given, str) and given in ("all", "none")):
             return cls(everything=given == "all")
@@ -77,7 +77,7 @@ class Selection:
         )
 
     @classmethod
-    def _of_mapping(cls, given: Mapping[str, Any], phase: str) -> Selection:
+    def _of_mapping(cls, given: Mapping[str, Any], phase: str) -> TokenChoice:
         known = (*INCLUDES, *EXCLUDES)
         for name in given:
             if name not in known:
@@ -242,16 +242,18 @@ class Where:
 
     def __post_init__(self) -> None:
         for phase in ("prompt", "generated"):
-            object.__setattr__(self, phase, Selection.parse(getattr(self, phase), phase).spelled())
+            object.__setattr__(
+                self, phase, TokenChoice.parse(getattr(self, phase), phase).spelled()
+            )
         check_when(self.when)
         if self.prompt == "none" and self.generated == "none":
             raise ValueError(
                 "prompt='none' and generated='none' steer nothing; leave one of them 'all'"
             )
 
-    def phase(self, name: str) -> Selection:
+    def phase(self, name: str) -> TokenChoice:
         """Return the parsed choice of one phase, ``"prompt"`` or ``"generated"``."""
-        return Selection.parse(getattr(self, name), name)
+        return TokenChoice.parse(getattr(self, name), name)
 
     def prompt_mask(
         self, ids: np.ndarray, special: np.ndarray, token_ids: dict[str, int] | None = None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from volvelle.compute.dictionaries.sae import SAE
+    from volvelle.compute.dictionaries.sae import SparseAutoencoder
     from volvelle.models.engine.tokens import Tokens
 
 RANKINGS = ("max", "mean", "density")
@@ -79,7 +79,7 @@ class Activations:
     labels: tuple[str, ...] | None = None
     k: int | None = None
     signed: bool = False
-    sae: SAE | None = field(default=None, compare=False)
+    sae: SparseAutoencoder | None = field(default=None, compare=False)
 
     # -- what it is --------------------------------------------------------------------------
 
@@ -317,7 +317,7 @@ class Activations:
         return write(fields_of(self), Path(path))
 
     @classmethod
-    def load(cls, path: str | Path, sae: SAE | None = None) -> Activations:
+    def load(cls, path: str | Path, sae: SparseAutoencoder | None = None) -> Activations:
         """Read what `save` wrote.
 
         Parameters

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from volvelle.compute.dictionaries.sae import SAE
+    from volvelle.compute.dictionaries.sae import SparseAutoencoder
 
 # Tokens encoded between two looks at whether somebody wants it stopped.
 TOKENS_ENCODED_AT_ONCE = 1024
@@ -19,7 +19,7 @@ TOKENS_ENCODED_AT_ONCE = 1024
 READING = 0.8
 
 
-class Part:
+class BlockProgress:
     """How far the work on some of the tokens is, told as how far all of it is."""
 
     def __init__(
@@ -43,7 +43,9 @@ class Part:
         self._report(done / max(self._of, 1), f"{int(done):,} of {self._of:,} tokens")
 
 
-def encoded(sae: SAE, x: np.ndarray, here: Part) -> tuple[Any, np.ndarray | None]:
+def encoded(
+    sae: SparseAutoencoder, x: np.ndarray, here: BlockProgress
+) -> tuple[Any, np.ndarray | None]:
     """Encode in stretches, so that it can be stopped with any size of dictionary."""
     codes, cuts = [], []
     for start in range(0, max(len(x), 1), TOKENS_ENCODED_AT_ONCE):

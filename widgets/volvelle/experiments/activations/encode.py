@@ -9,13 +9,13 @@ import numpy as np
 
 from volvelle.compute.windows import Window, windows
 from volvelle.experiments.activations.activations import Activations
-from volvelle.experiments.activations.blocks import Fit, Part, assembled, encoded
+from volvelle.experiments.activations.blocks import BlockProgress, Fit, assembled, encoded
 from volvelle.names import known_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from volvelle.compute.dictionaries.sae import SAE
+    from volvelle.compute.dictionaries.sae import SparseAutoencoder
     from volvelle.compute.directions.points import Point
     from volvelle.models.engine.tokens import Tokens
     from volvelle.models.model import Model
@@ -40,7 +40,7 @@ class Piece(NamedTuple):
 def encode(
     model: Model,
     text: str | Sequence[str],
-    sae: SAE,
+    sae: SparseAutoencoder,
     *,
     window: int | None = None,
     overlap: int | None = None,
@@ -111,7 +111,7 @@ def check_sae(sae: object) -> None:
         )
 
 
-def check_width(sae: SAE, width: int | None, point: Point, model_name: str) -> None:
+def check_width(sae: SparseAutoencoder, width: int | None, point: Point, model_name: str) -> None:
     """Raise ValueError where an SAE reads other vectors than a model has at a point."""
     if width is None or (point.kind not in _AS_WIDE_AS_MODEL and width != sae.d_model):
         return
@@ -124,7 +124,7 @@ def check_width(sae: SAE, width: int | None, point: Point, model_name: str) -> N
 def _encode(
     model: Model,
     texts: list[str],
-    sae: SAE,
+    sae: SparseAutoencoder,
     report: Callable[[float, str], None],
     *,
     plan: tuple[int, int],
@@ -150,7 +150,7 @@ def _encode(
     remote = getattr(model, "remote", False)
     there = _there(model, sae, tokens, batches) if remote else None
     for number, batch in enumerate(batches):
-        here = Part(report, done, sum(w.stop - w.used for _, w in batch), n_tokens)
+        here = BlockProgress(report, done, sum(w.stop - w.used for _, w in batch), n_tokens)
         here.read(0.0)
         if there is not None:
             encoded_there, sums = there[number]
@@ -211,7 +211,10 @@ def _rows(piece: Piece, starts: np.ndarray) -> slice:
 
 
 def _there(
-    model: Model, sae: SAE, tokens: Sequence[Tokens], batches: Sequence[Sequence[Piece]]
+    model: Model,
+    sae: SparseAutoencoder,
+    tokens: Sequence[Tokens],
+    batches: Sequence[Sequence[Piece]],
 ) -> Any:
     """Have the model's server encode, where that moves fewer bytes."""
     from volvelle.experiments.readouts.codes import Cut, encode_there
@@ -226,7 +229,7 @@ def _there(
 def _states(
     model: Model,
     pieces: list[Tokens],
-    sae: SAE,
+    sae: SparseAutoencoder,
     *,
     reuse: bool,
     progress: Callable[[float, str], None],

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from volvelle.compute.circles.circle import Circle
+    from volvelle.compute.circles.circle import FittedCircle
     from volvelle.models.model import Model
 
     Progress = Callable[[float, str], None]
@@ -119,7 +119,7 @@ class Checks:
 @known_keywords
 def check_circle(
     model: Model,
-    circle: Circle,
+    circle: FittedCircle,
     *,
     steering: bool = False,
     n_splits: int = 100,
@@ -184,18 +184,18 @@ def _halves_of(n: int, n_splits: int, seed: int) -> list[tuple[np.ndarray, np.nd
     ]
 
 
-def _half_circle(circle: Circle, kept: np.ndarray) -> Circle:
+def _half_circle(circle: FittedCircle, kept: np.ndarray) -> FittedCircle:
     names = [circle.names[i] for i in kept]
     rows = Dictionary(circle.dictionary.vectors[kept], names, circle.point)
     return fit_circle(rows, _reference(circle), circle.method, n_null=1)
 
 
-def _reference(circle: Circle) -> dict[str, float]:
+def _reference(circle: FittedCircle) -> dict[str, float]:
     assert circle.reference is not None  # noqa: S101 - checked at the boundary
     return dict(zip(circle.names, circle.reference.tolist(), strict=True))
 
 
-def _halves(circle: Circle, n_splits: int, n_null: int, seed: int) -> Check:
+def _halves(circle: FittedCircle, n_splits: int, n_null: int, seed: int) -> Check:
     vectors = circle.dictionary.vectors.astype(np.float64)
     reference = np.radians(list(_reference(circle).values()))
     # row 0 is the truth, the others are shuffled through fit and score alike
@@ -210,7 +210,7 @@ def _halves(circle: Circle, n_splits: int, n_null: int, seed: int) -> Check:
     return Check(what, "circular correlation", float(means[0]), limit, n_splits)
 
 
-def _class_states(model: Model, circle: Circle, read: Stimuli, positions: str) -> np.ndarray:
+def _class_states(model: Model, circle: FittedCircle, read: Stimuli, positions: str) -> np.ndarray:
     """Return class means (n_classes, d_model) at the circle's own point."""
     if getattr(model, "remote", False):
         from volvelle.experiments.readouts.class_means import Classes, reduced_there
@@ -223,7 +223,7 @@ def _class_states(model: Model, circle: Circle, read: Stimuli, positions: str) -
     return np.stack([states[read.classes == c].mean(axis=0) for c in range(len(read.words))])
 
 
-def _unseen(model: Model, circle: Circle, n_null: int, seed: int) -> Check:
+def _unseen(model: Model, circle: FittedCircle, n_null: int, seed: int) -> Check:
     words = {word: mid for word, mid in unseen_words().items() if word not in circle.names}
     read = read_stimuli("templates", tuple(words))
     angles = circle.read(_class_states(model, circle, read, _positions(circle)))
@@ -234,12 +234,12 @@ def _unseen(model: Model, circle: Circle, n_null: int, seed: int) -> Check:
     return Check("unseen words", "in their quadrant", right, limit, len(words))
 
 
-def _positions(circle: Circle) -> str:
+def _positions(circle: FittedCircle) -> str:
     return str(circle.details.get("positions", "last"))
 
 
 def _situations(
-    model: Model, circle: Circle, positions: str, n_null: int, seed: int
+    model: Model, circle: FittedCircle, positions: str, n_null: int, seed: int
 ) -> list[Check]:
     read = read_stimuli("situations", circle.names)
     xy = circle.project(_class_states(model, circle, read, positions), centre="own")
@@ -273,7 +273,7 @@ def _situations(
 
 
 def _steered_halves(
-    model: Model, circle: Circle, n_null: int, seed: int, progress: Progress | None
+    model: Model, circle: FittedCircle, n_null: int, seed: int, progress: Progress | None
 ) -> Check:
     reference = _reference(circle)
     found = []

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from volvelle.compute.circles.circle import Agreement, Circle
+from volvelle.compute.circles.circle import Agreement, FittedCircle
 from volvelle.compute.circles.layers import LayerScores
 from volvelle.compute.circles.null import Null
 from volvelle.compute.directions.directions import Dictionary
@@ -22,7 +22,7 @@ _ARRAYS = ("mean", "plane", "angles", "radii", "reference", "spread")
 
 
 def to_parts(
-    circle: Circle, layers: LayerScores | None
+    circle: FittedCircle, layers: LayerScores | None
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Return the arrays of a circle, and what is told in words and numbers."""
     arrays: dict[str, np.ndarray | None] = {"vectors": circle.dictionary.vectors}

@@ -31,7 +31,7 @@ N_SPLITS = 20
 
 @known_keywords_in
 @dataclass(frozen=True, eq=False, repr=False)
-class Circle(circles.Circle):
+class Circle(circles.FittedCircle):
     """A circle of `volvelle.compute.circles`, with files, a table and, where known, its layers.
 
     Attributes
@@ -197,7 +197,7 @@ def circle_at(vectors: ClassVectors, point: str, like: Settings | Circle) -> Cir
     )
 
 
-def ours(circle: circles.Circle, **more: Any) -> Circle:
+def ours(circle: circles.FittedCircle, **more: Any) -> Circle:
     """Return a circle of compute as one of this room."""
     own = {f.name: getattr(circle, f.name) for f in fields(circle)}
     return Circle(**{**own, **more})

@@ -23,7 +23,7 @@ from volvelle.models.plan import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from volvelle.compute.circles.circle import Circle
+    from volvelle.compute.circles.circle import FittedCircle
     from volvelle.models.model import Model
 
 
@@ -56,7 +56,7 @@ def finding_emotions(model: Model) -> str:
 
 def turning(
     model: Model,
-    circle: Circle,
+    circle: FittedCircle,
     texts: Sequence[str],
     *,
     mode: str,

@@ -1,4 +1,4 @@
-"""Turn a model around a circle: every angle of every prompt as one batch."""
+"""Turner a model around a circle: every angle of every prompt as one batch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from volvelle.experiments.circles.stimuli import (
     readout_prompts,
     unseen_words,
 )
-from volvelle.experiments.circles.turns import Turn, Writer
+from volvelle.experiments.circles.turns import Turner, Writer
 from volvelle.experiments.circles.wheel import Text, Wheel
 from volvelle.names import known_keywords, unknown
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from volvelle.compute.circles.circle import Circle
+    from volvelle.compute.circles.circle import FittedCircle
     from volvelle.models.model import Model
 
     Progress = Callable[[float, str], None]
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @known_keywords
 def steer_around(
     model: Model,
-    circle: Circle,
+    circle: FittedCircle,
     prompts: str | Sequence[str] | None = None,
     angles: Sequence[float] = range(0, 360, 30),
     strengths: float | Sequence[float] = (0.15,),
@@ -114,7 +114,7 @@ def steer_around(
         raise ValueError("prompts is empty; leave it out for the standard ones")
     opened = list(generation_prompts()) if prompts is None else asked
     names, reference, held_out, ids, left_out = _words(model, circle, words)
-    turn = Turn(model, circle, levels, around, where or Where())
+    turn = Turner(model, circle, levels, around, where or Where())
 
     def work() -> Wheel:
         drawn = [plane for kind in planes.values() for plane in kind]
@@ -157,7 +157,9 @@ def steer_around(
     return model.call(work)
 
 
-def _placebos(placebo: int | Mapping[str, int], circle: Circle, seed: int) -> dict[str, np.ndarray]:
+def _placebos(
+    placebo: int | Mapping[str, int], circle: FittedCircle, seed: int
+) -> dict[str, np.ndarray]:
     counts = dict(placebo) if isinstance(placebo, Mapping) else dict.fromkeys(KINDS, int(placebo))
     for kind, n in counts.items():
         if kind not in KINDS:
@@ -172,7 +174,7 @@ def _placebos(placebo: int | Mapping[str, int], circle: Circle, seed: int) -> di
 
 
 def _words(
-    model: Model, circle: Circle, words: Sequence[str] | Mapping[str, float] | None
+    model: Model, circle: FittedCircle, words: Sequence[str] | Mapping[str, float] | None
 ) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, list[int], tuple[str, ...]]:
     """Return words that are single tokens, their angles, which are unseen, ids; and the others."""
     known: dict[str, float] = {}

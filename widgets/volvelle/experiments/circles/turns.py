@@ -16,18 +16,23 @@ from volvelle.experiments.circles.wheel import Text
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from volvelle.compute.circles.circle import Circle
+    from volvelle.compute.circles.circle import FittedCircle
     from volvelle.compute.steering.where import Where
     from volvelle.models.model import Model
 
     Progress = Callable[[float, str], None]
 
 
-class Turn:
+class Turner:
     """One model and point, turned in any plane."""
 
     def __init__(
-        self, model: Model, circle: Circle, strengths: np.ndarray, angles: np.ndarray, where: Where
+        self,
+        model: Model,
+        circle: FittedCircle,
+        strengths: np.ndarray,
+        angles: np.ndarray,
+        where: Where,
     ) -> None:
         self.model = model
         self.point = circle.point
@@ -79,7 +84,7 @@ class Turn:
 class Writer:
     """Texts around a wheel, all rows of a plane generated together."""
 
-    turn: Turn
+    turn: Turner
     prompts: list[str]
     samples: int
     max_new_tokens: int

@@ -15,7 +15,7 @@ from volvelle.models.verbs.capture import find_outliers, right_padded
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from volvelle.compute.dictionaries.sae import SAE
+    from volvelle.compute.dictionaries.sae import SparseAutoencoder
     from volvelle.models.engine.tokens import Tokens
     from volvelle.models.model import Model
 
@@ -64,7 +64,7 @@ class Sums(NamedTuple):
     errors: float
 
 
-def bytes_of_both(sae: SAE, batches: Sequence[Sequence[Cut]]) -> tuple[int, int]:
+def bytes_of_both(sae: SparseAutoencoder, batches: Sequence[Sequence[Cut]]) -> tuple[int, int]:
     """Return the bytes of bringing states back, and of encoding there.
 
     Both without compression, which does little to either.
@@ -75,12 +75,12 @@ def bytes_of_both(sae: SAE, batches: Sequence[Sequence[Cut]]) -> tuple[int, int]
     return tokens * sae.d_model * FLOAT, there
 
 
-def alive_at_a_token(sae: SAE) -> int:
+def alive_at_a_token(sae: SparseAutoencoder) -> int:
     """Return how many features are on at a token, about."""
     return sae.k if sae.is_top_k and sae.k is not None else min(ALIVE, sae.n_features)
 
 
-def encoding(sae: SAE, weights: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+def encoding(sae: SparseAutoencoder, weights: Mapping[str, torch.Tensor]) -> dict[str, Any]:
     """Return what a trace needs to encode: weights, and options of `formulas.encoder.encode`."""
     return {
         "weights": dict(weights),
@@ -94,7 +94,7 @@ def encoding(sae: SAE, weights: Mapping[str, torch.Tensor]) -> dict[str, Any]:
 
 
 def encode_there(
-    model: Model, sae: SAE, batches: Sequence[Sequence[Cut]]
+    model: Model, sae: SparseAutoencoder, batches: Sequence[Sequence[Cut]]
 ) -> list[tuple[list[Encoded], Sums]] | None:
     """Encode on the model's server where that moves fewer bytes, and say so in the job.
 
@@ -155,7 +155,7 @@ def _mb(size: int) -> str:
     return f"{size / 1e6:.1f} MB"
 
 
-def _read(sae: SAE, batch: list[Cut], answer: Any) -> tuple[list[Encoded], Sums]:
+def _read(sae: SparseAutoencoder, batch: list[Cut], answer: Any) -> tuple[list[Encoded], Sums]:
     if answer is None:
         return [], Sums(0, np.zeros(sae.d_model), 0.0, 0.0)
     values, columns, counts, cuts, norms, sums = (part.numpy() for part in answer)

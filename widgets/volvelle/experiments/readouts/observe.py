@@ -20,12 +20,12 @@ from volvelle.models.verbs.capture import batches, right_padded
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from volvelle.compute.dictionaries.sae import SAE
+    from volvelle.compute.dictionaries.sae import SparseAutoencoder
     from volvelle.models.engine.tokens import Tokens
     from volvelle.models.model import Model
 
     # rows (n, d) that states are projected on, in the precision it is done in; or an SAE
-    Reader = np.ndarray | SAE
+    Reader = np.ndarray | SparseAutoencoder
 
 
 class Seen(NamedTuple):
@@ -172,7 +172,7 @@ def _site(model: Model, point: str, readers: Sequence[Reader]) -> tuple[str, str
     return site.path, site.io, sent
 
 
-def _encoder(sae: SAE) -> dict[str, torch.Tensor]:
+def _encoder(sae: SparseAutoencoder) -> dict[str, torch.Tensor]:
     """Return the weights that encoding takes; decoding takes one more."""
     return {name: tensor for name, tensor in sae.weights.items() if name != "W_dec"}
 

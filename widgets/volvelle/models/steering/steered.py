@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from volvelle.models.engine.engine import Engine
-    from volvelle.models.steering.tensors import Plan
+    from volvelle.models.steering.tensors import LaidOut
     from volvelle.models.verbs.write import Generation
 
 AnySteer = Steer | HeadScale
@@ -96,7 +96,7 @@ class Steered:
         self.keeping = keeping and not model.remote
         self.applied: dict[int, Applied] = {}
         self.known: dict[int, Known] = {}
-        self._plans: dict[tuple[int, ...], Plan] = {}
+        self._laid: dict[tuple[int, ...], LaidOut] = {}
         self._caches: dict[int, tuple[Any, int, int]] = {}
         self._forced = [np.asarray(tokens, dtype=np.int64) for tokens in forced]
         special = np.asarray(model.special_ids, dtype=np.int64)
@@ -111,17 +111,17 @@ class Steered:
 
     def __call__(self, members: Sequence[int]) -> list[tuple[Point, dict[str, Any]]]:
         """Return ``(point, payload)`` pairs for the rows that run together."""
-        plan = lay_out(
+        laid = lay_out(
             [self.rows[n] for n in members],
             [self._prompts[n] for n in members],
             self.model,
             n=self.n,
             forced=[self._forced[n] for n in members] if self._forced else (),
         )
-        self._plans[tuple(members)] = plan
+        self._laid[tuple(members)] = laid
         return [
             (Point.parse(point), payload)
-            for point, (_, _, payload) in zip(plan.points, plan.sites, strict=True)
+            for point, (_, _, payload) in zip(laid.points, laid.sites, strict=True)
         ]
 
     def note(self, members: Sequence[int], notes: Sequence[Sequence[Any]]) -> None:
@@ -134,10 +134,10 @@ class Steered:
         notes : sequence over passes of sequence over steered sites
             ``(masks, lengths)`` as `formulas.steering.steer` notes them.
         """
-        plan = self._plans[tuple(members)]
+        laid = self._laid[tuple(members)]
         steered = [
             (point, owners)
-            for point, owners in zip(plan.points, plan.owners, strict=True)
+            for point, owners in zip(laid.points, laid.owners, strict=True)
             if owners
         ]
         width = max(len(self._prompts[n][0]) for n in members)
@@ -178,8 +178,8 @@ class Steered:
         padded = max(len(self._prompts[n][0]) for n in members)
         for b, n in enumerate(members):
             self._caches[n] = (cache, b, padded - len(self._prompts[n][0]))
-        plan = self._plans[tuple(members)]
-        depth = depth_of(self.model, *plan.sites[0][:2]) if plan.sites and before else 0
+        laid = self._laid[tuple(members)]
+        depth = depth_of(self.model, *laid.sites[0][:2]) if laid.sites and before else 0
         if not depth:
             return
         width = before[0].shape[1]

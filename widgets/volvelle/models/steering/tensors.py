@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Plan:
+class LaidOut:
     """Steers of a batch, laid out.
 
     Attributes
@@ -51,7 +51,7 @@ def lay_out(
     n: int = 0,
     padded: str = "left",
     forced: Sequence[np.ndarray] = (),
-) -> Plan:
+) -> LaidOut:
     """Lay out each row's steers for one batch.
 
     Parameters
@@ -70,7 +70,7 @@ def lay_out(
 
     Returns
     -------
-    Plan
+    LaidOut
 
     Raises
     ------
@@ -94,7 +94,7 @@ def lay_out(
                 )
             for part in steer.parts():
                 builder.place(row, owner, part, slots)
-    return builder.plan()
+    return builder.laid_out()
 
 
 class _Builder:
@@ -177,8 +177,8 @@ class _Builder:
             self.conditions[key] = (len(self.conditions), (site.path, site.io), when)
         return self.conditions[key][0]
 
-    def plan(self) -> Plan:
-        plan = Plan()
+    def laid_out(self) -> LaidOut:
+        laid = LaidOut()
         for here in sorted(self.sites, key=lambda h: self.sites[h].order):
             ops, owners = [], []
             for key in sorted(self.ops[here], key=lambda k: k[0]):
@@ -192,10 +192,10 @@ class _Builder:
                 for number, place, when in self.conditions.values()
                 if place == here
             ]
-            plan.sites.append((*here, {"ops": ops, "conditions": conditions}))
-            plan.owners.append(owners)
-            plan.points.append(self.names[here])
-        return plan
+            laid.sites.append((*here, {"ops": ops, "conditions": conditions}))
+            laid.owners.append(owners)
+            laid.points.append(self.names[here])
+        return laid
 
     # -- one op ------------------------------------------------------------------------------
 

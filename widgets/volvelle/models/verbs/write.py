@@ -95,7 +95,7 @@ def row_seed(seed: int, sample: int) -> int:
     return int(np.random.SeedSequence([seed, sample]).generate_state(1, np.uint64)[0] >> 1)
 
 
-class Steering(Protocol):
+class RowSteers(Protocol):
     """What `generate_rows` asks about steers (`volvelle.models.steering.steered.Steered`)."""
 
     noting: bool
@@ -121,7 +121,7 @@ class Steering(Protocol):
 def generate_rows(
     model: Engine,
     rows: Sequence[Sequence[int]],
-    steers: Steering | None = None,
+    steers: RowSteers | None = None,
     *,
     seeds: Sequence[int] | None = None,
     max_new_tokens: int = 48,
@@ -139,7 +139,7 @@ def generate_rows(
     model : Engine
     rows : sequence of sequence of int
         Token ids of each prompt.
-    steers : Steering, optional
+    steers : RowSteers, optional
         What to apply to the rows.
     seeds : sequence of int, optional
         One per row (`row_seed`); rows with one seed draw from the same noise.
@@ -176,7 +176,7 @@ def generate_rows(
         settings["pass_rows"] = max(1, MOST_LOGITS // (model.vocabulary * max_new_tokens))
         settings["takes"] = {name: takes(model, name) for name in PASS_ARGUMENTS}
     groups = _groups([len(row) for row in rows], max_new_tokens)
-    stream = _Stream(
+    stream = _Callbacks(
         model, groups, max_new_tokens, on_token=on_token, on_step=on_step, progress=progress
     )
 
@@ -225,7 +225,7 @@ def check_writing(
             )
 
 
-class _Stream:
+class _Callbacks:
     """Hands tokens on as they come, with the numbers of their rows, and checks for a stop."""
 
     def __init__(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from volvelle.compute.circles.circle import Circle
+from volvelle.compute.circles.circle import FittedCircle
 from volvelle.compute.directions.directions import Direction
 from volvelle.compute.steering.steers import Steer
 from volvelle.views.circles.traits import CircleTraits
@@ -34,8 +34,8 @@ class CircularManifold(CircleTraits, View):
 
     _esm = bundle("circular_manifold")
 
-    def __init__(self, circle: Circle | None = None, **traits: Any) -> None:
-        if circle is not None and not isinstance(circle, Circle):
+    def __init__(self, circle: FittedCircle | None = None, **traits: Any) -> None:
+        if circle is not None and not isinstance(circle, FittedCircle):
             raise TypeError(
                 f"circle is a {type(circle).__name__}, expected a Circle; make one with "
                 "vv.fit_circle(dictionary, reference) or vv.emotion_circle(model)"
@@ -44,12 +44,12 @@ class CircularManifold(CircleTraits, View):
         if circle is not None:
             self._show_circle(circle)
 
-    def _show_circle(self, circle: Circle) -> None:
+    def _show_circle(self, circle: FittedCircle) -> None:
         with self.hold_sync():
             self._send_circle(circle, {})
 
     @property
-    def circle(self) -> Circle:
+    def circle(self) -> FittedCircle:
         """The circle shown."""
         if self._circle is None:
             raise ValueError("there is no circle yet; .wait() for it, or give the view one")

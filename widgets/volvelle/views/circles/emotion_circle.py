@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import TraitError, observe, validate
 
-from volvelle.compute.circles.circle import Circle
+from volvelle.compute.circles.circle import FittedCircle
 from volvelle.views.circles import emotion_work as work
 from volvelle.views.circles.emotion_jobs import EmotionJobs
 from volvelle.views.kit.bundle import bundle
@@ -59,12 +59,12 @@ class EmotionCircle(EmotionJobs, View):
         text: str | Sequence[str] = "",
         **traits: Any,
     ) -> None:
-        if isinstance(model, Circle):
+        if isinstance(model, FittedCircle):
             model, circle = circle, model
         self._begin(model)
         texts = {"text": text} if isinstance(text, str) else {"texts": list(text)}
         super().__init__(None, **(texts | traits))
-        if circle is not None and not isinstance(circle, Circle):
+        if circle is not None and not isinstance(circle, FittedCircle):
             raise TypeError(
                 f"circle is a {type(circle).__name__}, expected what vv.emotion_circle(model) gives"
             )

@@ -14,7 +14,7 @@ from volvelle.views.kit.view import Stopped
 if TYPE_CHECKING:
     import numpy as np
 
-    from volvelle.compute.circles.circle import Circle
+    from volvelle.compute.circles.circle import FittedCircle
     from volvelle.experiments.circles.wheel import Wheel
     from volvelle.models.model import Model
     from volvelle.views.circles.emotion_work import Report
@@ -30,7 +30,7 @@ class EmotionJobs(EmotionTraits, CircularManifold):
         """Set what must be there before any trait is."""
         self._model = model
         self._todo: set[str] = set()
-        self._layers: dict[int, Circle] = {}
+        self._layers: dict[int, FittedCircle] = {}
         self._centres: dict[str, np.ndarray] = {}
         self._single: dict[str, int] | None = None
         self._bases: dict[str, np.ndarray] = {}
@@ -86,7 +86,7 @@ class EmotionJobs(EmotionTraits, CircularManifold):
                 getattr(self, f"_show_{what}")(result)
                 self._todo.discard(what)
 
-    def _make_circle(self, report: Report) -> Circle:
+    def _make_circle(self, report: Report) -> FittedCircle:
         from volvelle.experiments.circles.emotion_circle import emotion_circle
 
         layer = None if self.layer < 0 else self.layer
@@ -97,7 +97,7 @@ class EmotionJobs(EmotionTraits, CircularManifold):
         report(0.5, f"layer {layer} against its null")
         return self._at(layer)
 
-    def _at(self, layer: int) -> Circle:
+    def _at(self, layer: int) -> FittedCircle:
         if layer not in self._layers:
             at: Any = getattr(self.circle, "at", None)
             if at is None:
@@ -105,7 +105,7 @@ class EmotionJobs(EmotionTraits, CircularManifold):
             self._layers[layer] = at(layer)
         return self._layers[layer]
 
-    def _show_circle(self, circle: Circle) -> None:
+    def _show_circle(self, circle: FittedCircle) -> None:
         with self._quietly(), self.hold_sync():
             if self._circle is not None and circle is not self._circle:
                 self._forget("trail", "words", "text", "wheel")

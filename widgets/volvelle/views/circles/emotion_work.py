@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from volvelle.compute.circles.circle import Circle
+    from volvelle.compute.circles.circle import FittedCircle
     from volvelle.experiments.circles.wheel import Wheel
     from volvelle.models.engine.tokens import Tokens
     from volvelle.models.model import Model
@@ -62,7 +62,7 @@ class Expected:
     at: dict[str, Any]
 
 
-def neutral_centre(model: Model, circle: Circle) -> np.ndarray:
+def neutral_centre(model: Model, circle: FittedCircle) -> np.ndarray:
     """Return the mean state of neutral sentences at the circle's point, shape (d_model,).
 
     The circle's own origin is that of last tokens of its templates, far from where running
@@ -81,7 +81,7 @@ def neutral_centre(model: Model, circle: Circle) -> np.ndarray:
 
 
 def trail_of(
-    model: Model, circle: Circle, texts: Sequence[str], centre: np.ndarray, report: Report
+    model: Model, circle: FittedCircle, texts: Sequence[str], centre: np.ndarray, report: Report
 ) -> Trail:
     """Read texts token by token in the circle's plane."""
     tokens = [model.tokens(text) for text in texts]
@@ -114,7 +114,7 @@ def trail_of(
 
 
 def _in_plane(
-    model: Model, circle: Circle, tokens: Sequence[Tokens], centre: np.ndarray, report: Report
+    model: Model, circle: FittedCircle, tokens: Sequence[Tokens], centre: np.ndarray, report: Report
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return each text's coordinates (n_tokens, 2), and which of its tokens count."""
     point = str(circle.point)
@@ -155,7 +155,9 @@ def single_words(model: Model, names: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def turned_steer(circle: Circle, plane: str, angle: float, strength: float, seed: int) -> Steer:
+def turned_steer(
+    circle: FittedCircle, plane: str, angle: float, strength: float, seed: int
+) -> Steer:
     """Return the steer of a hand in the circle's plane, or in a placebo plane."""
     if plane == "circle":
         direction = circle.direction(angle)
@@ -180,7 +182,7 @@ def expected_at(
 
 def around(
     model: Model,
-    circle: Circle,
+    circle: FittedCircle,
     *,
     strength: float,
     prompt: str,

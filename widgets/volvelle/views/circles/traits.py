@@ -12,7 +12,7 @@ from volvelle.names import unknown
 from volvelle.views.kit.arrays import Array
 
 if TYPE_CHECKING:
-    from volvelle.compute.circles.circle import Circle
+    from volvelle.compute.circles.circle import FittedCircle
 
 # Names lie within this share of the dial's radius, so that the ring stays free.
 INSIDE = 0.8
@@ -40,9 +40,9 @@ class CircleTraits(HasTraits):
     _places = Array("f4", (None, 5))
     _facts = Dict().tag(sync=True)
 
-    _circle: Circle | None = None
+    _circle: FittedCircle | None = None
 
-    def _send_circle(self, circle: Circle, facts: dict[str, Any]) -> None:
+    def _send_circle(self, circle: FittedCircle, facts: dict[str, Any]) -> None:
         self._circle = circle
         self._names = list(circle.names)
         self._places = places_of(circle)
@@ -75,12 +75,12 @@ class CircleTraits(HasTraits):
         return chosen
 
 
-def ring_of(circle: Circle) -> float:
+def ring_of(circle: FittedCircle) -> float:
     """Return the radius, in the unit of the vectors, that the dial's ring stands for."""
     return float(circle.radii.max()) / INSIDE or 1.0
 
 
-def places_of(circle: Circle) -> np.ndarray:
+def places_of(circle: FittedCircle) -> np.ndarray:
     """Return angle, radius over the ring's, reference, and spread: shape (n, 5), NaN where none."""
     none = np.full(len(circle), np.nan)
     reference = none if circle.reference is None else circle.reference % 360
@@ -89,7 +89,7 @@ def places_of(circle: Circle) -> np.ndarray:
     return np.column_stack([circle.angles, radii, reference, spread])
 
 
-def circle_facts(circle: Circle) -> dict[str, Any]:
+def circle_facts(circle: FittedCircle) -> dict[str, Any]:
     """Return what the title says of a circle."""
     null = circle.null
     return {

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MEMORY = "max_memory_usage"
 
 
-def told(job: Job | None, *, over: bool = False) -> dict[str, Any]:
+def job_line(job: Job | None, *, over: bool = False) -> dict[str, Any]:
     """Return a view's own line: what its job waits for on a server; empty for one here.
 
     Parameters

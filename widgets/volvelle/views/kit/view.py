@@ -19,7 +19,7 @@ from volvelle.models.work.record import full_traceback
 from volvelle.models.work.turn import turn
 from volvelle.models.work.worker import Cancelled, current_job
 from volvelle.names import known_keywords_in, unknown
-from volvelle.views.kit.job_line import told
+from volvelle.views.kit.job_line import job_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -181,13 +181,13 @@ class View(anywidget.AnyWidget):
                 if serial == self._newest:
                     with self.hold_sync():
                         done(result)
-                        self._told = told(current_job(), over=True)
+                        self._told = job_line(current_job(), over=True)
                         self._forgive()
                         self._at_rest("idle")
                     self._settled.set()
         except BaseException as error:
             if serial == self._newest:
-                self._told = told(current_job(), over=True)
+                self._told = job_line(current_job(), over=True)
                 self._end_badly(error)
             if isinstance(error, Stopped):
                 raise Cancelled("stopped, or overtaken by newer work") from None
@@ -219,7 +219,7 @@ class View(anywidget.AnyWidget):
         if serial == self._newest:
             with self.hold_sync():
                 self._stage = text
-                self._told = told(current_job())
+                self._told = job_line(current_job())
 
     def _dropped(self, serial: int, job: Any) -> None:
         """Settle where the job was dropped before it began: nobody else says that it is over."""

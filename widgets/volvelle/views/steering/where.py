@@ -9,7 +9,7 @@ from typing import Any
 
 from traitlets import Dict, TraitError
 
-from volvelle.compute.steering.where import Selection, When, Where
+from volvelle.compute.steering.where import TokenChoice, When, Where
 from volvelle.names import unknown
 
 PHASES = ("prompt", "generated")
@@ -81,7 +81,7 @@ def write_places(given: Any, phase: str) -> str:
     """Return the line that says one phase of a `Where`."""
     if isinstance(given, str) and given not in ("all", "none"):
         given = read_places(given, phase)
-    chosen = Selection.parse(given, phase)
+    chosen = TokenChoice.parse(given, phase)
     items = _items(chosen.positions, chosen.window, chosen.tokens)
     left_out = _items(chosen.exclude_positions, chosen.exclude_window, chosen.exclude_tokens)
     listed = items + [f"not {item}" for item in left_out]
