@@ -1,1 +1,1 @@
-"""The anywidgets: a result, controls and traits. One view, one file."""
+"""The anywidgets: a result, controls and traits; a folder for each subject."""
