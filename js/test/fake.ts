@@ -8,7 +8,7 @@ export function atRest(): BaseTraits {
     error: "",
     progress: 0,
     _stage: "",
-    _told: {},
+    _job_line: {},
     _plan: "",
     _traceback: "",
     _request: {},

@@ -65,5 +65,5 @@ def test_a_plan_is_true_within_a_factor_of_two_and_a_few_kilobytes(
     for said, came in ((planned_sent, sent), (planned_back, back)):
         assert came / 2 - 8e3 <= said <= 2 * came + 8e3, (view._plan, sent, back)
     # and its own line says what it was
-    assert view._told["words"].startswith("last run: ")
-    assert " sent" in view._told["wire"]
+    assert view._job_line["words"].startswith("last run: ")
+    assert " sent" in view._job_line["wire"]

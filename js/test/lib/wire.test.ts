@@ -71,7 +71,7 @@ describe("the model", () => {
     error: "",
     progress: 0,
     _stage: "",
-    _told: {},
+    _job_line: {},
     _plan: "",
     _traceback: "",
     _request: { serial: 4 },

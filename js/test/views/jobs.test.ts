@@ -174,14 +174,14 @@ describe("a view's own line", () => {
     const { el, model } = await shown([], {
       status: "running",
       _stage: "in the server's queue, position 2",
-      _told: { words: "in the queue", seconds: 12, wire: "41 kB sent", id: "abc at host" },
+      _job_line: { words: "in the queue", seconds: 12, wire: "41 kB sent", id: "abc at host" },
     });
     const line = el.querySelector(".vv-note[data-kind=busy]");
     expect(line?.querySelector("[aria-live]")?.textContent).toBe(
       "in the server's queue, position 2",
     );
     expect(line?.querySelector(".vv-facts")?.textContent).toBe("12 s · 41 kB sent");
-    model.set("_told", { words: "last run: 13 s", seconds: 13, wire: "41 kB sent", id: "abc" });
+    model.set("_job_line", { words: "last run: 13 s", seconds: 13, wire: "41 kB sent", id: "abc" });
     model.set("status", "idle");
     await settled();
     expect(el.querySelector(".vv-note")?.textContent).toBe("last run: 13 s · 41 kB sent");

@@ -251,7 +251,7 @@ def test_a_view_that_failed_is_listed_as_failed(model, caplog):
 
 def test_a_views_own_line_says_where_its_job_is_and_what_it_cost(model):
     other, told = Worked(model), []
-    other.observe(lambda change: told.append(change["new"]), "_told")
+    other.observe(lambda change: told.append(change["new"]), "_job_line")
 
     def work(_report):
         job = current_job()
@@ -263,8 +263,8 @@ def test_a_views_own_line_says_where_its_job_is_and_what_it_cost(model):
     other.wait(5)
     assert told[0]["words"] == "in the server's queue, position 3"
     assert told[0]["id"] == f"abc-1 at {HOST}"
-    assert other._told["words"].startswith("last run: ")
-    assert other._told["wire"] == "41 kB sent · 12 kB back"
+    assert other._job_line["words"].startswith("last run: ")
+    assert other._job_line["wire"] == "41 kB sent · 12 kB back"
 
 
 def test_a_views_own_line_says_that_its_run_failed_and_what_it_had_cost(model, caplog):
@@ -276,8 +276,8 @@ def test_a_views_own_line_says_that_its_run_failed_and_what_it_had_cost(model, c
 
     other._start(model, work, lambda _: None)
     other.wait(5)
-    assert other._told["words"].startswith("failed after ")
-    assert "41 kB sent" in other._told["wire"]
+    assert other._job_line["words"].startswith("failed after ")
+    assert "41 kB sent" in other._job_line["wire"]
 
 
 def test_a_views_job_that_is_dropped_here_leaves_the_view_idle(model, held):

@@ -15,8 +15,8 @@ export type JobState =
   | "stopped"
   | "left";
 
-/** A view's own job on a server (views/jobs/wire.py `told`); empty for work in the kernel. */
-export interface Told {
+/** A view's own job on a server (views/kit/job_line.py); empty for work in the kernel. */
+export interface JobLine {
   /** Where it is, or how long the last run took. */
   words: string;
   seconds: number;

@@ -2,7 +2,7 @@
 
 import { computed, effect, type ReadonlySignal, signal } from "@preact/signals-core";
 import type { BaseTraits, Traits } from "../wire/model";
-import { Ticking, type Told } from "./job_line";
+import { type JobLine, Ticking } from "./job_line";
 import { tracked } from "./tracked";
 
 /** After this long without an answer the kernel is taken to be busy or gone. */
@@ -58,7 +58,7 @@ export const Status = tracked(({ traits, late, verb, runs }: StatusProps) => {
   const error = traits.signal("error").value;
   const live = traits.signal("_live").value;
   const busy = status === "queued" || status === "running";
-  const told = traits.signal("_told").value as unknown as Told | undefined;
+  const told = traits.signal("_job_line").value as unknown as JobLine | undefined;
   const plan = traits.signal("_plan").value;
   const trace = traits.signal("_traceback").value;
   const words = status === "queued" ? "waiting for the model" : stage || verb;

@@ -16,7 +16,7 @@ export interface BaseTraits {
   error: string;
   progress: number;
   _stage: string;
-  _told: Record<string, unknown>;
+  _job_line: Record<string, unknown>;
   _plan: string;
   _traceback: string;
   _request: Record<string, unknown>;

@@ -148,7 +148,7 @@ def _encode(
     done = 0
     batches = list(_batches(pieces))
     remote = getattr(model, "remote", False)
-    there = _there(model, sae, tokens, batches) if remote else None
+    there = _encode_there(model, sae, tokens, batches) if remote else None
     for number, batch in enumerate(batches):
         here = BlockProgress(report, done, sum(w.stop - w.used for _, w in batch), n_tokens)
         here.read(0.0)
@@ -210,7 +210,7 @@ def _rows(piece: Piece, starts: np.ndarray) -> slice:
     return slice(first + piece.window.start + _skip(piece), first + piece.window.stop)
 
 
-def _there(
+def _encode_there(
     model: Model,
     sae: SparseAutoencoder,
     tokens: Sequence[Tokens],

@@ -114,7 +114,7 @@ def dual_layout(  # noqa: PLR0917  (the two dictionaries, then what to read them
     choices = Choices(one, two, model, model_b or model, texts, seed, n_neighbors, n_epochs, search)
     choices = replace(choices, mode=chosen_mode(choices, mode, model_b is not None))
     choices = replace(choices, match=chosen_match(choices, match))
-    kept = _kept(choices) if cache else None
+    kept = _cache_file(choices) if cache else None
     if kept is not None and kept.is_file():
         from safetensors import SafetensorError
 
@@ -141,7 +141,7 @@ def _encoding(noun: Any) -> Iterator[Any]:
     yield json.dumps([str(getattr(noun, name, "")) for name in settings]).encode()
 
 
-def _kept(choices: Choices) -> Path:
+def _cache_file(choices: Choices) -> Path:
     """Return where the result of these choices lies: a hash of all that it depends on."""
     digest = hashlib.blake2b(digest_size=16)
     for one in (choices.a, choices.b):

@@ -78,7 +78,7 @@ def read(
     scored = [np.arange(len(each)) > 0 for each in tokens]
     there: list[str] = []
     if getattr(model, "remote", False):
-        there = model.call(lambda: _there(model, tokens, sides, codes, scored))
+        there = model.call(lambda: _read_there(model, tokens, sides, codes, scored))
     points = [point for point in points if point not in there]
     for batch in _batches(tokens, model.context) if points else ():
         progress(done / total, f"{done:,} of {total:,} tokens of the texts")
@@ -92,7 +92,7 @@ def read(
     return [Reading(sp.csr_array(sp.vstack(row)), tokens, whole) for row in codes]
 
 
-def _there(
+def _read_there(
     model: Model,
     tokens: Sequence[Tokens],
     sides: Sequence[Side],

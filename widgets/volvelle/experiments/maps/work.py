@@ -74,7 +74,7 @@ class Work:
         on_picture: Callable[[Picture], bool | None],
     ) -> None:
         self.choices, self.on_picture = choices, on_picture
-        self._told, self._furthest = progress, 0.0
+        self._report, self._furthest = progress, 0.0
         self.a: Side = choices.a
         self.b: Side | None = choices.b
         self.x, self.x_a, self.x_b = _unit(self.a, self.b)
@@ -87,7 +87,7 @@ class Work:
     def progress(self, fraction: float, text: str) -> None:
         """Tell how far the work is; never less far than before, whatever order steps come in."""
         self._furthest = max(self._furthest, fraction)
-        self._told(self._furthest, text)
+        self._report(self._furthest, text)
 
     def result(self) -> DualLayout:
         """Do all of it."""

@@ -153,7 +153,7 @@ def attached(server: Server, ids: Sequence[str], work: Callable[[], Any] | None)
     def fetch() -> Any:
         request = _request(server)
         request.id, request.detached = ids[0], True
-        return plain(LeftBackend(server.lm, request, **_told(server)).fetch())
+        return plain(LeftBackend(server.lm, request, **_hearers(server)).fetch())
 
     return server.worker.submit(fetch, name="attach")
 
@@ -195,7 +195,7 @@ def run_there(
         told = {"on_step": partial(tell, stream.mark)}
 
     def once() -> T:
-        backend = ProgressBackend(server.lm, _request(server), stream=stream, **_told(server))
+        backend = ProgressBackend(server.lm, _request(server), stream=stream, **_hearers(server))
         return body(server.lm, *args, **told, backend=backend)
 
     # a body changes nothing on the server, so repeating is safe; but not once tokens have
@@ -241,7 +241,7 @@ def _leave(server: Server, body: Callable[..., T], args: tuple[Any, ...], here: 
         )
     request = _request(server)
     request.id, request.detached = known, True
-    backend = LeftBackend(server.lm, request, digest=digest, what=body.__name__, **_told(server))
+    backend = LeftBackend(server.lm, request, digest=digest, what=body.__name__, **_hearers(server))
     return body(server.lm, *args, backend=backend)
 
 
@@ -270,7 +270,7 @@ def _request(server: Server) -> RemoteRequest:
     return request
 
 
-def _told(server: Server) -> dict[str, Any]:
+def _hearers(server: Server) -> dict[str, Any]:
     """Return who is told what happens: the job, or the cell that waits and sees none."""
     job = server.worker.job
     return {"job": job, "on_state": Announced() if job is None or not job.watched else None}

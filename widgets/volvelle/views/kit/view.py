@@ -90,7 +90,7 @@ class View(anywidget.AnyWidget):
     """Fraction of the running work that is done, 0...1."""
     _stage = Unicode("").tag(sync=True)
     """What the running work is at, in words: ``"window 3 of 12"``."""
-    _told = Dict().tag(sync=True)
+    _job_line = Dict().tag(sync=True)
     """Where the work is on a server: state, place in the queue, bytes, cost; empty for work here.
     Stays when the work is done, until the next begins."""
     _plan = Unicode("").tag(sync=True)
@@ -154,7 +154,7 @@ class View(anywidget.AnyWidget):
             self._settled.clear()
             with self.hold_sync():
                 self.set_trait("status", "queued")
-                self.progress, self._told = 0.0, {}
+                self.progress, self._job_line = 0.0, {}
                 self._said_at = 0.0
 
         self._job = model.submit(
@@ -181,13 +181,13 @@ class View(anywidget.AnyWidget):
                 if serial == self._newest:
                     with self.hold_sync():
                         done(result)
-                        self._told = job_line(current_job(), over=True)
+                        self._job_line = job_line(current_job(), over=True)
                         self._forgive()
                         self._at_rest("idle")
                     self._settled.set()
         except BaseException as error:
             if serial == self._newest:
-                self._told = job_line(current_job(), over=True)
+                self._job_line = job_line(current_job(), over=True)
                 self._end_badly(error)
             if isinstance(error, Stopped):
                 raise Cancelled("stopped, or overtaken by newer work") from None
@@ -219,7 +219,7 @@ class View(anywidget.AnyWidget):
         if serial == self._newest:
             with self.hold_sync():
                 self._stage = text
-                self._told = job_line(current_job())
+                self._job_line = job_line(current_job())
 
     def _dropped(self, serial: int, job: Any) -> None:
         """Settle where the job was dropped before it began: nobody else says that it is over."""

@@ -89,10 +89,10 @@ class DualUMAP(Looks, MapTraits, View):
         super().__init__(**traits)
         if isinstance(a, DualLayout):
             self._show(a)
-        elif a is not None and not self._there:
+        elif a is not None and not self._models_there:
             self.run()
         elif a is not None:
-            self._plan = laying_out((a, b), self._texts, self._there)
+            self._plan = laying_out((a, b), self._texts, self._models_there)
 
     # -- work -----------------------------------------------------------------------------
 
@@ -113,7 +113,7 @@ class DualUMAP(Looks, MapTraits, View):
         if given["a"] is None or isinstance(given["a"], DualLayout):
             raise ValueError("this view shows a finished layout; make one with vv.DualUMAP(a, b)")
         self._enough = False
-        check_texts(self._there, self._texts)
+        check_texts(self._models_there, self._texts)
 
         def work(report: Callable[[float, str], None]) -> DualLayout:
             mine = False
@@ -148,7 +148,7 @@ class DualUMAP(Looks, MapTraits, View):
         return self
 
     @property
-    def _there(self) -> list[Any]:
+    def _models_there(self) -> list[Any]:
         """The models of this map that are on a server."""
         models = (self._given["model"], self._given["model_b"])
         return [model for model in models if getattr(model, "remote", False)]

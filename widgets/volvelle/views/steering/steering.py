@@ -179,16 +179,16 @@ class Steering(History, Controls, View):
             return
 
         def work(report: Callable[[float, str], None]) -> dict[str, float]:
-            found = {}
+            norms = {}
             for n, point in enumerate(sorted(wanted)):
                 report(n / len(wanted), "measuring the residual norm")
-                found[point] = float(model.norm(point))
-            return found
+                norms[point] = float(model.norm(point))
+            return norms
 
         self._start(model, work, self._add_norms)
 
-    def _add_norms(self, found: dict[str, float]) -> None:
-        self._norms = self._norms | found
+    def _add_norms(self, norms: dict[str, float]) -> None:
+        self._norms = self._norms | norms
 
     def _points(self, name: str) -> list[str]:
         moved = self.points.get(name)
