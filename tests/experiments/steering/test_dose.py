@@ -181,3 +181,9 @@ def test_placebos_rise_too_and_the_result_shows_it(model):
     name = found.concepts[0]
     assert found.curve(name)[2] > found.curve(name)[0] + 0.1
     assert found.placebos(name)[:, 2].max() > found.curve(name)[0] + 0.05
+
+
+def test_without_strengths_doses_go_to_half_the_norm_and_others_to_twice_the_change(small):
+    of = lambda steer: vv.dose(small, "so? ", steer, answers=("y", "n"), placebo=0)  # noqa: E731
+    assert of(direction()).strengths == (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+    assert of(vv.Steer(direction(), method="ablate")).strengths == (0.0, 0.5, 1.0, 1.5, 2.0)

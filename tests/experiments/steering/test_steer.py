@@ -313,7 +313,7 @@ def test_a_condition_of_another_width_is_refused(small):
         ({"temperature": float("nan")}, "temperature=nan"),
         ({"temperature": "hot"}, "temperature='hot'"),
         ({"strengths": "0.1"}, "strengths='0.1' must be finite numbers"),
-        ({"strengths": None}, "strengths=None must be finite numbers"),
+        ({"strengths": "gentle"}, "strengths='gentle' must be finite numbers"),
         ({"strengths": ["a"]}, "must be finite numbers"),
         ({"steers": {"a": direction()}}, "steers is a dict of 'a'"),
         ({"steers": np.ones(D)}, "an array of shape"),
@@ -361,6 +361,31 @@ def test_an_emotion_rises_on_the_demo_model_and_random_directions_do_not(model):
     assert run.as_strong(" happy") == (0, 3)
     assert "rises from" in run.summary()
     assert "0 of 3 random directions do as much" in run.summary()
+
+
+def test_without_strengths_an_added_direction_is_pushed_gently_and_the_run_says_so(small):
+    run = vv.steer(small, PROMPT, direction(), placebo=0, max_new_tokens=1)
+    assert run.strengths == (-0.2, 0.0, 0.2)
+    assert run.settings["strengths"] == "default"
+    assert "strengths -0.2, 0, 0.2 (default)" in repr(run)
+    given = vv.steer(small, PROMPT, direction(), (-0.2, 0, 0.2), placebo=0, max_new_tokens=1)
+    assert given.settings["strengths"] == "given"
+    assert "(default)" not in repr(given)
+    assert given.texts == run.texts
+
+
+@pytest.mark.parametrize(
+    "steer",
+    [
+        lambda: vv.Steer(direction(), unit="raw"),
+        lambda: vv.Steer(direction(), method="ablate"),
+        lambda: vv.HeadScale(1, 0),
+        lambda: [vv.Steer(direction()), vv.Steer(direction(1), method="orthogonal", c=0.5)],
+    ],
+)
+def test_without_strengths_every_other_method_and_unit_is_off_and_whole(small, steer):
+    run = vv.steer(small, PROMPT, steer(), placebo=0, max_new_tokens=1)
+    assert run.strengths == (0.0, 1.0)
 
 
 # -- sentences and measures ------------------------------------------------------------------

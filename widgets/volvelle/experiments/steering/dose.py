@@ -11,7 +11,15 @@ import numpy as np
 from volvelle.experiments.steering.answers import Answer, Watched, answers_of, spellings
 from volvelle.experiments.steering.dose_result import Dose
 from volvelle.experiments.steering.prompts import prompt_ids
-from volvelle.experiments.steering.rows import as_steers, as_strengths, card, placebos_of
+from volvelle.experiments.steering.rows import (
+    GENTLE_DOSES,
+    WHOLE_DOSES,
+    as_steers,
+    as_strengths,
+    card,
+    in_norms,
+    placebos_of,
+)
 from volvelle.experiments.steering.rows import whole as whole_number
 from volvelle.models.steering.readers import heads_of
 from volvelle.models.steering.steered import Steered
@@ -64,7 +72,7 @@ def dose(
     model: Model,
     prompt: Any,
     steers: Any,
-    strengths: Sequence[float] = (0, 0.5, 1, 1.5, 2),
+    strengths: Sequence[float] | None = None,
     answers: Sequence[str] = ("yes", "no"),
     *,
     control: Any = None,
@@ -89,8 +97,9 @@ def dose(
     steers : Steer, Direction, a list of them, or dict of name -> steer or list of steers
         Each entry is one concept, one line of the plot; several steers of one concept act
         together and go in a dict.
-    strengths : sequence of float
-        Multiply every steer's own strength; 0 is always run.
+    strengths : sequence of float, optional
+        Multiply every steer's own strength; 0 is always run. Without any, 0 to 0.5 where all
+        steers are added in unit "norm", 0 to 2 for every other method and unit.
     answers : sequence of str
         At least two; the first one's share is drawn. Case and a leading space do not matter:
         every spelling that is one token counts. An answer that is one token in no spelling
@@ -120,7 +129,8 @@ def dose(
         For fewer than two answers, or empty ones.
     """
     concepts = _concepts(steers)
-    multipliers = as_strengths(strengths)
+    default = GENTLE_DOSES if in_norms(s for own in concepts.values() for s in own) else WHOLE_DOSES
+    multipliers = as_strengths(default if strengths is None else strengths)
     watched = Watched(_answers(model, answers))
     whole_number(placebo, "placebo")
     whole_number(seed, "seed")
@@ -169,6 +179,7 @@ def dose(
                 "max_new_tokens": max_new_tokens,
                 "chat": chat,
                 "seed": seed,
+                "strengths": "given" if strengths is not None else "default",
             },
         )
 

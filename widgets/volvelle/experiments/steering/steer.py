@@ -9,10 +9,13 @@ import numpy as np
 from volvelle.experiments.steering.answers import Watched, answers_of
 from volvelle.experiments.steering.prompts import prompt_ids
 from volvelle.experiments.steering.rows import (
+    GENTLE,
+    WHOLE,
     Key,
     as_steers,
     as_strengths,
     card,
+    in_norms,
     placebos_of,
     plan_rows,
 )
@@ -46,7 +49,7 @@ def steer(
     model: Model,
     prompt: Any,
     steers: Any,
-    strengths: Sequence[float] | float = (-1, 0, 1),
+    strengths: Sequence[float] | float | None = None,
     placebo: int = 5,
     *,
     watch: Any = (),
@@ -70,8 +73,11 @@ def steer(
         A list of dicts with ``role`` and ``content`` is put in the model's template.
     steers : Steer, HeadScale, Direction, or a list of them
         A bare direction is added, in units of the residual norm. Several act together.
-    strengths : sequence of float
-        Multiply every steer's own strength; 0, the baseline, is always run.
+    strengths : sequence of float, optional
+        Multiply every steer's own strength; 0, the baseline, is always run. Without any,
+        (-0.2, 0, 0.2) where all steers are added in unit "norm": 1 would be as long as the state
+        itself and ends in noise; (0, 1) for every other method and unit. The result says which
+        was taken.
     placebo : int
         How many norm-matched random counterparts; where there are SAE features, as many
         counterparts along other features of the same SAE. 5 show the size of chance, 20 make
@@ -115,7 +121,9 @@ def steer(
         For steers that do not fit the model, empty selections, answers that are no text,
         samples without temperature.
     """
-    mine, multipliers = as_steers(steers), as_strengths(strengths)
+    mine = as_steers(steers)
+    default = GENTLE if in_norms(mine) else WHOLE
+    multipliers = as_strengths(default if strengths is None else strengths)
     whole_number(placebo, "placebo")
     whole_number(seed, "seed")
     whole_number(samples, "samples", 1)
@@ -133,6 +141,7 @@ def steer(
         "samples": samples,
         "placebo": placebo,
         "chat": chat,
+        "strengths": "given" if strengths is not None else "default",
     }
 
     def work() -> SteeringRun:

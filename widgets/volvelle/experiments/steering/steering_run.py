@@ -42,7 +42,8 @@ class SteeringRun(Sweep):
     norms : dict of point -> float
         Median residual norm of each steered point: the unit ``norm``.
     settings : dict
-        ``seed``, ``temperature``, ``max_new_tokens``, ``samples``, ``placebo``, ``chat``.
+        ``seed``, ``temperature``, ``max_new_tokens``, ``samples``, ``placebo``, ``chat``;
+        ``strengths`` is ``"given"`` or ``"default"``.
     vectors : dict of str -> float32 array
         The directions, ``"0.1"`` for the second of the first steer.
     """
@@ -137,6 +138,7 @@ class SteeringRun(Sweep):
         kinds = [kind for kind, _ in self.placebos]
         placebo = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
         strengths = ", ".join(f"{s:g}" for s in self.strengths)
+        strengths += " (default)" if self.settings.get("strengths") == "default" else ""
         return (
             f"SteeringRun({self.model}, {names!r} at {points}, strengths {strengths}, "
             f"{placebo + ' placebos' if placebo else 'no placebo'}: {self.summary()})"

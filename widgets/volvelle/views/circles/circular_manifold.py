@@ -29,7 +29,7 @@ class CircularManifold(CircleTraits, View):
     --------
     >>> view = vv.CircularManifold(vv.fit_circle(weekdays, angles))
     >>> view.angle = 90
-    >>> vv.steer(model, "Today is", view.steer)
+    >>> vv.steer(model, "Today is", view.steer, strengths=(0, 1))
     """
 
     _esm = bundle("circular_manifold")

@@ -47,7 +47,7 @@ class EmotionCircle(EmotionJobs, View):
     --------
     >>> view = vv.EmotionCircle(model, text="She laughed. Then the phone rang.")
     >>> view.angle, view.strength = 205, 0.15
-    >>> vv.steer(model, "When I woke up,", view.steer)
+    >>> vv.steer(model, "When I woke up,", view.steer, strengths=(0, 1))
     """
 
     _esm = bundle("emotion_circle")
