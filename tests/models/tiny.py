@@ -41,8 +41,8 @@ def tokenizer():
 
 
 @functools.cache
-def hf(family: str):
-    """A random causal model of a family, in evaluation mode."""
+def hf(family: str, **changes):
+    """A random causal model of a family, in evaluation mode; changes are of its config."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -63,7 +63,7 @@ def hf(family: str):
         usual = {k: usual[k] for k in ("vocab_size", "bos_token_id", "eos_token_id", "hidden_size")}
         if family != "bloom":
             del usual["hidden_size"]
-    config = AutoConfig.for_model(family, **(usual | FAMILIES[family]))
+    config = AutoConfig.for_model(family, **(usual | FAMILIES[family] | changes))
     model = AutoModelForCausalLM.from_config(config).eval()
     # at the usual 0.02 every state is nearly the embedding, and mistakes would not show
     with torch.no_grad():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from volvelle.models.engine.at_work import AtWork
 from volvelle.models.engine.facts import Facts
 from volvelle.models.engine.prefix import Prefixes
 from volvelle.models.engine.running import Runner
-from volvelle.models.engine.tokens import Tokens, tokenize, tokens_of_ids
+from volvelle.models.engine.tokens import Tokens, bos_trouble, string_of, tokenize, tokens_of_ids
 from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Engine(Facts, AtWork):
         self.prefixes = Prefixes()
         self.run = Runner(lm, layout, remote)
         self.norms: dict[Point, float] = {}
+        self._warned: set[str] = set()
 
     def tokens(self, text: str | Tokens | Sequence[int]) -> Tokens:
         """Split a text into the tokens the model is given.
@@ -56,10 +58,17 @@ class Engine(Facts, AtWork):
         if isinstance(text, Tokens):
             return text
         if isinstance(text, str):
-            return tokenize(self.tokenizer, text)
+            found = tokenize(self.tokenizer, text)
+            self._warn_once(bos_trouble(self.tokenizer, found.ids.tolist()))
+            return found
         if not np.iterable(text):
             raise TypeError(f"text is {type(text).__name__}, expected str or token ids")
         return tokens_of_ids(self.tokenizer, [int(i) for i in np.asarray(text).ravel()])
+
+    def _warn_once(self, trouble: str) -> None:
+        if trouble and trouble not in self._warned:
+            self._warned.add(trouble)
+            warnings.warn(f"{self.name}: {trouble}", stacklevel=4)
 
     def token_id(self, token: str | int) -> int:
         """Return the id of a string that is one token."""
@@ -71,7 +80,7 @@ class Engine(Facts, AtWork):
             return int(token)
         ids = list(self.tokenizer(token, add_special_tokens=False)["input_ids"])
         if len(ids) != 1:
-            pieces = [self.tokenizer.decode([i]) for i in ids]
+            pieces = [string_of(self.tokenizer, i) for i in ids]
             raise ValueError(
                 f"{token!r} is {len(ids)} tokens of {self.name} {pieces}; only single tokens "
                 "have a next-token probability (words in a sentence begin with a space)"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from volvelle.models.engine.tokens import special_ids
+
 if TYPE_CHECKING:
     from volvelle.models.engine.architecture import Layout
 
@@ -63,8 +65,8 @@ class Facts:
 
     @property
     def special_ids(self) -> list[int]:
-        """Tokens the tokenizer calls special."""
-        return sorted(int(i) for i in self.tokenizer.all_special_ids)
+        """Tokens the tokenizer calls special, chat markers among them."""
+        return sorted(special_ids(self.tokenizer))
 
 
 def takes(model: Facts, argument: str) -> bool:

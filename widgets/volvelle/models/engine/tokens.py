@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 # What a tokenizer's decoder writes for bytes that are no whole character.
 PIECE = "\N{REPLACEMENT CHARACTER}"
 
+# Marks that the models which have them saw before every text (Llama, Mistral, Gemma).
+ALWAYS = ("<s>", "<bos>", "<|begin_of_text|>")
+
+# Letters that a tokenizer may have left out between two tokens.
+REACH = 8
+
 
 @dataclass(frozen=True, eq=False)
 class Tokens:
@@ -107,30 +113,113 @@ def tokens_of_ids(tokenizer: Any, ids: Sequence[int], text: str | None = None) -
     text : str, optional
         The text the ids came from, where it is known.
     """
+    ids = [int(i) for i in ids]
     pieces: list[str] = []
-    offsets = np.zeros((len(ids), 2), dtype=np.int64)
-    start = done = 0
+    groups: list[tuple[int, int]] = []
+    before = start = 0
     for stop in range(1, len(ids) + 1):
-        piece = tokenizer.decode(
-            ids[start:stop], skip_special_tokens=False, clean_up_tokenization_spaces=False
-        )
+        piece = _added(tokenizer, ids[before:start], ids[start:stop])
         # four bytes are the longest character: what is still broken then is no character
-        if piece.endswith(PIECE) and stop - start < 4 and stop < len(ids):
+        if _broken(tokenizer, piece) and stop - start < 4 and stop < len(ids):
             continue
         pieces.append(piece)
-        offsets[start:stop] = (done, done + len(piece))
-        done += len(piece)
-        start = stop
-    return _assemble(
-        tokenizer,
-        np.asarray(ids, dtype=np.int64),
-        offsets,
-        "".join(pieces) if text is None else text,
-    )
+        groups.append((start, stop))
+        before, start = start, stop
+    whole = "".join(pieces) if text is None else text
+    offsets = np.zeros((len(ids), 2), dtype=np.int64)
+    for (a, b), span in zip(groups, _spans(pieces, whole), strict=True):
+        offsets[a:b] = span
+    return _assemble(tokenizer, np.asarray(ids, dtype=np.int64), offsets, whole)
+
+
+def string_of(tokenizer: Any, token: int) -> str:
+    """Return one token as it stands within a text: with its space, where it has one."""
+    anchor = tokenizer("a", add_special_tokens=False)["input_ids"][-1:]
+    return _added(tokenizer, [int(i) for i in anchor], [int(token)])
+
+
+def special_ids(tokenizer: Any) -> set[int]:
+    """Return BOS, EOS and chat markers, those too that only the list of added tokens calls special.
+
+    Llama 3 ships its header marks that way.
+    """
+    listed = getattr(tokenizer, "added_tokens_decoder", None) or {}
+    marked = {int(i) for i, token in listed.items() if getattr(token, "special", False)}
+    return marked | {int(i) for i in tokenizer.all_special_ids}
+
+
+def bos_trouble(tokenizer: Any, ids: Sequence[int]) -> str:
+    """Return what is wrong with how a text's tokens begin, and the way out; "" for nothing.
+
+    Parameters
+    ----------
+    tokenizer : transformers tokenizer
+    ids : sequence of int
+        Of a text that was given as a string.
+    """
+    bos, mark = tokenizer.bos_token_id, str(tokenizer.bos_token)
+    if bos is None or not len(ids):
+        return ""
+    if list(ids[:2]) == [bos, bos]:
+        return (
+            f"a text begins with {mark!r}, and the tokenizer puts another before it, which moves "
+            "every number. Give its ids, tokenizer(text, add_special_tokens=False)['input_ids'], "
+            "or the bare message with chat=True"
+        )
+    if ids[0] != bos and mark in ALWAYS and bos != tokenizer.eos_token_id:
+        return (
+            f"the tokenizer has {mark!r} and does not put it before a text, as models of its kind "
+            "were trained to read, which moves every number. Set tokenizer.add_bos_token = True, "
+            f"load the tokenizer of the original checkpoint, or begin texts with {mark!r}"
+        )
+    return ""
+
+
+def _decoded(tokenizer: Any, ids: list[int]) -> str:
+    return tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+
+
+def _added(tokenizer: Any, before: list[int], ids: list[int]) -> str:
+    """Return what tokens add to the text of those before them.
+
+    Decoders of Llama 2's kind drop the space that begins a text: a token by itself loses it.
+    """
+    if not before:
+        return _decoded(tokenizer, ids)
+    shared, whole = _decoded(tokenizer, before), _decoded(tokenizer, [*before, *ids])
+    return whole[len(shared) :] if whole.startswith(shared) else _decoded(tokenizer, ids)
+
+
+def _broken(tokenizer: Any, piece: str) -> bool:
+    """Whether bytes are no whole character yet; decoders in Python may leave them out."""
+    return piece.endswith(PIECE) or (not piece and not getattr(tokenizer, "is_fast", False))
+
+
+def _spans(pieces: Sequence[str], text: str) -> Iterator[tuple[int, int]]:
+    """Lay pieces on the text they were decoded from, which a tokenizer may have normalised.
+
+    A piece that is not where the last one ended, but for white space and case, is looked for
+    within the next few letters; one that is nowhere gets no letter.
+    """
+    done, lowered = 0, text.lower()
+    # a letter may become two in lower case: then case counts
+    lowered = lowered if len(lowered) == len(text) else text
+    for piece in pieces:
+        if text.startswith(piece, done):
+            yield done, done + len(piece)
+            done += len(piece)
+            continue
+        core = piece.strip().removesuffix("@@").removeprefix("##").lower()  # marks of a joint
+        at = lowered.find(core, done, done + len(core) + REACH) if core else -1
+        if at < 0:
+            yield done, done
+            continue
+        yield done, at + len(core)
+        done = at + len(core)
 
 
 def _assemble(tokenizer: Any, ids: np.ndarray, offsets: np.ndarray, text: str) -> Tokens:
-    special = np.isin(ids, np.asarray(tokenizer.all_special_ids, dtype=np.int64))
+    special = np.isin(ids, np.fromiter(special_ids(tokenizer), dtype=np.int64))
     n = len(ids)
     added = offsets[:, 0] == offsets[:, 1]
     # pieces of one character: byte-level tokens whose spans overlap

@@ -10,6 +10,7 @@ import numpy as np
 
 from volvelle.compute.directions.points import Point
 from volvelle.models.engine.facts import takes
+from volvelle.models.engine.tokens import string_of
 from volvelle.models.traces.predict import predict as predict_body
 from volvelle.models.traces.unembed import effects_of, gain_of
 from volvelle.models.traces.unembed import unembed as unembed_body
@@ -254,5 +255,5 @@ def final_gain(model: Engine) -> tuple[Any, bool]:
 
 
 def _strings(model: Engine, table: np.ndarray) -> tuple[tuple[str, ...], ...]:
-    known = {int(i): model.tokenizer.decode([int(i)]) for i in np.unique(table)}
+    known = {int(i): string_of(model.tokenizer, int(i)) for i in np.unique(table)}
     return tuple(tuple(known[int(i)] for i in row) for row in table)
