@@ -1,4 +1,5 @@
 // What the tests of every view begin with.
+import { vi } from "vitest";
 import type { BaseTraits } from "../src/lib/wire/model";
 
 /** The traits every view has, of one that does nothing. */
@@ -17,7 +18,16 @@ export function atRest(): BaseTraits {
   };
 }
 
-/** Let signals, microtasks and Preact's queue settle. */
+/** Let what is put off to the next turn and the next frame come, and what that puts off. */
 export async function settled(): Promise<void> {
-  for (let i = 0; i < 3; i++) await new Promise((resolve) => setTimeout(resolve, 5));
+  for (let i = 0; i < 5; i++) {
+    await new Promise((resolve) => setTimeout(resolve));
+    await new Promise((resolve) => requestAnimationFrame(resolve));
+  }
+}
+
+/** Stop the clock of pauses; what is returned moves it. Call `vi.useRealTimers` after the test. */
+export function stoppedClock(): (ms: number) => Promise<unknown> {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  return (ms) => vi.advanceTimersByTimeAsync(ms);
 }

@@ -1,7 +1,7 @@
 # What volvelle takes of safetensors, whose own types leave out what comes back.
 from os import PathLike
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -16,6 +16,6 @@ class safe_open:
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None: ...
-    def metadata(self) -> dict[str, str] | Any: ...  # None where a file has none
+    def metadata(self) -> dict[str, str] | None: ...  # None where a file has none
     def keys(self) -> list[str]: ...
     def get_tensor(self, name: str) -> np.ndarray: ...

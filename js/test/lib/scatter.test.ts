@@ -138,10 +138,13 @@ describe("finding points", () => {
   it("looks through a million points within a frame", () => {
     const many = makeLayer(1_000_000);
     for (let i = 0; i < many.xy.length; i++) many.xy[i] = (i * 7919) % FULL;
-    nearestPoint(many, 0.5, 0.5, 0.01);
-    const start = performance.now();
-    nearestPoint(many, 0.25, 0.75, 0.01);
-    expect(performance.now() - start).toBeLessThan(250); // 2 ms where nothing else runs
+    const times = [0.5, 0.25, 0.2, 0.3, 0.4].map((x) => {
+      const start = performance.now();
+      nearestPoint(many, x, 0.75, 0.01);
+      return performance.now() - start;
+    });
+    // the shortest, which nothing interrupted: 2 ms where nothing else runs
+    expect(Math.min(...times)).toBeLessThan(250);
   });
 });
 

@@ -1,8 +1,12 @@
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { makeModel } from "../../src/export/shim";
 import { bit, decode, encode, half } from "../../src/lib/wire/arrays";
 import { type BaseTraits, connect, debounced, throttled } from "../../src/lib/wire/model";
 import { segments, spoken, visible } from "../../src/lib/wire/tokens";
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 describe("arrays", () => {
   it("reads a view at its own byte offset", () => {
@@ -114,6 +118,5 @@ describe("the model", () => {
     for (const text of ["1", "2", "3"]) beat(text);
     vi.advanceTimersByTime(100);
     expect(calls).toEqual(["ab", "1", "3"]);
-    vi.useRealTimers();
   });
 });

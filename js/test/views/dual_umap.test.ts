@@ -3,7 +3,7 @@ import { makeModel } from "../../src/export/shim";
 import { unpackSelection } from "../../src/lib/scatter/selection";
 import { encode } from "../../src/lib/wire/arrays";
 import widget from "../../src/widgets/dual_umap";
-import { atRest, settled } from "../fake";
+import { atRest, settled, stoppedClock } from "../fake";
 
 const HOSTILE = '<img src=x onerror="alert(1)">';
 const FULL = 65534;
@@ -135,6 +135,7 @@ beforeEach(() => {
   Object.defineProperty(HTMLElement.prototype, "clientHeight", { configurable: true, value: 400 });
 });
 afterEach(() => {
+  vi.useRealTimers();
   end?.();
   document.body.replaceChildren();
   Reflect.deleteProperty(HTMLElement.prototype, "clientWidth");
@@ -423,7 +424,7 @@ describe("from Python", () => {
     const data = (wire: { data: unknown }) => wire.data as DataView;
     const frame = [data(places([0.9, 0.7, 0.5, 0.3, 0.1])), data(places(B))];
     handlers["msg:custom"]?.({ kind: "frame", serial: 4, label: "epoch 5" }, frame);
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await settled();
     expect(model.get("_seen")).toBe(4);
     const stage = el.querySelector(".vv-stage") as HTMLElement;
     point(stage, "pointermove", onA(0.9));
@@ -434,8 +435,11 @@ describe("from Python", () => {
   it("a large map asks for the neighbours of one point", async () => {
     const large = { _near_a: none, _near_score_a: none };
     const { model, stage, all } = await shown(large);
+    const pass = stoppedClock();
     point(stage, "pointermove", onA(0.3));
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await pass(100);
+    expect(model.get("_request")).toEqual({});
+    await pass(100);
     expect(model.get("_request")).toMatchObject({ kind: "look", which: "a", index: 1 });
     const found = {
       own: [0, -1, -1],
@@ -445,19 +449,20 @@ describe("from Python", () => {
     };
     const labels = { own: ["joy", "", ""], other: ["storm"] };
     model.set("_looked", { which: "a", index: 1, label: "rain", ...found, labels });
-    await settled();
+    await pass(0);
     expect(all(".vv-map-card")[0]?.textContent).toContain("storm");
   });
 
   it("tokens that a feature promotes are asked for where Python offers it", async () => {
     const { model, stage, all } = await shown();
     model.set("_facts", { ...(model.get("_facts") as object), asks: "a" });
+    const pass = stoppedClock();
     point(stage, "pointermove", onA(0.3));
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await pass(200);
     expect(model.get("_request")).toMatchObject({ kind: "look", which: "a", index: 1 });
     const found = { own: [], own_cosine: [], other: [], other_score: [], labels: {} };
     model.set("_looked", { which: "a", index: 1, label: "rain", promoted: "umbrella", ...found });
-    await settled();
+    await pass(0);
     expect(all(".vv-map-card")[0]?.textContent).toContain("umbrella");
   });
 

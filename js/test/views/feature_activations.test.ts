@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { LEFT_OUT, PIECE, WINDOW } from "../../src/lib/wire/tokens";
 import widget from "../../src/widgets/feature_activations";
-import { settled } from "../fake";
+import { settled, stoppedClock } from "../fake";
 import { type Made, modelOf } from "./feature_activations/fake";
 
 const HOSTILE = '<img src=x onerror="alert(1)">';
@@ -36,6 +36,7 @@ const features = (all: (s: string) => HTMLElement[]) =>
   all(".vv-feature .vv-index").map((e) => Number(e.textContent));
 
 afterEach(() => {
+  vi.useRealTimers();
   end?.();
   document.body.replaceChildren();
 });
@@ -266,32 +267,31 @@ describe("the list", () => {
 
 describe("typing", () => {
   it("sends a text once the typing pauses, with a sign of life asked for", async () => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const pass = stoppedClock();
     const model = modelOf(MADE);
     const el = document.createElement("div");
     document.body.append(el);
     end = widget.render({ model: model as never, el });
-    await vi.advanceTimersByTimeAsync(20);
+    await pass(20);
     const edit = [...el.querySelectorAll("button")].find((b) => b.textContent === "Edit");
     click(edit);
-    await vi.advanceTimersByTimeAsync(20);
+    await pass(20);
     const area = el.querySelector("textarea");
     if (!area) throw new Error("no editor");
     for (const text of ["A", "A d", "A dog"]) {
       area.value = text;
       area.dispatchEvent(new Event("input", { bubbles: true }));
-      await vi.advanceTimersByTimeAsync(100);
+      await pass(100);
     }
     expect(model.get("text")).toBe("The cat sat.\n");
-    await vi.advanceTimersByTimeAsync(200);
+    await pass(200);
     expect(model.get("text")).toBe("A dog");
     expect(model.get("_request")).toEqual({ serial: 1, kind: "ping" });
-    await vi.advanceTimersByTimeAsync(6000);
+    await pass(6000);
     expect(el.textContent).toContain("The kernel has not answered");
     model.set("_answered", 1);
-    await vi.advanceTimersByTimeAsync(20);
+    await pass(20);
     expect(el.textContent).not.toContain("The kernel has not answered");
-    vi.useRealTimers();
   });
 });
 

@@ -63,7 +63,6 @@ afterEach(() => {
   end?.();
   end = undefined;
   document.body.replaceChildren();
-  vi.useRealTimers();
 });
 
 describe("the list of jobs", () => {

@@ -1,8 +1,8 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { makeModel } from "../../src/export/shim";
 import { encode, type WireArray } from "../../src/lib/wire/arrays";
 import widget from "../../src/widgets/steering";
-import { atRest, settled } from "../fake";
+import { atRest, settled, stoppedClock } from "../fake";
 
 const HOSTILE = '<img src=x onerror="alert(1)">';
 const f4 = (...values: number[]): WireArray => encode(Float32Array.from(values));
@@ -143,6 +143,7 @@ const request = (model: { get(name: string): unknown }) =>
   model.get("_request") as { kind?: string };
 
 afterEach(() => {
+  vi.useRealTimers();
   end?.();
   document.body.replaceChildren();
 });
@@ -150,15 +151,19 @@ afterEach(() => {
 describe("controls", () => {
   it("write a strength when the slider is let go, and run only a live view", async () => {
     const { model, one } = await shown();
+    const pass = stoppedClock();
     say(one("input[type=range]"), "change", "0.5");
     expect(model.get("strengths")).toEqual({ joy: 0.5 });
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    await pass(400);
     expect(request(model).kind).toBeUndefined();
     model.set("live", true);
-    await settled();
+    await pass(0);
     say(one("input[type=range]"), "change", "0.6");
+    await pass(300);
     say(one("input[type=range]"), "change", "0.7");
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    await pass(300);
+    expect(request(model).kind).toBeUndefined();
+    await pass(100);
     expect(model.get("_request")).toEqual({ kind: "run", serial: 1 });
     expect(model.get("strengths")).toEqual({ joy: 0.7 });
   });

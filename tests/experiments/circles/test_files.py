@@ -1,8 +1,11 @@
 """Circles to files and back, and as tables."""
 
+import inspect
+
 import numpy as np
 import pytest
 
+from volvelle.compute.circles import fit
 from volvelle.compute.directions.directions import Dictionary
 from volvelle.experiments.circles.check_circle import Checks
 from volvelle.experiments.circles.fit_circle import Circle, fit_circle
@@ -55,5 +58,10 @@ def test_the_table_of_a_circle_has_a_row_per_name(found):
     assert table[["below", "above"]].notna().all().all()
 
 
-def test_fit_circle_is_documented():
-    assert "Degrees per name" in fit_circle.__doc__
+@pytest.mark.parametrize("section", ["Parameters\n", "Raises\n"])
+def test_fit_circle_is_told_as_the_one_of_compute(section):
+    ours, theirs = (
+        inspect.getdoc(one).partition(section)[2].partition("\n\n")[0]
+        for one in (fit_circle, fit.fit_circle)
+    )
+    assert ours == theirs != ""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from experiments.circles.circular_model import D_MODEL, Circular, Spelled
 from models import tiny
+from safetensors.numpy import save
 
 from volvelle.compute.directions.points import Point
 from volvelle.experiments.circles.emotion_circle import emotion_circle
@@ -53,6 +54,16 @@ def test_another_model_of_the_same_name_is_not_served_from_the_cache(circular):
     other = Circular(seed=1)
     emotion_circle(other, n_null=20)
     assert other.captured >= 300
+
+
+@pytest.mark.parametrize("content", [b"no", save({"means": np.zeros(3)})], ids=["no", "bare"])
+def test_a_kept_file_that_cannot_be_read_is_made_again(circular, tmp_path, content):
+    first = emotion_circle(circular, n_null=20)
+    (kept,) = tmp_path.rglob("*.safetensors")
+    whole = kept.read_bytes()
+    kept.write_bytes(content)
+    assert repr(emotion_circle(circular, n_null=20)) == repr(first)
+    assert kept.read_bytes() == whole
 
 
 def test_without_the_cache_nothing_is_kept(circular, tmp_path):

@@ -130,6 +130,20 @@ def _encode(
     plan: tuple[int, int],
     reuse: bool,
 ) -> Activations:
+    """Encode texts, batch by batch; the caller is on the model's worker.
+
+    Parameters
+    ----------
+    model : Model
+    texts : list of str
+    sae : SAE
+    report : callable(fraction, text)
+        Called before each batch, within it, and at the end; may raise to end the work.
+    plan : (int, int)
+        Tokens of a window and of its overlap, as `windows` takes them.
+    reuse : bool
+        As in `encode`.
+    """
     tokens = tuple(model.tokens(text) for text in texts)
     pieces = [
         Piece(number, window)

@@ -137,7 +137,7 @@ class Circle(circles.FittedCircle):
 
 
 @known_keywords
-def fit_circle(  # noqa: D103
+def fit_circle(
     dictionary: Dictionary,
     reference: Mapping[str, float] | None = None,
     method: str = "pca",
@@ -147,15 +147,44 @@ def fit_circle(  # noqa: D103
     axes: Any = None,
     axis_names: tuple[str, str] = ("0 degrees", "90 degrees"),
 ) -> Circle:
-    # its docstring is the one of compute, set below: the same verb, kept in files
+    """Fit a circle through a dictionary and test it against its null.
+
+    Parameters
+    ----------
+    dictionary : Dictionary
+        At least four names: emotions, weekdays, hours, hues, ...
+    reference : mapping of str to float, optional
+        Degrees per name. Names it does not hold are placed, not scored. Without it nothing can
+        be tested, and the result says so.
+    method : str
+        ``"pca"``: first two principal components, turned (and perhaps mirrored) onto the
+        reference. ``"ridge"``: axes fitted to the reference. ``"axes"``: through `axes`.
+    n_null : int
+        Draws per null, at least 1.
+    seed : int
+        Of shuffles and random vectors.
+    axes : pair of Direction, str or array
+        For ``"axes"``: what lies at 0 and at 90 degrees; strings are names of the dictionary
+        (its vector less the mean of all).
+    axis_names : tuple of str
+        What the axes mean, for titles.
+
+    Returns
+    -------
+    Circle
+        Of one point: without `layers` and `vectors`.
+
+    Raises
+    ------
+    ValueError
+        For fewer than four names (with a reference), an angle that is no number, no spread, or
+        an unknown method.
+    """
     return ours(
         circle_fit.fit_circle(
             dictionary, reference, method, n_null, seed, axes=axes, axis_names=axis_names
         )
     )
-
-
-fit_circle.__doc__ = circle_fit.fit_circle.__doc__
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,12 @@ def class_vectors(
         name = stimuli.key(fingerprint(model), positions, neutral, FORMAT)
         path = cache_dir() / "circles" / f"{name}.safetensors"
         if path.exists():
-            return _read(path, stimuli, _source(model, stimuli, positions))
+            from safetensors import SafetensorError
+
+            try:
+                return _read(path, stimuli, _source(model, stimuli, positions))
+            except (ValueError, KeyError, OSError, SafetensorError) as error:
+                log.warning("%s cannot be read and is made again: %s", path.name, error)
 
     def work() -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
         there = _reduced_there(model, stimuli, positions, neutral, progress)
@@ -269,7 +274,7 @@ def _read(path: Any, stimuli: Stimuli, source: str) -> ClassVectors:
     from safetensors import safe_open
 
     with safe_open(path, framework="np") as file:
-        points = tuple(json.loads(file.metadata()["points"]))
+        points = tuple(json.loads((file.metadata() or {})["points"]))
         means, grams = file.get_tensor("means"), file.get_tensor("grams")
     log.debug("read %s", path)
     return ClassVectors(

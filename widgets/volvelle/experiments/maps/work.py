@@ -303,24 +303,30 @@ class Work:
         else:
             group_a = clusters(self.x_a, seed=self.choices.seed)
             group_b = clusters(self.x_b, seed=self.choices.seed)
-        b = self.b or empty(self.a)
         return (
-            self._half(self.a, b, xy_a, self.own[0], group_a, (other.of_a, other.score_a), "model"),
-            self._half(
-                b, self.a, xy_b, self.own[1], group_b, (other.of_b, other.score_b), "model_b"
-            ),
+            self._half(0, xy_a, group_a, (other.of_a, other.score_a)),
+            self._half(1, xy_b, group_b, (other.of_b, other.score_b)),
         )
 
-    def _half(  # noqa: PLR0917  (a private call of two lines)
-        self,
-        one: Side,
-        counterpart: Side,
-        xy: np.ndarray,
-        own: Neighbours,
-        group: np.ndarray,
-        other: tuple[np.ndarray, np.ndarray],
-        model: str,
+    def _half(
+        self, which: int, xy: np.ndarray, group: np.ndarray, other: tuple[np.ndarray, np.ndarray]
     ) -> Half:
+        """Return what the map shows of one dictionary.
+
+        Parameters
+        ----------
+        which : int
+            0 for a, 1 for b.
+        xy : float32 array, shape (n_alive, 2)
+        group : uint8 array, shape (n_alive,)
+            As `clusters` returns them.
+        other : (int32 array, float32 array), each shape (n_alive, c)
+            The best counterparts, as rows of the other side that are alive, and their scores.
+        """
+        sides = self.a, self.b or empty(self.a)
+        one, counterpart = sides[which], sides[1 - which]
+        model = (self.choices.model, self.choices.model_b)[which]
+        own = self.own[which]
         cluster = np.full(one.n, 255, np.uint8)
         cluster[one.alive] = group
         densities = np.full(one.n, np.nan, np.float32)
@@ -331,7 +337,7 @@ class Work:
         return Half(
             name=one.name,
             point=one.point,
-            model=getattr(getattr(self.choices, model), "name", "") or one.model_name,
+            model=getattr(model, "name", "") or one.model_name,
             xy=all_rows(one, xy),
             labels=one.labels,
             densities=densities,
@@ -340,7 +346,7 @@ class Work:
             own_cosine=own_cosine,
             other=other_index,
             other_score=other_score,
-            promoted=promoted(getattr(self.choices, model), one),
+            promoted=promoted(model, one),
             left_out=one.left_out,
         )
 

@@ -247,6 +247,22 @@ def _rows(
     watched: Sequence[np.ndarray],
     progress: Callable[[float, str], None] | None,
 ) -> tuple[SteeredRow, ...]:
+    """Score what was written without steers, and put each row together.
+
+    Parameters
+    ----------
+    model : Model
+    keys : sequence of Key
+        One per row; strength 0 is among them.
+    written : sequence of Generation
+        What each row wrote.
+    steered : Steered
+        Which noted and kept while they wrote.
+    watched : sequence of float32 array, each shape (n_tokens, n_answers)
+        Of each row, natural-log probabilities of the answers, as `Watched.along` returns them.
+    progress : callable(fraction, text) or None
+        Told how many texts are scored.
+    """
     # a text the baseline wrote, or a server scored, is known, and twins are scored once
     known = {tuple(w.ids.tolist()): w.base_logprobs for w in written if w.base_logprobs is not None}
     known |= {

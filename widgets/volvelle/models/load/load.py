@@ -100,6 +100,19 @@ def _load(
     device: Any,
     revision: str | None,
 ) -> Model:
+    """Load a model from where `load` found it.
+
+    Parameters
+    ----------
+    source : str
+        A folder, or a repository of the hub.
+    name : str
+        What the model is called.
+    remote : bool or str
+        As `checked` returns it.
+    dtype, device, revision
+        As in `load`; None for its defaults.
+    """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

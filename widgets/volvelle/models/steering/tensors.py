@@ -98,7 +98,13 @@ def lay_out(
 
 
 class _Builder:
-    """Collects parts by site and slot, then makes tensors of them."""
+    """Collects parts by site and slot, then makes tensors of them.
+
+    Parameters
+    ----------
+    rows, prompts, model, n, padded, forced
+        As in `lay_out`.
+    """
 
     def __init__(
         self,

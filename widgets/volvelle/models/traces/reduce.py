@@ -77,7 +77,27 @@ def read(
     *,
     backend: Any = None,
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Read states in one forward pass that ends at the deepest of them."""
+    """Read states in one forward pass that ends at the deepest of them.
+
+    Parameters
+    ----------
+    lm : nnsight TransformersModel
+    inputs : dict
+        Of the forward pass: ``input_ids`` right-padded, or what follows a cache.
+    sites : list of (path, io)
+        In the order of the forward pass.
+    lengths : torch.Tensor, int64, shape (rows,)
+        Real tokens of each row.
+    how : str
+        As `reduce` takes it.
+    backend : nnsight Backend, optional
+        What takes the request to a server; without it the trace runs here.
+
+    Returns
+    -------
+    list over sites of (kept, norms)
+        As `reduce` returns them.
+    """
     with torch.no_grad(), lm.trace(**inputs, backend=backend) as run:
         states = nnsight.save(
             [

@@ -28,13 +28,18 @@ def score(
 
     Parameters
     ----------
+    lm : nnsight TransformersModel
     inputs : dict
         What is read: each row but the last token it is scored for.
+    sites : list of (path, io, payload)
+        As for `write`; what a payload says of the prompt covers all that is read.
     written : torch.Tensor, int64, shape (rows, kept)
         The token that follows each of the last `kept` ones; any token where there is none.
     known : (sequence of str, torch.Tensor)
         Paths of the first blocks, which need not run, and what the last of them gives, shape
         (rows, tokens, d); blocks that give a tensor, not a tuple.
+    backend : nnsight Backend, optional
+        As for `write`; None within a session.
 
     Returns
     -------
@@ -63,7 +68,7 @@ def write_scored(
 
     Parameters
     ----------
-    inputs, sites, on_step
+    lm, inputs, sites, on_step, backend
         As for `write`.
     settings : dict
         As for `write`; besides, ``pass_rows`` (how many rows are scored together) and ``takes``

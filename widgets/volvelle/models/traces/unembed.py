@@ -27,14 +27,19 @@ def unembed(  # noqa: PLR0917 - a runner passes what follows the model by place
 
     Parameters
     ----------
+    lm : nnsight TransformersModel
     inputs : dict
         Any one token: a trace begins with a forward pass, which ends at once here.
     paths : tuple of str
         Of the embedding, the final norm ("" for none) and the unembedding.
     vectors : torch.Tensor, float32, shape (n, d)
+    k : int
+        How many tokens each direction promotes, and how many it suppresses, strongest first.
     what : str
         ``"both"`` returns what `effects_of` does, ``"promoted"`` the ids (n, k) of what is
         promoted alone, int32.
+    backend : nnsight Backend, optional
+        What takes the request to a server; without it the trace runs here.
     """
     with torch.no_grad(), lm.trace(**inputs, backend=backend) as run:
         embed, norm, head = paths

@@ -31,8 +31,11 @@ def write(
 
     Parameters
     ----------
+    lm : nnsight TransformersModel
     inputs : dict
         ``input_ids`` and ``attention_mask``, left-padded.
+    sites : list of (path, io, payload)
+        In the order of the forward pass; payloads as `formulas.steering.steer` takes them.
     settings : dict
         ``n`` steps, ``temperature``, ``seeds`` and which of them each row draws from
         (``of_row``, a tensor), ``eos`` and ``watch`` (tensors of ids: what ends a row, whose
@@ -42,6 +45,8 @@ def write(
     on_step : callable(step, ids, logprobs, watched, touched), optional
         Called with every step's tokens, -1 for rows that ended, and, where steering is noted,
         which of the tokens read it touched; may raise to end it all.
+    backend : nnsight Backend, optional
+        What takes the request to a server; without it the trace runs here.
 
     Returns
     -------
@@ -140,6 +145,21 @@ def tell(  # noqa: PLR0917 - the arguments of a step's callback
 
     Which tokens were touched goes as one hexadecimal number a row, the first token its highest
     bit, in as many digits as the tokens need.
+
+    Parameters
+    ----------
+    mark : str
+        The request's own, with which every line of it begins.
+    step : int
+        From 0.
+    ids : list of int, one per row
+        -1 for rows that have ended.
+    logprobs : list of float, one per row
+        Natural log.
+    watched : list of list of float, shape (rows, watch)
+        Natural log.
+    touched : list of list of bool, shape (rows, tokens read)
+        As `touched_in` returns them; empty where nothing was noted.
     """
     flat = [f"{p:.7g}" for p in logprobs]
     for row in watched:

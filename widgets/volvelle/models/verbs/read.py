@@ -47,7 +47,18 @@ def capture(
     reuse: bool = False,
     progress: Callable[[float, str], None] | None = None,
 ) -> Capture:
-    """Read states; the caller is on the model's worker. `Model.capture` documents it."""
+    """Read states, as `Model.capture` does; the caller is on the model's worker.
+
+    Parameters
+    ----------
+    model : Engine
+    tokens : sequence of Tokens
+        Each at most ``model.context`` long.
+    points : sequence of Point
+        In any order, as `Layout.point` returns them.
+    positions, reuse, progress
+        As in `Model.capture`.
+    """
     if positions not in POSITIONS:
         raise ValueError(unknown("positions", positions, POSITIONS))
     check_lengths(model, tokens)
@@ -146,7 +157,20 @@ def capture_windows(
     reuse: bool = False,
     progress: Callable[[float, str], None] | None = None,
 ) -> WindowedCapture:
-    """Read one point along a text of any length. `Model.capture_windows` documents it."""
+    """Read one point along a text of any length, as `Model.capture_windows` does.
+
+    Parameters
+    ----------
+    model : Engine
+    tokens : Tokens
+    point : Point
+        As `Layout.point` returns it.
+    size, overlap : int
+        Tokens run together, and how many of them a later window reads again, as `windows` takes
+        them.
+    reuse, progress
+        As in `Model.capture_windows`.
+    """
     plan = windows(len(tokens), size, overlap)
     states: np.ndarray | None = None
     for n, window in enumerate(plan):

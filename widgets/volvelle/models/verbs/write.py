@@ -226,7 +226,18 @@ def check_writing(
 
 
 class _Callbacks:
-    """Hands tokens on as they come, with the numbers of their rows, and checks for a stop."""
+    """Hands tokens on as they come, with the numbers of their rows, and checks for a stop.
+
+    Parameters
+    ----------
+    model : Engine
+    groups : sequence of list of int
+        The rows that run together, in the order in which they run.
+    n : int
+        Tokens to generate.
+    on_token, on_step, progress
+        As in `generate_rows`; None where nobody listens.
+    """
 
     def __init__(
         self,
@@ -350,6 +361,22 @@ def _generation(
     *,
     base: np.ndarray | None,
 ) -> Generation:
+    """Return what one row wrote, up to its end.
+
+    Parameters
+    ----------
+    model : Engine
+    prompt : sequence of int
+        Its tokens, without padding.
+    row : int array, shape (n_steps,)
+        The token of each step, -1 after the row's end.
+    scores : float array, shape (n_steps,)
+        Natural log of each token's probability.
+    watched : float array, shape (n_steps, n_watch)
+        Natural log of the watched tokens' probabilities.
+    base : float array, shape (n_steps,), or None
+        Natural log of each token's unsteered probability, where it was asked for.
+    """
     stop = int((row >= 0).sum())
     written = row[:stop].astype(np.int64)
     return Generation(

@@ -192,7 +192,27 @@ def around(
     seed: int,
     report: Report,
 ) -> Wheel:
-    """Turn a whole wheel: words over the standard prompts, one text per angle after `prompt`."""
+    """Turn a whole wheel: words over the standard prompts, one text per angle after `prompt`.
+
+    Parameters
+    ----------
+    model : Model
+    circle : FittedCircle
+    strength : float
+        Multiple of the point's median residual norm.
+    prompt : str
+        What the texts go on from.
+    placebo : int
+        Placebo planes of each kind, for the words alone.
+    max_new_tokens : int
+        Of each text.
+    temperature : float
+        Of each text; 0 takes the likeliest token.
+    seed : int
+        Of placebo planes and sampled tokens.
+    report : callable(fraction, text)
+        The words are three fifths of the work; may raise to end it.
+    """
     from volvelle.experiments.circles.steer_around import steer_around
 
     wheel = steer_around(
@@ -229,7 +249,31 @@ def write(
     show: Callable[[dict[str, Any]], None],
     report: Report,
 ) -> dict[str, Any]:
-    """Write on from a prompt, unsteered and steered side by side, and show it as it comes."""
+    """Write on from a prompt, unsteered and steered side by side, and show it as it comes.
+
+    Parameters
+    ----------
+    model : Model
+    at : dict
+        What the hand stands at, shown with the texts; ``prompt`` and ``seed`` are read.
+    turned : Steer
+        Of the hand, as `turned_steer` returns it.
+    n : int
+        Tokens to write.
+    temperature : float
+        0 takes the likeliest token.
+    show : callable(picture)
+        Called as tokens come, at most every `FRAME_SECONDS`: ``base`` and ``steered``, the
+        token strings so far, ``at``, and ``done``, which is False.
+    report : callable(fraction, text)
+        Called as often; may raise to end the writing.
+
+    Returns
+    -------
+    dict
+        The same of the whole texts, ``done`` True; besides, the steered row's ``ratio``, and
+        ``perplexity`` of both, None where it is not finite.
+    """
     from volvelle.experiments.steering.steer import steer
 
     ids: dict[float, list[int]] = {0.0: [], 1.0: []}
