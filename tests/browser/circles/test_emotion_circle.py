@@ -2,7 +2,7 @@
 
 import pytest
 from browser.circles.dial_page import Dial
-from browser.waits import until
+from browser.waits import at_rest, until
 
 TEXT = "She laughed. Then the phone rang, and her face went white with fear."
 MAKE = f"""
@@ -52,6 +52,15 @@ def test_the_mouse_turns_the_hand_and_the_bars_follow(live, dial):
 def test_a_finger_turns_the_hand_and_does_not_scroll_the_page(live, dial):
     dial.swipe(330, 200)
     live.until("abs(w.angle - 200) < 1.5", expected=True)
+
+
+def test_the_dial_stays_under_the_pointer_when_the_model_begins_to_run(live, dial):
+    before = dial.disc.bounding_box()
+    live.tell("w.set_trait('status', 'running')")
+    dial.root.get_by_role("progressbar").wait_for()
+    at_rest(live.page)
+    assert dial.disc.bounding_box() == before
+    live.tell("w.set_trait('status', 'idle')")
 
 
 def test_keys_turn_the_hand_by_5_and_by_30(live, dial):
