@@ -194,7 +194,7 @@ def _runs(cost: np.ndarray, most: int) -> list[np.ndarray]:
         Of the run from i of m names, counted from each start.
     most : int
     """
-    n_starts, n = cost.shape[:2]
+    n_starts, n = len(cost), cost.shape[1]
     rows = np.arange(n_starts)
     best = np.full((most + 1, n_starts, n + 1), np.inf)
     size = np.zeros((most + 1, n_starts, n + 1), dtype=np.intp)
@@ -207,10 +207,11 @@ def _runs(cost: np.ndarray, most: int) -> list[np.ndarray]:
             best[g, :, end] = total.min(axis=1)
     found: list[np.ndarray] = []
     for groups in range(2, most + 1):
-        owner = np.zeros((n_starts, n), dtype=np.intp)
-        end = np.full(n_starts, n)
+        owner: np.ndarray = np.zeros((n_starts, n), dtype=np.intp)
+        begins: np.ndarray = np.full(n_starts, n)
         for g in range(groups, 1, -1):
-            end = end - size[g, rows, end]
-            owner += np.arange(n) >= end[:, None]
+            begins -= size[g, rows, begins]
+            later: np.ndarray = np.arange(n) >= begins[:, None]
+            owner += later
         found.append(owner)
     return found
