@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import comb
+from typing import cast
 
 import numpy as np
 
@@ -211,7 +212,7 @@ def _runs(cost: np.ndarray, most: int) -> list[np.ndarray]:
         begins: np.ndarray = np.full(n_starts, n)
         for g in range(groups, 1, -1):
             begins -= size[g, rows, begins]
-            later: np.ndarray = np.arange(n) >= begins[:, None]
+            later = cast("np.ndarray", np.arange(n) >= begins[:, None])
             owner += later
         found.append(owner)
     return found
