@@ -35,7 +35,7 @@ def test_no_name_lies_over_another_and_nothing_is_cut_off(live, dial, theme):
 
 def test_the_score_stands_beside_its_null(live, dial):
     said = dial.root.locator(".vv-verdict").inner_text()
-    assert said == live.ask("circle.verdict")
+    assert said == live.ask("circle.summary()")
     assert "95 % of shuffles below" in said
     live.picture(dial.root, "emotion_circle")
 
