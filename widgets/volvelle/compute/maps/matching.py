@@ -6,9 +6,10 @@ Scores are cosines of directions, or correlations of activations over the same t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import torch
 
 from volvelle.compute.maps.counterparts import (
     Best,
@@ -18,6 +19,7 @@ from volvelle.compute.maps.counterparts import (
     sizes,
 )
 from volvelle.compute.maps.neighbours import product, unit_rows
+from volvelle.compute.tensors import tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +92,7 @@ class Scrambler:
     def __init__(self, vectors: np.ndarray) -> None:
         self.mean = vectors.mean(axis=0)
         centred = vectors - self.mean
-        self.axes = np.linalg.eigh(product(centred.T, centred))[1].astype(np.float32)
+        self.axes = axes_of(centred)
         self.pieces = product(centred, self.axes)
 
     def __call__(self, random: np.random.Generator) -> np.ndarray:
@@ -100,6 +102,30 @@ class Scrambler:
         rows = product(pieces, self.axes.T)
         rows += self.mean
         return unit_rows(rows, rows)
+
+
+def axes_of(centred: np.ndarray, *, thin: bool | None = None) -> np.ndarray:
+    """Return the principal axes of centred rows, the strongest last.
+
+    Parameters
+    ----------
+    centred : float32 array, shape (n, d)
+    thin : bool, optional
+        Whether to work in the space of the rows; by default where they are fewer than columns.
+
+    Returns
+    -------
+    float32 array, shape (d, d), or (d, n) where thin
+        Orthonormal columns. The thin ones leave out axes along which no row differs. Costs
+        n * min(n, d) * max(n, d) and, beyond the input, no more than its result in memory.
+    """
+    n, d = centred.shape
+    if n < d if thin is None else thin:
+        linalg = cast("Any", torch.linalg)  # torch gives it no types
+        basis, within = linalg.qr(tensor(np.ascontiguousarray(centred.T)))
+        turn = np.linalg.eigh((within @ within.T).numpy())[1].astype(np.float32)
+        return product(basis.numpy(), turn)
+    return np.linalg.eigh(product(centred.T, centred))[1].astype(np.float32)
 
 
 def n_permutations(n: int) -> int:
