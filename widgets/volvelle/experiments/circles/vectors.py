@@ -101,9 +101,7 @@ def class_vectors(
         raise ValueError(f"positions is {positions!r}, expected 'last' or 'mean'")
     if not 0 <= neutral < 1:
         raise ValueError(f"neutral is {neutral}, expected a share of variance in [0, 1)")
-    for text in (*stimuli.texts, *stimuli.minus):
-        if len(model.tokens(text)) < 2:
-            raise only_first(text, "stimuli", model.name)
+    _refuse_words(model, stimuli)
     path = None
     if cache:
         name = stimuli.key(fingerprint(model), positions, neutral, FORMAT)
@@ -140,6 +138,13 @@ def class_vectors(
     if path is not None:
         _write(path, found)
     return found
+
+
+def _refuse_words(model: Model, stimuli: Stimuli) -> None:
+    """Raise ValueError for texts of one token, whose state is that of position 0."""
+    for text in (*stimuli.texts, *stimuli.minus):
+        if len(model.tokens(text)) < 2:
+            raise only_first(text, "stimuli", model.name)
 
 
 def _source(model: Model, stimuli: Stimuli, positions: str) -> str:
