@@ -10,7 +10,7 @@ import numpy as np
 
 from volvelle.compute.circles.doubts import doubts
 from volvelle.compute.circles.planes import N_COMPONENTS, principal_components
-from volvelle.compute.directions.captures import Captured
+from volvelle.compute.directions.captures import Captured, refuse_only_first
 from volvelle.compute.directions.directions import Direction
 from volvelle.compute.stats.closure import FEWEST, MARGIN, WIDEST_GAP, Closure, closure
 from volvelle.compute.stats.permutation import LEVEL
@@ -182,8 +182,9 @@ class FittedCircle:
         Parameters
         ----------
         x : array or tensor (..., d_model), Capture, str, or sequence of str
-            States at the circle's point; texts need `model`. Of a capture the tokens that do not
-            count (padding, first tokens, outliers) become NaN.
+            States at the circle's point; texts need `model`. Of a capture, and of texts under
+            positions ``all``, the tokens that do not count (padding, first tokens, outliers)
+            become NaN.
         model : Model, optional
             Runs the texts.
         positions : str
@@ -197,6 +198,11 @@ class FittedCircle:
         -------
         array, shape (..., 2)
             Coordinates towards 0 and 90 degrees, in the unit of the vectors; see `read`.
+
+        Raises
+        ------
+        ValueError
+            For states of another width, and for texts of one token.
         """
         states = self._states(x, model, positions)
         if states.shape[-1] != self.d_model:
@@ -220,12 +226,21 @@ class FittedCircle:
             if model is None:
                 raise TypeError("project() needs model= to read texts; states need none")
             captured = model.capture(texts, [self.point], positions=positions)
-            states = np.asarray(captured[self.point], dtype=np.float64)
+            refuse_only_first(captured, texts, "x")
+            states = self._usable(captured)
             return states[0] if isinstance(x, str) else states
         if isinstance(x, Captured):
-            states = np.asarray(x[self.point], dtype=np.float64)
-            return states if states.ndim == 2 else np.where(x.usable[..., None], states, np.nan)
+            return self._usable(x)
         return np.asarray(on_host(x), dtype=np.float64)
+
+    def _usable(self, captured: Captured) -> np.ndarray:
+        """Return the states of tokens or texts, NaN where one does not count."""
+        states = np.array(captured[self.point], dtype=np.float64)
+        counts = captured.usable
+        if states.ndim == 2:  # one state a text: of a text of one token it is position 0
+            counts = np.array([bool(row.any()) for row in counts])
+        states[~counts] = np.nan
+        return states
 
     def nearest(self, degrees: float) -> str:
         """Return the name that lies nearest to an angle."""

@@ -41,7 +41,8 @@ class Capture:
     tokens : tuple of Tokens
         One per text.
     positions : str
-        ``"all"``, ``"last"`` (the last token) or ``"mean"`` (without position 0 and outliers).
+        ``"all"``, ``"last"`` (the last token, which of a text of one token is position 0) or
+        ``"mean"`` (without position 0 and outliers).
     """
 
     states: Mapping[Point, np.ndarray] = field(repr=False)
@@ -86,9 +87,11 @@ class Capture:
     def __repr__(self) -> str:
         points = ", ".join(str(point) for point in list(self.states)[:4])
         more = f" and {len(self.states) - 4} more points" if len(self.states) > 4 else ""
+        alone = int((self.mask.sum(axis=1) == 1).sum()) if self.positions == "last" else 0
+        first = f", {alone} of them position 0: unfit for means" if alone else ""
         return (
             f"Capture({len(self.tokens)} texts, {int(self.mask.sum())} tokens, {points}{more}, "
-            f"positions={self.positions!r})"
+            f"positions={self.positions!r}{first})"
         )
 
 
