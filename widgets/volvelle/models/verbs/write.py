@@ -13,6 +13,7 @@ from volvelle.models.remote.stream import StepShape
 from volvelle.models.traces.score import write_scored
 from volvelle.models.traces.write import write as write_body
 from volvelle.models.verbs.capture import left_padded
+from volvelle.models.verbs.settings import without_theirs, writing_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -316,36 +317,24 @@ def _together(
 
     settings = settings | {
         "eos": torch.tensor(model.eos_ids, dtype=torch.long),
-        # greedy, because the token is drawn in the trace and forced; everything of the
-        # checkpoint's own settings that would touch the forced logits is neutral
-        "generate": {
-            "max_new_tokens": settings["n"],
-            "do_sample": False,
-            "num_beams": 1,
-            "repetition_penalty": 1.0,
-            "no_repeat_ngram_size": 0,
-            "temperature": 1.0,
-            "top_p": 1.0,
-            "top_k": 50,
-            "eos_token_id": model.eos_ids or None,
-            "pad_token_id": model.pad_id,
-        },
+        "generate": writing_settings(model, settings["n"]),
     }
     inputs = left_padded(rows, model.pad_id)
     scoring = "pass_rows" in settings
-    found: Any = model.run(
-        write_scored if scoring else write_body,
-        inputs,
-        located,
-        settings,
-        only={path for path, *_ in located},
-        on_step=on_step,
-        step_shape=StepShape(
-            len(rows),
-            len(settings["watch"]),
-            inputs["input_ids"].shape[1] if settings["noting"] and located else 0,
-        ),
-    )
+    with without_theirs(model):
+        found: Any = model.run(
+            write_scored if scoring else write_body,
+            inputs,
+            located,
+            settings,
+            only={path for path, *_ in located},
+            on_step=on_step,
+            step_shape=StepShape(
+                len(rows),
+                len(settings["watch"]),
+                inputs["input_ids"].shape[1] if settings["noting"] and located else 0,
+            ),
+        )
     *drawn, notes, before, cache = found[:6]
     columns: list[Any] = [torch.stack(steps, 1).cpu().numpy() for steps in drawn]
     columns.append(found[6].cpu().numpy() if scoring else [None] * len(rows))
