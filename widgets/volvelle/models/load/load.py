@@ -160,7 +160,8 @@ def wrap(
     Parameters
     ----------
     model : nnsight TransformersModel or LanguageModel, or transformers causal language model
-        Used as it is, on its device and in its dtype.
+        Used as it is, on its device and in its dtype. It may be in training: verbs run it without
+        dropout and give its training flags back.
     tokenizer : transformers tokenizer, optional
         Default: nnsight's, or the one saved beside the model.
     remote : bool or str
@@ -198,7 +199,6 @@ def wrap(
     if tokenizer is None:
         tokenizer = _saved_tokenizer(source, type(module).__name__)
     if lm is None:
-        module.eval()
         lm = TransformersModel(module, tokenizer=tokenizer, task="text-generation")
     elif lm.tokenizer is None or tokenizer is not lm.tokenizer:
         lm.tokenizer = tokenizer
