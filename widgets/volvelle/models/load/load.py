@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from volvelle.models.engine.architecture import read_layout
 from volvelle.models.load import hub, smollm2
+from volvelle.models.load.bare import bare
 from volvelle.models.model import Model
 from volvelle.models.remote.servers import checked, structure
 from volvelle.names import closest, known_keywords, unknown
@@ -161,7 +162,9 @@ def wrap(
     ----------
     model : nnsight TransformersModel or LanguageModel, or transformers causal language model
         Used as it is, on its device and in its dtype. It may be in training: verbs run it without
-        dropout and give its training flags back.
+        dropout and give its training flags back. Of a PEFT model with adapters in its weights
+        (LoRA) and of one compiled by `torch.compile`, the model inside is used: adapters work, and
+        it runs uncompiled.
     tokenizer : transformers tokenizer, optional
         Default: nnsight's, or the one saved beside the model.
     remote : bool or str
@@ -178,7 +181,8 @@ def wrap(
     TypeError
         For what is no language model.
     ValueError
-        Where no tokenizer is found.
+        Where no tokenizer is found; for PEFT's adapters that add tokens (prompt tuning) models
+        of which a part is compiled by itself, and dynamic int8.
     """
     import torch
     from nnsight import TransformersModel
@@ -195,6 +199,8 @@ def wrap(
         )
     if tokenizer is None and lm is not None:
         tokenizer = lm.tokenizer
+    if not remote and bare(module) is not module:
+        module, lm = bare(module), None
     source = str(getattr(module.config, "_name_or_path", "") or "")
     if tokenizer is None:
         tokenizer = _saved_tokenizer(source, type(module).__name__)
