@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from volvelle.models.engine.architecture import read_layout
+from volvelle.models.engine.causal import check_causal
 from volvelle.models.load import hub, smollm2
 from volvelle.models.load.bare import bare
 from volvelle.models.model import Model
@@ -128,6 +129,7 @@ def _load(
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
         if remote:
             lm = structure(source, tokenizer, revision)
+            check_causal(lm._module, name)  # noqa: SLF001
             return Model(lm, read_layout(lm._module, name), remote=remote)  # noqa: SLF001
         if device is None:
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -182,7 +184,8 @@ def wrap(
         For what is no language model.
     ValueError
         Where no tokenizer is found; for PEFT's adapters that add tokens (prompt tuning) models
-        of which a part is compiled by itself, and dynamic int8.
+        of which a part is compiled by itself, dynamic int8, and models
+        whose tokens look at those behind them.
     """
     import torch
     from nnsight import TransformersModel
@@ -211,6 +214,7 @@ def wrap(
     if not remote and not lm.dispatched:
         lm.dispatch()
     shown = name or Path(source).name or type(module).__name__
+    check_causal(lm._module, shown)  # noqa: SLF001 - nnsight's name
     return Model(lm, read_layout(lm._module, shown), remote=remote)  # noqa: SLF001 - nnsight's name
 
 

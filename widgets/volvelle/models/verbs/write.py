@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from volvelle.models.engine.facts import takes
+from volvelle.models.engine.facts import takes, together
 from volvelle.models.remote.stream import StepShape
 from volvelle.models.traces.score import write_scored
 from volvelle.models.traces.write import write as write_body
-from volvelle.models.verbs.capture import left_padded
+from volvelle.models.verbs.capture import left_padded, positions
 from volvelle.models.verbs.settings import without_theirs, writing_settings
 
 if TYPE_CHECKING:
@@ -176,7 +176,13 @@ def generate_rows(
     if scoring:
         settings["pass_rows"] = max(1, MOST_LOGITS // (model.vocabulary * max_new_tokens))
         settings["takes"] = {name: takes(model, name) for name in PASS_ARGUMENTS}
-    groups = _groups([len(row) for row in rows], max_new_tokens)
+        settings["first_position"] = model.first_position
+    lengths = [len(row) for row in rows]
+    groups = [
+        [alike[n] for n in group]
+        for alike in together(model, lengths, max(1, len(rows)))
+        for group in _groups([lengths[n] for n in alike], max_new_tokens)
+    ]
     stream = _Callbacks(
         model, groups, max_new_tokens, on_token=on_token, on_step=on_step, progress=progress
     )
@@ -320,6 +326,8 @@ def _together(
         "generate": writing_settings(model, settings["n"]),
     }
     inputs = left_padded(rows, model.pad_id)
+    if model.first_position:
+        inputs["position_ids"] = positions(model, inputs["attention_mask"])
     scoring = "pass_rows" in settings
     with without_theirs(model):
         found: Any = model.run(
