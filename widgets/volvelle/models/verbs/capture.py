@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from volvelle.models.engine.facts import Facts
     from volvelle.models.engine.tokens import Tokens
 
 POSITIONS = ("all", "last", "mean")
@@ -176,6 +177,11 @@ def left_padded(rows: Sequence[Sequence[int] | np.ndarray], pad: int) -> dict[st
         ids[n, width - len(row) :] = torch.as_tensor(row)
         mask[n, width - len(row) :] = 1
     return {"input_ids": ids, "attention_mask": mask}
+
+
+def positions(model: Facts, mask: torch.Tensor) -> torch.Tensor:
+    """Return the positions of left-padded rows, int64, counted from each row's first token."""
+    return (mask.cumsum(-1) - 1).clamp(min=0) + model.first_position
 
 
 def to_numpy(state: torch.Tensor) -> np.ndarray:
