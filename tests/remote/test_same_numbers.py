@@ -10,7 +10,7 @@ from volvelle.experiments.circles.plan import finding
 from volvelle.models.steering.steered import Steered
 from volvelle.models.verbs.write import generate_rows
 
-TEXTS = ["The man looked at the sky.", "When I woke up this morning, I felt", "No"]
+TEXTS = ["The man looked at the sky.", "When I woke up this morning, I felt", "No way"]
 PROMPT = "When I woke up this morning, I"
 CLOSE = 1e-4
 
