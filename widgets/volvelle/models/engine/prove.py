@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import torch
 
     from volvelle.models.engine.architecture import Layout
-    from volvelle.models.engine.engine import Engine
 
 # Tokens of a row, and of the short one beside it.
 LONG, SHORT = 8, 5
@@ -37,7 +36,7 @@ LEFT = "a row with padding before it equals the row alone"
 _proven: weakref.WeakKeyDictionary[Any, dict[Layout, Proofs]] = weakref.WeakKeyDictionary()
 
 
-def proofs_of(model: Engine) -> Proofs:
+def proofs_of(model: Any) -> Proofs:
     """Return what a model has proven, trying it on first use; on the model's worker."""
     if model.remote:
         return Proofs(model.name, (), remote=True)
@@ -48,7 +47,7 @@ def proofs_of(model: Engine) -> Proofs:
     return known[model.layout]
 
 
-def prove(model: Engine) -> Proofs:
+def prove(model: Any) -> Proofs:
     """Try every equation; the caller is on the model's worker."""
     import torch
 
@@ -102,7 +101,7 @@ class _Pass:
     in the second. So what the block makes of that vector is seen for each block by itself.
     """
 
-    def __init__(self, model: Engine) -> None:
+    def __init__(self, model: Any) -> None:
         import torch
 
         self.model, self.layout = model, model.layout
@@ -321,7 +320,7 @@ def _largest(states: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     return torch.maximum(states.abs().amax(-1), wanted.abs().amax(-1))
 
 
-def _ids(model: Engine) -> list[int]:
+def _ids(model: Any) -> list[int]:
     """Return a few different tokens; random models and real ones take any."""
     n = model.vocabulary
     step = max(1, n // 23)
@@ -330,7 +329,7 @@ def _ids(model: Engine) -> list[int]:
     return (chosen + [n // 2] * LONG)[:LONG]
 
 
-def _written(model: Engine, seen: _Pass) -> list[Proof]:
+def _written(model: Any, seen: _Pass) -> list[Proof]:
     """Try what writing states does, and that padding behind a row changes nothing."""
     import torch
 
@@ -355,7 +354,7 @@ def _written(model: Engine, seen: _Pass) -> list[Proof]:
     ]
 
 
-def _left(model: Engine, seen: _Pass) -> list[Proof]:
+def _left(model: Any, seen: _Pass) -> list[Proof]:
     """Try that padding before a row, as prompts are padded, changes nothing."""
     import torch
 

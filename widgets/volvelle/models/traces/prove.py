@@ -23,6 +23,7 @@ def rewritten(
 
     Parameters
     ----------
+    lm : nnsight TransformersModel
     inputs : dict
         Of a forward pass, several rows.
     blocks : list of str
@@ -30,6 +31,9 @@ def rewritten(
     by : torch.Tensor, shape (d,)
         What is added to all tokens of one row, in multiples of the states' root mean square.
     row : int
+        The one that something is added to.
+    backend : nnsight Backend, optional
+        What takes the request to a server; without it the trace runs here.
 
     Returns
     -------
