@@ -10,6 +10,7 @@ from __future__ import annotations
 import pytest
 from browser.lab import FLAGS, LabServer, chromium
 from browser.notebook import Notebook
+from browser.waits import patient
 from playwright.sync_api import sync_playwright
 
 SIZE = {"width": 1200, "height": 900}
@@ -26,8 +27,6 @@ def pytest_collection_modifyitems(items):
         if "browser" in item.path.parts:
             item.add_marker(pytest.mark.browser)
             item.add_marker(pytest.mark.timeout(240))
-            # a browser on a busy machine may be late once; what is wrong is wrong three times
-            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +62,7 @@ def exported(chrome, tmp_path):
     def open_page(notebook, view="w", **options):
         path = tmp_path / f"{view}.html"
         notebook.tell(f"{view}.to_html({str(path)!r})")
-        context = chrome.new_context(offline=True, viewport=SIZE, **options)
+        context = patient(chrome.new_context(offline=True, viewport=SIZE, **options))
         contexts.append(context)
         tab = context.new_page()
         tab.on("console", lambda m: m.type in ("error", "warning") and said.append(m.text))

@@ -56,6 +56,7 @@ SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},
 }
 SECONDS_TO_START = 90.0
+SECONDS_TO_ANSWER = 60.0
 
 
 def chromium() -> str | None:
@@ -162,7 +163,7 @@ class LabServer:
         request = urllib.request.Request(
             f"{self.url}/{path}", method=method, headers={"Authorization": f"token {self.token}"}
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=SECONDS_TO_ANSWER) as answer:
             return answer.read()
 
     def new_notebook(self) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 import os
 import re
+import signal
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from browser.waits import at_rest, patient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +97,7 @@ class Notebook:
         self.context, self.server = context, server
         self.console: list[str] = []
         self.outside: list[str] = []
-        context.route(OUTSIDE, self._stop)
+        patient(context).route(OUTSIDE, self._stop)
         self.page: Page = context.new_page()
         self.page.on("console", lambda m: m.type == "error" and self.console.append(m.text[:400]))
         self.page.on("pageerror", lambda error: self.console.append(f"uncaught: {error}"[:400]))
@@ -163,16 +166,19 @@ class Notebook:
         self.page.evaluate(THEME, f"JupyterLab {name.capitalize()}")
         light = str(name == "light").lower()
         self.page.wait_for_selector(f"body[data-jp-theme-light='{light}']", state="attached")
+        at_rest(self.page)
 
     @contextmanager
     def width(self, pixels: int, height: int | None = None) -> Iterator[None]:
-        """Look through a window of another width."""
+        """Look through a window of another width, once all is laid out in it."""
         before = self.page.viewport_size
         self.page.set_viewport_size({"width": pixels, "height": height or before["height"]})
         try:
+            at_rest(self.page)
             yield
         finally:
             self.page.set_viewport_size(before)
+            at_rest(self.page)
 
     def picture(self, view: Locator, name: str, themes: tuple[str, ...] = THEMES) -> None:
         """Save pictures of a view at two widths, light and dark, where $VOLVELLE_SHOTS says."""
@@ -184,7 +190,6 @@ class Notebook:
             self.theme(theme)
             for pixels in WIDTHS:
                 with self.width(pixels, TALL):
-                    self.page.wait_for_timeout(300)  # resize observers, transitions
                     view.screenshot(path=Path(folder, f"{name}-{pixels}-{theme}.png"))
         self.theme("light")
 
@@ -198,6 +203,16 @@ class Notebook:
         session = "window.jupyterapp.shell.currentWidget.sessionContext.session"
         self.page.evaluate(f"() => {session}.kernel.restart()")
         self.wait_for_kernel()
+
+    @contextmanager
+    def silent_kernel(self) -> Iterator[None]:
+        """Stop the kernel's process: what happens inside happens without any answer of it."""
+        pid = self.ask("__import__('os').getpid()")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def kill_kernel(self) -> None:
         """End the kernel for good, behind the page's back."""

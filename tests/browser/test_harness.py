@@ -1,7 +1,9 @@
 """The harness itself: what it sees, what it lets through, what it refuses."""
 
 import pytest
-from browser.notebook import Notebook
+from browser.notebook import ASK, Notebook
+from browser.waits import at_rest, passing, until
+from playwright.sync_api import Error
 
 COUNTER = """
 import anywidget, traitlets
@@ -37,7 +39,10 @@ def test_a_click_reaches_python_and_python_reaches_the_page(notebook):
 
 
 def test_requests_that_leave_the_machine_are_stopped_and_listed(notebook):
-    failed = notebook.page.evaluate("() => fetch('https://example.org/').then(() => 0, () => 1)")
+    with notebook.page.expect_console_message():  # which may come after the failure itself
+        failed = notebook.page.evaluate(
+            "() => fetch('https://example.org/').then(() => 0, () => 1)"
+        )
     assert failed
     assert notebook.outside == ["https://example.org/"]
     notebook.outside.clear()
@@ -68,3 +73,47 @@ def test_the_theme_switches(notebook):
     assert notebook.page.evaluate(scheme) == "dark"
     notebook.theme("light")
     assert notebook.page.evaluate(scheme) == "light"
+
+
+# A box that waits, goes to the right for half a second, and says so for a moment.
+MOVES = """() => {
+  const box = document.createElement('div');
+  box.className = 'vv'; box.id = 'moves'; box.style = 'position: fixed; left: 0';
+  document.body.append(box);
+  const began = performance.now();
+  const move = now => {
+    box.style.left = `${Math.min((now - began) / 5, 100)}px`;
+    if (now - began < 500) requestAnimationFrame(move);
+  };
+  requestAnimationFrame(move);
+}"""
+FLASHES = """() => {
+  const box = document.querySelector('#moves');
+  box.textContent = 'now'; Promise.resolve().then(() => { box.textContent = ''; });
+}"""
+
+
+def test_at_rest_waits_until_nothing_moves(notebook):
+    notebook.page.evaluate(MOVES)
+    at_rest(notebook.page)
+    assert notebook.page.locator("#moves").evaluate("box => box.style.left") == "100px"
+
+
+def test_what_passes_in_a_moment_is_seen_and_what_never_comes_is_told(notebook, monkeypatch):
+    box = notebook.page.locator("#moves")
+    now, gone = "box => box.textContent === 'now'", "box => box.textContent === ''"
+    with passing(box, now, gone):
+        notebook.page.evaluate(FLASHES)
+    monkeypatch.setattr("browser.waits.SECONDS", 0.2)
+    with pytest.raises(Error, match="only 0 of the states came"), passing(box, now):
+        pass
+    with pytest.raises(AssertionError, match=r"after 0\.2 s it is still ''"):
+        until(box.text_content, seconds=0.2)
+
+
+def test_a_silent_kernel_answers_again(notebook):
+    with notebook.silent_kernel():
+        asked = f"({ASK})('print(1)').then(() => true)"
+        late = "new Promise(done => setTimeout(done, 500, false))"
+        assert notebook.page.evaluate(f"() => Promise.race([{asked}, {late}])") is False
+    assert notebook.ask("1 + 1") == 2

@@ -78,6 +78,32 @@ def test_a_file_of_something_else_is_refused(tmp_path):
         ControlVector.load(tmp_path / "x.gguf")
 
 
+@pytest.mark.parametrize(
+    ("tensor", "key", "count", "says"),
+    [
+        ("bias.1", None, 2, r"v\.gguf holds the tensor 'bias\.1': .* write the file again without"),
+        (None, "controlvector.scale", 1, r"v\.gguf holds the key 'controlvector\.scale'"),
+        (None, None, 3, r"v\.gguf tells 3 layers and holds 1 directions"),
+        ("direction.x", None, 2, r"holds 'direction\.x', expected direction\.<layer>"),
+    ],
+)
+def test_nothing_in_a_file_is_lost(tmp_path, tensor, key, count, says):
+    writer = GGUFWriter(str(tmp_path / "v.gguf"), "controlvector")
+    writer.add_string("controlvector.model_hint", "llama")
+    writer.add_string("general.name", "a note")
+    writer.add_uint32("controlvector.layer_count", count)
+    if key:
+        writer.add_float32(key, 2.0)
+    for name in filter(None, ("direction.1", tensor)):
+        writer.add_tensor(name, np.ones(4, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    with pytest.raises(ValueError, match=says):
+        ControlVector.load(tmp_path / "v.gguf")
+
+
 def test_a_control_vector_steers_every_layer_with_one_strength():
     steer = Steer(vector([2, 5], d=8), 0.4, unit="raw")
     assert [(str(p.point), p.strength) for p in steer.parts()] == [

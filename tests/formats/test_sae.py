@@ -323,10 +323,24 @@ def test_weights_of_another_configuration_are_refused(tmp_path):
         vv.SAE.load(folder)
 
 
-@pytest.mark.parametrize("kind", ["transcoder", "temporal", "topkk"])
-def test_an_unknown_architecture_lists_what_is_read(tmp_path, kind):
-    with pytest.raises(ValueError, match=f"unknown architecture '{kind}'"):
-        vv.SAE.load(write(tmp_path / "mine", config(kind), only("standard")))
+def test_an_unknown_architecture_names_the_closest(tmp_path):
+    folder = write(tmp_path / "mine", config("topkk"), only("standard"))
+    with pytest.raises(ValueError, match="unknown architecture 'topkk'; did you mean 'topk'"):
+        vv.SAE.load(folder)
+
+
+@pytest.mark.parametrize("kind", ["transcoder", "temporal", "batchtopk", "matryoshka_batchtopk"])
+def test_an_architecture_of_others_is_told_for_what_it_is(tmp_path, kind):
+    folder = write(tmp_path / "mine", config(kind), only("standard"))
+    says = f"'{kind}' is not read, read are standard, topk, abstopk, jumprelu, gated: "
+    for load in (
+        lambda: vv.SAE.load(folder),
+        lambda: vv.SAE.load(only("standard"), point=POINT, architecture=kind),
+    ):
+        with pytest.raises(ValueError, match=says) as refused:
+            load()
+        assert "did you mean" not in str(refused.value)
+        assert ("jumprelu SAE, which is read" in str(refused.value)) == ("batch" in kind)
 
 
 def test_a_torn_file_is_told_from_a_wrong_one(tmp_path):

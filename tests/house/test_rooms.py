@@ -33,6 +33,7 @@ FORBIDDEN = {
     "archive knows what it keeps": {"archive": "volvelle.compute.circles.circle"},
     "two rooms of one floor": {"models.model": "volvelle.formats.sae"},
     "two subjects of compute": {"compute.circles.fit": "volvelle.compute.maps.scores"},
+    "stats knows who tests": {"compute.stats.closure": "volvelle.compute.circles.planes"},
     "two subjects of experiments": {
         "experiments.activations.encode": "volvelle.experiments.circles.wheel"
     },

@@ -59,11 +59,31 @@ def test_last_is_the_last_token_and_mean_leaves_position_0_out(model, captured):
         np.testing.assert_allclose(mean[row], states[usable].mean(0), atol=5e-3, rtol=1e-3)
 
 
-def test_the_mean_of_a_text_of_one_token_is_that_token(model):
-    one = model.capture("I", "resid_post.2", "mean")["resid_post.2"]
-    np.testing.assert_allclose(
-        one, model.capture("I", "resid_post.2")["resid_post.2"][:, 0], rtol=1e-4, atol=1e-4
-    )
+@pytest.mark.parametrize(("text", "has"), [("I", "1 in all"), ("", "0 in all")])
+def test_a_mean_over_nothing_but_position_0_is_refused(model, text, has):
+    with pytest.raises(ValueError, match=rf"'{text}' has no other token \({has}\): give a sent"):
+        model.capture(["I am", text], "resid_post.2", "mean")
+
+
+def test_the_last_token_of_a_text_of_one_is_read_and_marked_as_position_0(model):
+    one = model.capture(["I", "I am"], "resid_post.14", "last")
+    raw = model.capture("I", "resid_post.14")["resid_post.14"][0, 0]
+    np.testing.assert_allclose(one["resid_post.14"][0], raw, rtol=1e-3)
+    assert one.usable.any(axis=1).tolist() == [False, True]
+    assert "1 of them position 0: unfit for means" in repr(one)
+
+
+def test_where_they_are_a_mean_over_nothing_is_no_number():
+    import torch
+
+    from volvelle.models.traces.reduce import reduce
+
+    state = torch.randn(3, 4, 5, generator=torch.Generator().manual_seed(0))
+    lengths = torch.tensor([1, 3, 4])
+    mean, _ = reduce(state, lengths, "mean")
+    assert mean.isnan().all(1).tolist() == [True, False, False]
+    torch.testing.assert_close(mean[1], state[1, 1:3].mean(0))
+    assert reduce(state, lengths, "norm")[1].isnan().flatten().tolist() == [True, False, False]
 
 
 def test_position_0_is_extreme_and_marked_apart_from_outliers(captured):

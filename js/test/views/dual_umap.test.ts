@@ -71,6 +71,7 @@ function traits(changes: Record<string, unknown> = {}): Record<string, unknown> 
       n_rows: 0,
       n_matched: 2,
       n_compared: 4,
+      n_expected: 0.8,
       matched_share: 0.5,
       threshold: 0.3,
       mixing: 0.7,
@@ -146,7 +147,11 @@ describe("the head", () => {
   it("says model, point, dictionaries, and each number beside its null", async () => {
     const { el } = await shown();
     const said = el.textContent ?? "";
-    for (const part of ["fake · resid_post.1 · a and b", "2 of 4 (50 %)", "95 % of chance"]) {
+    for (const part of [
+      "fake · resid_post.1 · a and b",
+      "2 of 4 (50 %)",
+      "95 % of chance; 1 expected",
+    ]) {
       expect(said).toContain(part);
     }
     expect(said).toContain("49.0 … 51.0 % when labels are permuted");

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from browser.waits import shown
+
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
@@ -23,7 +25,7 @@ class Page:
         self.list = self.root.locator(".vv-list")
         self.rows = self.list.locator(".vv-feature")
         self.filter = self.root.get_by_role("searchbox")
-        self.chips.first.wait_for(timeout=30_000)
+        shown(self.chips.first)
 
     def chip(self, text: str) -> Locator:
         """Return the chip of a token, spaces around it aside."""

@@ -102,7 +102,7 @@ def test_typing_encodes_again_and_the_newest_text_wins(live, view):
     box = view.root.get_by_role("textbox", name="text")
     box.fill("")
     box.press_sequentially("She wrote a short letter to the king", delay=30)
-    view.chip("king").wait_for(timeout=30_000)
+    view.chip("king").wait_for()
     live.until("w.text", "She wrote a short letter to the king")
     live.tell("w.wait(30)")
     assert view.shown() == "She wrote a short letter to the king"
@@ -125,6 +125,7 @@ def test_the_list_sorts_filters_and_pins(live, view):
     assert view.listed()[0] == last
     view.filter.fill("said")
     live.until("w.query", "said")
+    view.rows.nth(1).wait_for()
     labels = view.rows.locator(".vv-name").all_inner_texts()
     assert len(labels) > 1
     assert all("said" in label or str(last) in label for label in labels[1:] if label)
@@ -149,7 +150,7 @@ ipywidgets.VBox([w, v])"""
     )
     both = cell.view.locator(".vv-feature_activations")
     first, second = both.nth(0).locator(".vv-chip"), both.nth(1).locator(".vv-chip")
-    second.nth(3).wait_for(timeout=30_000)
+    second.nth(3).wait_for()
     first.nth(3).click()
     second.nth(3).and_(cell.view.locator("[aria-selected=true]")).wait_for()
     live.until("(w.selected_tokens, v.selected_tokens)", ([3], [3]))

@@ -3,6 +3,7 @@
 import pytest
 from browser.activations.activations_page import TEXT, Page
 from browser.conftest import MODEL
+from browser.waits import patient
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_a_view_survives_the_restart_and_the_death_of_its_kernel(fresh, view):
     fresh.kill_kernel()
     explores(view, chip=6)
     assert new.shown() == "new"
-    view.root.get_by_text("kernel has not answered").wait_for(timeout=15_000)
+    view.root.get_by_text("kernel has not answered").wait_for()
     fresh.console.clear()
 
 
@@ -77,7 +78,7 @@ def test_a_hostile_text_stays_text_in_an_exported_file(live, chrome, tmp_path):
         f"w.to_html({str(path)!r}, title={text!r})"
     )
     with chrome.new_context(offline=True) as context:
-        tab = context.new_page()
+        tab = patient(context).new_page()
         tab.goto(path.as_uri())
         page = Page(tab.locator("body"))
         assert page.shown() == text

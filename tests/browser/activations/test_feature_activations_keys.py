@@ -100,7 +100,6 @@ def test_every_control_has_a_name_for_a_screen_reader(view):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_text_is_readable_on_every_tint(live, view, theme):
     live.theme(theme)
-    live.page.wait_for_timeout(200)
     contrasts = view.chips.evaluate_all(f"chips => chips.map({CONTRAST})")
     assert min(contrasts) >= READABLE
     for part in (view.root.locator(".vv-title"), view.rows.first.locator(".vv-name")):
@@ -109,7 +108,6 @@ def test_text_is_readable_on_every_tint(live, view, theme):
 
 def test_the_view_follows_the_notebooks_theme(live, view):
     def look():
-        live.page.wait_for_timeout(200)
         return view.root.evaluate(
             "e => { const s = getComputedStyle(e); return [s.color, s.colorScheme]; }"
         ), view.tints()
@@ -127,7 +125,6 @@ def test_the_view_follows_the_notebooks_theme(live, view):
 @pytest.mark.parametrize("width", [600, 1200])
 def test_nothing_is_cut_off(live, view, width):
     with live.width(width):
-        live.page.wait_for_timeout(300)
         overflow = view.root.evaluate("e => e.scrollWidth - e.clientWidth")
         assert overflow <= 1
         for part in (view.strip, view.list, view.filter):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from browser.waits import at_rest, shown
+
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
@@ -32,7 +34,7 @@ class Dial:
         self.chips = self.root.locator(".vv-chip[data-token]")
         self.marks = self.root.locator(".vv-token-mark")
         self.words = self.root.locator(".vv-words li")
-        self.svg.wait_for(timeout=60_000)
+        shown(self.svg)
 
     def at(self, degrees: float, share: float) -> tuple[float, float]:
         """Return the point of the page at an angle and a share of the disc's radius."""
@@ -44,6 +46,7 @@ class Dial:
     def drag(self, start: float, end: float, share: float = 0.5) -> None:
         """Drag from one angle to another through a few places."""
         self.svg.scroll_into_view_if_needed()
+        at_rest(self.page)
         mouse = self.page.mouse
         mouse.move(*self.at(start, share))
         mouse.down()
@@ -54,6 +57,7 @@ class Dial:
     def swipe(self, start: float, end: float, share: float = 0.5) -> None:
         """Drag as `drag` does, with a finger."""
         self.svg.scroll_into_view_if_needed()
+        at_rest(self.page)
         browser = self.page.context.new_cdp_session(self.page)
         places = [self.at(start + (end - start) * step / 5, share) for step in range(6)]
         kinds = ["touchStart", *["touchMove"] * 5, "touchEnd"]

@@ -25,7 +25,7 @@ def dial(live):
 
 
 def test_it_turns_selects_and_says_its_null(live, dial):
-    assert dial.root.locator(".vv-verdict").inner_text() == live.ask("found.verdict")
+    assert dial.root.locator(".vv-verdict").inner_text() == live.ask("found.summary()")
     assert dial.overlaps() == (12, [])
     dial.drag(0, 120)
     live.until("abs(c.angle - 120) < 1.5", expected=True)

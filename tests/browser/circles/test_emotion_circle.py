@@ -2,6 +2,7 @@
 
 import pytest
 from browser.circles.dial_page import Dial
+from browser.waits import at_rest, until
 
 TEXT = "She laughed. Then the phone rang, and her face went white with fear."
 MAKE = f"""
@@ -23,7 +24,6 @@ def test_no_name_lies_over_another_and_nothing_is_cut_off(live, dial, theme):
     live.theme(theme)
     for width in (600, 1200):
         with live.width(width):
-            live.page.wait_for_timeout(300)
             assert dial.overlaps() == (25, [])
             assert dial.root.evaluate("e => e.scrollWidth - e.clientWidth") <= 1
     scheme = live.page.evaluate("() => getComputedStyle(document.body).colorScheme")
@@ -35,7 +35,7 @@ def test_no_name_lies_over_another_and_nothing_is_cut_off(live, dial, theme):
 
 def test_the_score_stands_beside_its_null(live, dial):
     said = dial.root.locator(".vv-verdict").inner_text()
-    assert said == live.ask("circle.verdict")
+    assert said == live.ask("circle.summary()")
     assert "95 % of shuffles below" in said
     live.picture(dial.root, "emotion_circle")
 
@@ -46,13 +46,21 @@ def test_the_mouse_turns_the_hand_and_the_bars_follow(live, dial):
     live.until("0.12 < w.strength < 0.18", expected=True)
     live.until("w._now_at.get('angle') == w.angle", expected=True, timeout=60)
     top = live.ask("w.to_pandas('words').sort_values('steered').word.tolist()[::-1][:6]")
-    dial.page.wait_for_timeout(300)
-    assert dial.ordered()[:6] == top
+    until(dial.ordered, lambda words: words[:6] == top)
 
 
 def test_a_finger_turns_the_hand_and_does_not_scroll_the_page(live, dial):
     dial.swipe(330, 200)
     live.until("abs(w.angle - 200) < 1.5", expected=True)
+
+
+def test_the_dial_stays_under_the_pointer_when_the_model_begins_to_run(live, dial):
+    before = dial.disc.bounding_box()
+    live.tell("w.set_trait('status', 'running')")
+    dial.root.get_by_role("progressbar").wait_for()
+    at_rest(live.page)
+    assert dial.disc.bounding_box() == before
+    live.tell("w.set_trait('status', 'idle')")
 
 
 def test_keys_turn_the_hand_by_5_and_by_30(live, dial):
@@ -112,8 +120,7 @@ def test_the_wheel_is_turned_drawn_and_kept_in_a_file(live, dial, exported):
     alone = Dial(page.locator("body"))
     before = alone.ordered()
     alone.drag(20, 210)
-    page.wait_for_timeout(300)
-    assert alone.ordered() != before
+    until(alone.ordered, lambda words: words != before)
     assert "off the wheel" in alone.root.inner_text()
     assert alone.overlaps() == (25, [])
 

@@ -1,6 +1,7 @@
 """Jobs of the real model in a real JupyterLab, above a view whose job it shows."""
 
 import pytest
+from browser.waits import shown
 
 MADE = """
 from IPython.display import display
@@ -15,10 +16,10 @@ gate, began = threading.Event(), threading.Event()
 def work():
     current_job().report(0.4, "layer 4 of 10")
     began.set()
-    gate.wait(20)
+    gate.wait(600)  # until the test is over
     current_job().check()
 job = model.submit(work, name="held")
-began.wait(5)
+assert began.wait(60)
 """
 
 
@@ -28,7 +29,7 @@ class Page:
     def __init__(self, within):
         self.root = within.locator(".vv-jobs")
         self.rows = self.root.locator(".vv-job")
-        self.root.wait_for(timeout=60_000)
+        shown(self.root)
 
     def row(self, name):
         return self.rows.filter(has_text=name).first
@@ -101,6 +102,5 @@ def test_an_exported_file_still_lists_and_opens(live, page, exported):
 @pytest.mark.parametrize("pixels", [600, 1200])
 def test_nothing_is_cut_off(live, page, pixels):
     with live.width(pixels):
-        live.page.wait_for_timeout(300)
         assert page.root.evaluate("e => e.scrollWidth - e.clientWidth") <= 1
         assert page.root.bounding_box()["height"] < 420

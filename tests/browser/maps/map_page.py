@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from browser.waits import at_rest, shown, until
+
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
@@ -50,8 +52,8 @@ class MapPage:
         self.rows = self.root.locator(".vv-row")
         self.heads = self.root.locator(".vv-row-head")
         self.query = self.root.get_by_role("searchbox")
-        self.stage.wait_for(timeout=30_000)
         self.page = self.root.page
+        shown(self.stage)
 
     def button(self, name: str) -> Locator:
         """Return a button of the toolbar by what it says."""
@@ -67,11 +69,7 @@ class MapPage:
 
     def drawn(self, least: int = 300) -> int:
         """Wait until so many pixels are drawn on."""
-        for _ in range(200):
-            if (inked := self.inked()) >= least:
-                return inked
-            self.page.wait_for_timeout(50)
-        raise AssertionError(f"only {self.inked()} pixels are drawn on")
+        return until(self.inked, lambda inked: inked >= least)
 
     def spot(self, xy: tuple[float, float], panel: int = 0) -> tuple[float, float]:
         """Return the place of a 0...1 world point in the stage, at home zoom, in two panels."""
@@ -83,6 +81,10 @@ class MapPage:
 
     def move(self, at: tuple[float, float]) -> None:
         """Move the pointer to a place of the stage."""
+        at_rest(self.page)
+        self._to(at)
+
+    def _to(self, at: tuple[float, float]) -> None:
         box = self.stage.bounding_box()
         self.page.mouse.move(box["x"] + at[0], box["y"] + at[1])
 
@@ -93,7 +95,7 @@ class MapPage:
         self.move(places[0])
         self.page.mouse.down()
         for place in places[1:]:
-            self.move(place)
+            self._to(place)
         self.page.mouse.up()
         if keys:
             self.page.keyboard.up(keys)

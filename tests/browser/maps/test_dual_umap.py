@@ -1,16 +1,22 @@
 """DualUMAP in a real JupyterLab: pixels read back, hovered, lassoed, searched, linked, lost."""
 
 import pytest
-from browser.maps.map_page import PLANTED, MapPage, around
+from browser.maps.map_page import COUNT, PLANTED, MapPage, around
 from browser.notebook import Notebook
+from browser.waits import at_rest, passing, until
 
 WHERE = "[float(v) for v in w._xy_{0}[{1}] / 65534]"
-LOSE = """() => {
-  const shared = globalThis[Symbol.for('volvelle.gl/2')];
-  const lose = shared.gl.getExtension('WEBGL_lose_context');
-  lose.loseContext();
-  globalThis.__lose = lose;
-}"""
+# Both end once the views have been told.
+LOSE = """() => new Promise(told => {
+  const { gl, canvas } = globalThis[Symbol.for('volvelle.gl/2')];
+  globalThis.__lost = { gl, canvas, by: gl.getExtension('WEBGL_lose_context') };
+  canvas.addEventListener('webglcontextlost', () => told(), { once: true });
+  globalThis.__lost.by.loseContext();
+})"""
+RESTORE = """() => new Promise(told => {
+  globalThis.__lost.canvas.addEventListener('webglcontextrestored', () => told(), { once: true });
+  globalThis.__lost.by.restoreContext();
+})"""
 # As in browsers and virtual machines that have no WebGL at all.
 NO_WEBGL = """for (const C of [OffscreenCanvas, HTMLCanvasElement]) {
   const open = C.prototype.getContext;
@@ -74,7 +80,7 @@ def test_hover_shows_the_point_and_joins_it_to_its_match(lab, view):
     assert "alpha5" in card
     assert "beta5" in card
     # the line crosses into the other panel
-    assert view.inked((0.5, 1), view.overlay) > 0
+    until(lambda: view.inked((0.5, 1), view.overlay))
     assert view.inked(canvas=view.overlay) > before
 
 
@@ -97,8 +103,7 @@ def test_a_selection_greys_the_rest(lab, view):
     vivid = view.colours()
     lab.tell("w.selected_a = [3]")
     view.root.get_by_text("1 selected").wait_for()
-    view.page.wait_for_timeout(200)
-    assert sum(view.colours().values()) < sum(vivid.values())
+    until(view.colours, lambda now: sum(now.values()) < sum(vivid.values()))
 
 
 def test_a_click_selects_and_links_to_feature_activations(lab, view):
@@ -121,8 +126,7 @@ def test_search_finds_greys_and_selects(lab, view):
     view.button("11 found").click()
     lab.until("w.selected_a.tolist()", [11, *range(110, 120)])
     lab.tell("w.query = 'beta3'")
-    view.page.wait_for_timeout(300)
-    assert view.query.input_value() == "beta3"
+    until(view.query.input_value, lambda query: query == "beta3")
 
 
 def test_both_panels_share_zoom_and_pan(lab, view):
@@ -132,13 +136,11 @@ def test_both_panels_share_zoom_and_pan(lab, view):
     view.move(at)
     for _ in range(6):
         view.page.mouse.wheel(0, -240)
-        view.page.wait_for_timeout(30)
-    view.page.wait_for_timeout(200)
+    at_rest(view.page)
     after = view.inked((0, 0.5)), view.inked((0.5, 1))
     assert all(a != b for a, b in zip(after, before, strict=True))
     view.button("Fit").click()
-    view.page.wait_for_timeout(200)
-    assert view.inked((0, 0.5)) == before[0]
+    until(lambda: view.inked((0, 0.5)), lambda inked: inked == before[0])
     assert lab.ask("w.status") == "idle"
 
 
@@ -147,7 +149,7 @@ def test_the_wheel_belongs_to_the_page_until_the_map_is_in_use(lab, view):
     view.page.evaluate("document.activeElement.blur()")
     view.move(view.spot((0.5, 0.5)))
     view.page.mouse.wheel(0, -240)
-    view.page.wait_for_timeout(200)
+    at_rest(view.page)
     assert view.inked() == before
 
 
@@ -157,8 +159,7 @@ def test_keys_walk_select_search_and_clear(lab, view):
     view.card.wait_for()
     first = view.card.inner_text()
     view.page.keyboard.press("ArrowRight")
-    view.page.wait_for_timeout(100)
-    assert view.card.inner_text() != first
+    until(view.card.inner_text, lambda card: card != first)
     view.page.keyboard.press("Enter")
     lab.until("len(w.selected_a)", 1)
     view.page.keyboard.press("/")
@@ -172,20 +173,16 @@ def test_keys_walk_select_search_and_clear(lab, view):
 def test_interaction_does_not_wait_for_a_busy_kernel(lab, view):
     view.button("Lasso").click()
     at = place(lab, view, "a", 5)
-    view.page.evaluate(
-        "() => void jupyterapp.shell.currentWidget.sessionContext.session.kernel"
-        ".requestExecute({ code: 'import time; time.sleep(4)' })"
-    )
-    view.drag(around(at))
-    view.heads.filter(has_text="their matches in right").wait_for(timeout=2000)
+    with lab.silent_kernel():
+        view.drag(around(at))
+        view.heads.filter(has_text="their matches in right").wait_for()
     lab.until("5 in w.selected_a.tolist()", expected=True)
 
 
 def test_one_panel_holds_both(lab, view):
     view.button("Overlay").click()
     lab.until("w.panels", "one")
-    view.page.wait_for_timeout(200)
-    assert view.inked((0.4, 0.6)) > 100
+    until(lambda: view.inked((0.4, 0.6)), lambda inked: inked > 100)
     lab.picture(view.root, "dual_umap-one", themes=("light",))
 
 
@@ -193,8 +190,7 @@ def test_colours_follow_the_choice_and_values_from_python(lab, view):
     by_dictionary = view.colours()
     view.root.get_by_role("combobox").select_option("match")
     lab.until("w.color_by", "match")
-    view.page.wait_for_timeout(200)
-    assert view.colours() != by_dictionary
+    until(view.colours, lambda now: now != by_dictionary)
     lab.tell("w.values_name = 'x of a'; w.values_a = np.linspace(-1, 1, 120)")
     view.root.locator(".vv-legend-title", has_text="x of a").wait_for()
 
@@ -202,11 +198,7 @@ def test_colours_follow_the_choice_and_values_from_python(lab, view):
 def test_the_theme_is_followed(lab, view):
     light = view.colours()
     lab.theme("dark")
-    for _ in range(50):  # drawn when the machine gets to it
-        if view.colours() != light:
-            break
-        view.page.wait_for_timeout(200)
-    assert view.colours() != light
+    until(view.colours, lambda now: now != light)
     lab.theme("light")
 
 
@@ -214,34 +206,27 @@ def test_twenty_views_share_one_context(lab):
     lab.tell("many = [vv.DualUMAP(pair) for _ in range(20)]")
     cell = lab.run("import ipywidgets; ipywidgets.VBox(many)")
     stages = cell.view.locator(".vv-stage")
-    assert stages.count() == 20
-    lab.page.wait_for_timeout(1500)
-    maps = cell.view.locator(".vv-dual_umap")
-    inked = [
-        maps.nth(i)
-        .locator(".vv-points")
-        .evaluate(
-            "c => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
-            " let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 40; return n; }"
-        )
-        for i in range(20)
-    ]
-    assert min(inked) > 300
+    until(stages.count, lambda count: count == 20)
+    points = stages.locator(".vv-points")
+    until(
+        lambda: [points.nth(i).evaluate(COUNT, [0, 1]) for i in range(20)],
+        lambda inked: min(inked) > 300,
+    )
     renderers = stages.evaluate_all("all => all.map(s => s.dataset.renderer)")
     assert set(renderers) == {"webgl2"}
 
 
 def test_a_lost_context_leaves_the_picture_and_comes_back(lab, view):
     before = view.inked()
+    colours = view.colours()
     view.page.evaluate(LOSE)
-    view.page.wait_for_timeout(300)
     lab.tell("w.color_by = 'cluster'")  # must be drawn anew, without WebGL
-    view.page.wait_for_timeout(400)
+    at_rest(view.page)
+    assert view.colours() != colours
     assert 0.6 * before < view.inked() < 1.6 * before
-    view.page.evaluate("() => globalThis.__lose.restoreContext()")
-    view.page.wait_for_timeout(400)
+    view.page.evaluate(RESTORE)
     lab.tell("w.color_by = 'dictionary'")
-    view.page.wait_for_timeout(400)
+    at_rest(view.page)
     assert abs(view.inked() - before) < 0.05 * before
 
 
@@ -309,19 +294,11 @@ w
 
 def test_without_a_gpu_very_many_points_are_drawn_some_first_then_all(lab):
     view = MapPage(lab.run(MANY).view)
-    seen = []
-    for _ in range(400):
-        if (every := view.stage.get_attribute("data-every")) and every not in seen:
-            seen.append(every)
-        if seen and seen[-1] == "1":
-            break
-        view.page.wait_for_timeout(20)
-    assert seen[-1] == "1"
+    until(lambda: view.stage.get_attribute("data-every"), lambda every: every == "1")
     whole = view.inked()
     view.stage.focus()
-    view.page.keyboard.press("+")
-    view.page.wait_for_function("() => document.querySelector('.vv-stage').dataset.every === '5'")
-    view.page.wait_for_function("() => document.querySelector('.vv-stage').dataset.every === '1'")
+    with passing(view.stage, "e => e.dataset.every === '5'", "e => e.dataset.every === '1'"):
+        view.page.keyboard.press("+")
     assert view.inked() > 0.5 * whole
     view.button("Box").click()
     view.drag([(20, 40), (300, 300)])
@@ -329,7 +306,7 @@ def test_without_a_gpu_very_many_points_are_drawn_some_first_then_all(lab):
 
 
 def test_of_a_very_large_map_a_sample_is_on_screen_before_the_rest_has_come(lab):
-    lab.tell("from volvelle.views import map_wire; kept = vars(map_wire).copy()")
+    lab.tell("from volvelle.views.maps import wire as map_wire; kept = vars(map_wire).copy()")
     lab.tell("map_wire.MOST_AT_ONCE = 10; map_wire.FIRST_POINTS = 120; map_wire.REST_S = 3600")
     try:
         view = MapPage(lab.run("w = vv.DualUMAP(pair)\nw").view)
@@ -339,6 +316,7 @@ def test_of_a_very_large_map_a_sample_is_on_screen_before_the_rest_has_come(lab)
         assert view.stage.get_attribute("data-every") == ""
         assert "matched by decoder" in view.root.inner_text()
         view.move(view.spot((0.5, 0.5), False))
+        at_rest(view.page)
         assert view.card.count() == 0
         lab.tell("w._send_rest()")
         view.page.wait_for_function("s => s.dataset.every === '1'", arg=view.stage.element_handle())

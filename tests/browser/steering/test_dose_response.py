@@ -1,6 +1,7 @@
 """DoseResponse on a real result, in a real JupyterLab: hovered, clicked, walked by keys."""
 
 import pytest
+from browser.waits import shown
 
 MADE = """result = vv.dose(
     model, "Question: Is it cold? Answer yes or no.\\nAnswer:",
@@ -18,7 +19,7 @@ class Page:
         self.root = within.locator(".vv-dose_response")
         self.charts = self.root.locator("svg")
         self.texts = self.root.locator(".vv-texts")
-        self.charts.first.wait_for(timeout=60_000)
+        shown(self.charts.first)
 
     def mark(self, concept, strength):
         return self.charts.first.locator(".vv-curve").nth(concept).locator(".vv-mark").nth(strength)
@@ -46,7 +47,7 @@ def test_curves_band_control_and_entropy_are_drawn_with_units_n_and_seed(live, v
 def test_a_click_on_a_point_reads_its_texts_and_reaches_python(live, view):
     box = view.mark(0, 2).bounding_box()
     live.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    live.until("w.selected['strength']", 0.6)
+    live.until("w.selected.get('strength')", 0.6)
     name = live.ask("w.selected['concept']")
     text = live.ask(
         f"[t for t, c, s, q in zip(result.texts, result.concept, result.strength, result.question)"
@@ -91,6 +92,5 @@ def test_an_exported_file_keeps_hover_and_texts(live, view, exported):
 @pytest.mark.parametrize("pixels", [600, 1200])
 def test_nothing_is_cut_off(live, view, pixels):
     with live.width(pixels):
-        live.page.wait_for_timeout(300)
         assert view.root.evaluate("e => e.scrollWidth - e.clientWidth") <= 1
         assert view.charts.first.bounding_box()["width"] > 300

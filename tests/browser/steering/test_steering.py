@@ -1,9 +1,9 @@
 """Steering on the real model, in a real JupyterLab: dragged, typed, streamed, stopped, kept."""
 
 import re
-import time
 
 import pytest
+from browser.waits import at_rest, shown, until
 
 SHIP = 808  # a feature of the demo dictionary that fires on "ship"
 MADE = f"""w = vv.Steering(
@@ -22,7 +22,7 @@ class Page:
         self.typed = self.root.get_by_label("strength of ship, typed")
         self.card = self.root.locator(".vv-card")
         self.run = self.root.get_by_role("button", name="Run", exact=True)
-        self.root.wait_for(timeout=30_000)
+        shown(self.root)
 
     def text(self, column):
         return "".join(self.tokens(column).all_inner_texts())
@@ -48,6 +48,7 @@ def ran(live, view):
 
 def test_a_drag_moves_the_trait_and_a_live_view_runs_once_when_let_go(live, view):
     live.tell("w.live = True; runs = []; w.observe(lambda c: runs.append(c['new']), 'result')")
+    at_rest(live.page)
     box = view.slider.bounding_box()
     mouse = live.page.mouse
     middle = box["y"] + box["height"] / 2
@@ -91,14 +92,16 @@ def test_the_unit_switch_says_the_same_vector_in_another_unit(live, view):
 def test_texts_stream_side_by_side_and_a_stop_keeps_what_was_written(live, view):
     live.tell("w.max_new_tokens = 200; w.placebo = 0")
     view.run.click()
-    view.tokens(1).nth(2).wait_for(timeout=60_000)
+    view.tokens(1).nth(2).wait_for()
     assert live.ask("w.status") == "running"
     view.root.get_by_role("button", name="Stop").click()
     live.until("w.status", "idle")
     view.root.get_by_text("Stopped before the end").wait_for()
+    live.until("w._job.ended", expected=True)
     written = view.tokens(1).count()
     assert 2 < written < 200
-    live.page.wait_for_timeout(500)
+    live.tell("w.wait()")
+    at_rest(live.page)
     assert view.tokens(1).count() == written
     assert live.ask("w.result is None")
     # all but the newest token had been read, and the prompt but for its first
@@ -154,7 +157,7 @@ def test_history_compares_and_restores(live, ran):
     history.get_by_role("button", name="restore run 1").click()
     live.until("(w.strengths['ship'], w.seed)", (0.4, 0))
     live.until("w.result is w.history[1]", expected=True)
-    assert ran.text(1) == first
+    until(lambda: ran.text(1), lambda text: text == first)
 
 
 def test_a_search_adds_a_feature_and_a_click_removes_it(live, view):
@@ -206,7 +209,7 @@ def test_an_interrupt_a_removed_cell_and_a_failing_model_leave_it_working(live, 
         session.kernel.requestExecute({ code, store_history: false }); }""",
         wait,
     )
-    view.tokens(1).nth(1).wait_for(timeout=60_000)
+    view.tokens(1).nth(1).wait_for()
     live.server.request("POST", f"api/kernels/{live.kernel_id()}/interrupt")
     live.until("w.status", "idle")
     live.tell("w.run()")
@@ -223,11 +226,11 @@ def test_an_interrupt_a_removed_cell_and_a_failing_model_leave_it_working(live, 
     try:
         again.run.click()
         alert = again.root.get_by_role("alert").locator("> span")
-        alert.get_by_text("Run again").wait_for(timeout=30_000)
+        alert.get_by_text("Run again").wait_for()
     finally:
         live.tell("s.generate_rows = s_rows; model.norms = norm")
     again.run.click()
-    again.root.locator(".vv-summary").wait_for(timeout=60_000)
+    again.root.locator(".vv-summary").wait_for()
     assert live.ask("(w.status, w.error)") == ("idle", "")
     live.console.clear()  # what JupyterLab says of the interrupted request
 
@@ -250,7 +253,6 @@ def test_it_follows_the_theme_and_nothing_is_cut_off(live, ran, theme):
     live.theme(theme)
     for pixels in (600, 1200):
         with live.width(pixels):
-            live.page.wait_for_timeout(200)
             assert ran.root.evaluate("e => e.scrollWidth - e.clientWidth") <= 1
             assert ran.slider.bounding_box()["width"] > 80
     scheme = ran.root.evaluate("e => getComputedStyle(e).colorScheme")
@@ -260,7 +262,7 @@ def test_it_follows_the_theme_and_nothing_is_cut_off(live, ran, theme):
 
 def test_every_control_has_a_name_for_a_screen_reader(view):
     view.root.locator("summary").click()
-    time.sleep(0.1)
+    view.root.get_by_label("where in the prompt").wait_for()
     nameless = view.root.locator("button, input, select, textarea, [tabindex='0']").evaluate_all(
         """all => all.filter(e => !(e.getAttribute('aria-label') || e.textContent.trim()
         || e.labels?.length)).map(e => e.outerHTML.slice(0, 80))"""

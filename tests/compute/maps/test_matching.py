@@ -72,9 +72,11 @@ def test_every_candidate_is_kept_best_first_with_its_ranks():
 def test_quick_best_cosines_are_those_of_the_search():
     a, b = planted(300, 100)
     best = best_by_cosine(a, b, 1)
-    of_a, of_b = best_cosines(a, b)
+    of_a, of_b, mutual = best_cosines(a, b)
     np.testing.assert_allclose(of_a, best.score_a[:, 0], atol=1e-5)
     np.testing.assert_allclose(of_b, best.score_b[:, 0], atol=1e-5)
+    both = best.of_b[best.of_a[:, 0], 0] == np.arange(len(a))
+    np.testing.assert_allclose(mutual, best.score_a[both, 0], atol=1e-5)
 
 
 def codes(n_tokens=4000, n=80, density=0.05, seed=0):
@@ -144,3 +146,39 @@ def test_no_tokens_at_all_give_no_match():
     empty = sp.csr_array((0, 5), dtype=np.float32)
     found = match_by_correlation(empty, empty, n_null=1)
     assert len(found.a) == 0
+
+
+# -- what is found where there is nothing to find --------------------------------------------
+
+
+def test_unrelated_directions_match_as_many_as_are_expected():
+    random = np.random.default_rng(2)
+    found, expected = [], []
+    for _ in range(20):
+        a, b = (unit_rows(random.standard_normal((300, 40))) for _ in range(2))
+        each = match_by_cosine(a, b, n_null=20, seed=int(random.integers(1000)))
+        found.append(int((each.mutual & each.above).sum()))
+        expected.append(each.n_expected)
+    assert min(expected) > 1
+    assert np.mean(found) == pytest.approx(np.mean(expected), rel=0.2)
+
+
+def test_planted_matches_are_many_more_than_expected():
+    a, b = planted(300, 100)
+    found = match_by_cosine(a, b, n_null=10)
+    assert (found.mutual & found.above).sum() > 4 * found.n_expected
+
+
+def test_unrelated_activations_match_as_many_as_are_expected():
+    found = [match_by_correlation(codes(seed=i), codes(seed=i + 50), n_null=5) for i in range(6)]
+    counts = [int((each.mutual & each.above).sum()) for each in found]
+    expected = [each.n_expected for each in found]
+    assert np.mean(counts) == pytest.approx(np.mean(expected), abs=2)
+    assert np.isfinite(expected).all()
+
+
+def test_above_the_rows_that_are_paired_nothing_is_expected(monkeypatch):
+    monkeypatch.setattr("volvelle.compute.maps.matching.MOST_PAIRED", 50)
+    monkeypatch.setattr("volvelle.compute.maps.matching.NULL_SCORES", 25)
+    a, b = planted(60, 40)
+    assert np.isnan(match_by_cosine(a, b, n_null=2).n_expected)

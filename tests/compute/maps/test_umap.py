@@ -39,6 +39,14 @@ def test_large_tables_take_the_path_without_covariance_to_the_same_axes(monkeypa
     np.testing.assert_allclose(principal_axes(x), whole, atol=1e-3)
 
 
+@pytest.mark.parametrize("shape", [(40, 300), (3, 50), (60, 61)])
+def test_fewer_rows_than_columns_take_the_path_of_the_rows_to_the_same_axes(shape):
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    x[:, :2] *= [9, 5]
+    u, s, _ = np.linalg.svd(x - x.mean(0), full_matrices=False)
+    np.testing.assert_allclose(np.abs(principal_axes(x)), np.abs(u * s)[:, :2], atol=1e-4)
+
+
 def test_the_sign_of_an_axis_is_fixed_by_its_largest_entry():
     x = rings()
     for axes in (principal_axes(x), principal_axes(-x)):

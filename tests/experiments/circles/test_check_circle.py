@@ -44,6 +44,11 @@ def test_checks_hold_where_the_circle_is_real(circular, found, tmp_path):
     )
     half = checks["half of the words", "circular correlation"]
     assert half.value > 0.9 > half.limit
+    placed = checks["half of the words", "mean cosine"]
+    assert placed.value > 0.9 > placed.limit
+    within = checks["order within quadrants", "circular correlation"]
+    assert within.value == found.score
+    assert within.value > within.limit > half.limit
     assert checks["unseen words", "in their quadrant"].value > 0.8
     steered = checks["steering by half of the words", "circular correlation"]
     assert steered.value > 0.8 > steered.limit > 0

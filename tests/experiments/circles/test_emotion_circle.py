@@ -62,6 +62,17 @@ def test_emotions_lie_on_a_circle_in_the_middle_of_the_model(circle):
     assert limit <= 0.25
 
 
+def test_the_order_of_emotions_is_more_than_four_groups_and_is_not_shown_to_close(circle):
+    there = circle.at(LAYER)
+    blocks = there.null.blocks
+    told("shuffled within quadrants, 95 %", ".675", f"{blocks.limit():.2f}", f"p = {blocks.p:.2g}")
+    assert blocks.median == pytest.approx(0.56, abs=0.05)
+    assert blocks.limit() == pytest.approx(0.68, abs=0.04)
+    assert blocks.p <= 0.005
+    assert there.verdict == "ordered"
+    told("closed against open, nats", "-", f"{there.closure.closed - there.closure.opened:.1f}")
+
+
 def test_the_first_two_components_are_valence_and_arousal(circle):
     there = circle.at(LAYER)
     targets = unit_circle(np.radians(there.reference))

@@ -1,6 +1,7 @@
 """Circles to files and back, and as tables."""
 
 import inspect
+import json
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from volvelle.compute.circles import fit
 from volvelle.compute.directions.directions import Dictionary
 from volvelle.experiments.circles.check_circle import Checks
+from volvelle.experiments.circles.emotion_circle import emotion_circle
+from volvelle.experiments.circles.file import to_parts
 from volvelle.experiments.circles.fit_circle import Circle, fit_circle
 from volvelle.experiments.circles.wheel import Wheel
 
@@ -27,6 +30,46 @@ def test_a_circle_comes_back_from_its_file(found, tmp_path):
     assert np.allclose(back.direction(33).vector, found.direction(33).vector)
     with pytest.raises(ValueError, match="one layer only"):
         back.at(2)
+
+
+def test_verdict_and_both_nulls_come_back(found, tmp_path):
+    back = Circle.load(found.save(tmp_path / "circle.safetensors"))
+    assert back.verdict == found.verdict
+    assert back.summary() == found.summary()
+    assert np.array_equal(back.null.within, found.null.within)
+    assert back.agreement.cosine == found.agreement.cosine
+
+
+def version_1(circle, path):
+    """Write a circle as version 1 did: nothing about quadrants, ridge scored by a correlation."""
+    from safetensors.numpy import save_file
+
+    arrays, told = to_parts(circle, circle.layers)
+    del arrays["null.within"], told["orders"], told["agreement"]["cosine"]
+    told |= {"version": 1, "score": circle.agreement.leave_one_out}
+    save_file(arrays, path, {"volvelle.circle": json.dumps(told)})
+    return path
+
+
+def test_a_supervised_circle_of_version_1_is_scored_again(circular, tmp_path):
+    circle = emotion_circle(circular, method="ridge", n_null=50)
+    back = Circle.load(version_1(circle, tmp_path / "old.safetensors"))
+    assert back.score == pytest.approx(circle.score, abs=1e-5)
+    assert back.score != pytest.approx(circle.agreement.leave_one_out, abs=1e-3)
+    assert back.null.score == back.score
+    # other layers cannot be scored again: their vectors are not in the file
+    assert back.layers is None
+    assert back.null.best is None
+    assert "one layer" in back.details["scored_again"]
+
+
+def test_a_circle_of_version_1_keeps_its_score_and_gains_shuffles_within_quadrants(found, tmp_path):
+    path = version_1(found, tmp_path / "old.safetensors")
+    back = Circle.load(path)
+    assert back.null.p == found.null.p
+    assert back.score == pytest.approx(found.agreement.leave_one_out)
+    assert np.allclose(back.null.within, found.null.within, atol=1e-5)
+    assert repr(back.layers) == repr(found.layers)
 
 
 def test_a_circle_without_reference_comes_back_too(tmp_path):

@@ -64,7 +64,14 @@ def test_matched_copies_lie_on_each_other(pair):
 
 def test_the_repr_says_what_is_shown_and_what_chance_gives(pair):
     text = repr(pair)
-    for part in ("joint", "a (120 of 120)", "matched by decoder", "95 % of chance", "permuted"):
+    for part in (
+        "joint",
+        "a (120 of 120)",
+        "matched by decoder",
+        "95 % of chance, ",
+        " expected)",
+        "permuted",
+    ):
         assert part in text
     assert "trustworthiness" in text
     assert "seed 0" in text

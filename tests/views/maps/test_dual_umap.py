@@ -48,6 +48,7 @@ def test_a_finished_layout_is_shown_at_once(view, pair):
     assert view.pair is pair
     assert view._xy_a.shape == (N, 2)
     assert view._facts["n_matched"] == pair.n_matched
+    assert view._facts["n_expected"] == pair.n_expected
     assert len(view._pairs) == pair.n_matched
     assert view.matches.equals(pair.matches)
     assert "DualUMAP: a and b" in repr(view)

@@ -11,6 +11,7 @@ import numpy as np
 from volvelle.compute.directions.directions import Dictionary, Direction
 from volvelle.compute.directions.pairs import pair_directions
 from volvelle.compute.directions.points import Point
+from volvelle.formats.left_over import refuse_left_over
 from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 ARCHITECTURE = "controlvector"
 TENSOR = "direction."
+# Keys that are read, and the beginnings of those that are notes: on the file, and of its author.
+READ = (f"{ARCHITECTURE}.model_hint", f"{ARCHITECTURE}.layer_count")
+NOTES = ("GGUF.", "general.")
 
 
 @known_keywords_in
@@ -88,7 +92,7 @@ class ControlVector:
         Raises
         ------
         ValueError
-            For other files, and for tensors that are no directions.
+            For other files, for tensors that are no directions, and for keys that are not read.
         """
         from gguf import GGUFReader
 
@@ -102,13 +106,19 @@ class ControlVector:
             raise ValueError(
                 f"{file.name} holds a {architecture or 'nameless'!r} file, not a control vector"
             )
+        _refuse_lost(content, file.name)
         directions = [
             Direction(_vector(tensor, file), file.stem, Point("resid_post", _layer(tensor, file)))
             for tensor in content.tensors
-            if tensor.name.startswith(TENSOR)
         ]
         if not directions:
             raise ValueError(f"{file.name} holds no tensor named {TENSOR}<layer>")
+        told = content.get_field(f"{ARCHITECTURE}.layer_count")
+        if told is not None and int(told.contents()) != len(directions):
+            raise ValueError(
+                f"{file.name} tells {told.contents()} layers and holds {len(directions)} "
+                "directions; the file is not whole, fetch or write it again"
+            )
         return cls(directions, file.stem, _text(content, f"{ARCHITECTURE}.model_hint"))
 
     def save(self, path: str | PathLike[str]) -> Path:
@@ -198,6 +208,26 @@ class ControlVector:
             f"ControlVector({self.name!r}, {len(self.directions)} layers "
             f"{self.layers[0]}...{self.layers[-1]}, d_model={self.d_model}{hint})"
         )
+
+
+def _refuse_lost(content: GGUFReader, source: str) -> None:
+    """Refuse tensors and keys that nobody reads; general.* and GGUF.* are notes on the file."""
+    refuse_left_over(
+        [tensor.name for tensor in content.tensors if not tensor.name.startswith(TENSOR)],
+        (),
+        kind="tensor",
+        source=source,
+        reasons={},
+        ignore=None,
+    )
+    refuse_left_over(
+        [key for key in content.fields if not key.startswith(NOTES)],
+        READ,
+        kind="key",
+        source=source,
+        reasons={},
+        ignore=None,
+    )
 
 
 def _text(content: GGUFReader, key: str) -> str:

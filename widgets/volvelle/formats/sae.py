@@ -15,7 +15,7 @@ from volvelle.formats.sae_tensors import canonical, guess_architecture
 from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from volvelle.compute.directions.points import Point
 
@@ -37,6 +37,7 @@ class SAE(compute.SparseAutoencoder):
         architecture: str | None = None,
         k: int | None = None,
         norm_scaling_factor: float | None = None,
+        ignore: Sequence[str] = (),
         subfolder: str | None = None,
         revision: str | None = None,
     ) -> Self:
@@ -59,6 +60,9 @@ class SAE(compute.SparseAutoencoder):
             Features alive at a token, for the top-k kinds.
         norm_scaling_factor : float
             For ``expected_average_only_in``: what inputs are multiplied by.
+        ignore : sequence of str
+            Tensors and keys of the configuration that you know do not matter. Any that volvelle
+            does not read is refused otherwise.
         subfolder, revision : str
             Within a repository.
 
@@ -71,7 +75,8 @@ class SAE(compute.SparseAutoencoder):
         FileNotFoundError
             Where there is no such folder.
         ValueError
-            For missing or misshapen tensors, NaN, a pickle file, an unknown architecture.
+            For missing or misshapen tensors, tensors and keys that are not read, NaN, a pickle
+            file, an unknown architecture.
         """
         options = {
             "point": point,
@@ -79,6 +84,7 @@ class SAE(compute.SparseAutoencoder):
             "architecture": architecture,
             "k": k,
             "norm_scaling_factor": norm_scaling_factor,
+            "ignore": _names(ignore),
         }
         if not isinstance(source, (str, Path)):
             return cls(**_from_tensors(source, options))
@@ -87,6 +93,12 @@ class SAE(compute.SparseAutoencoder):
             if reader.recognises(folder):
                 return cls(**reader.read(folder, options))
         raise ValueError(_unrecognised(folder))
+
+
+def _names(ignore: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(ignore, str):
+        raise TypeError(f"ignore is the string {ignore!r}; give a list of names: [{ignore!r}]")
+    return tuple(ignore)
 
 
 def _from_tensors(tensors: Mapping[str, Any], options: dict[str, Any]) -> dict[str, Any]:
@@ -106,7 +118,7 @@ def _from_tensors(tensors: Mapping[str, Any], options: dict[str, Any]) -> dict[s
     k = options["k"]
     architecture = options["architecture"] or guess_architecture(tensors, k)
     name = options["name"] or "sae"
-    weights = canonical(tensors, architecture, k, name)
+    weights = canonical(tensors, architecture, k, name, ignore=options["ignore"])
     return {
         "weights": folded(weights, input_scale=options["norm_scaling_factor"]),
         "architecture": architecture,

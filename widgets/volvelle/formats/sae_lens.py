@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from volvelle.compute.dictionaries.parts import NORMALIZATIONS, folded
+from volvelle.compute.dictionaries.parts import ARCHITECTURES, NORMALIZATIONS, folded, not_read
 from volvelle.compute.directions.points import Point
-from volvelle.formats.sae_tensors import canonical
+from volvelle.formats.left_over import refuse_left_over
+from volvelle.formats.sae_lens_keys import check_keys
+from volvelle.formats.sae_tensors import canonical, is_one
 from volvelle.names import unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     import torch
@@ -25,6 +28,9 @@ LABELS, SPARSITY = "labels.json", "sparsity.safetensors"
 
 # Files a reader of this format asks a repository for.
 FILES = (CONFIG, WEIGHTS, LABELS, SPARSITY)
+
+# Scales activations before they are decoded; the first name is the file's, the second the model's.
+_SCALES = ("scaling_factor", "finetuning_scaling_factor")
 
 # before 6.0 -> now
 _RENAMED = {"hook_point": "hook_name", "hook_point_head_index": "hook_head_index"}
@@ -51,31 +57,67 @@ def read(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     ValueError
         For a configuration or tensors that make no SAE, naming file and field.
     """
-    cfg = _modern(_json(folder / CONFIG))
+    given = _json(folder / CONFIG)
+    cfg = _modern(given)
     said = {key: value for key, value in options.items() if value is not None}
+    ignore = said.get("ignore", ())
     source = f"{folder.name}/{WEIGHTS}"
     architecture = said.get("architecture", cfg["architecture"])
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"{folder.name}/{CONFIG}: {not_read(architecture)}")
     k = said.get("k", cfg.get("k"))
     tensors = _load(folder / WEIGHTS)
-    weights = canonical(tensors, architecture, k, source)
-    _check_sizes(cfg, weights, folder)
     normalize, input_scale = _normalization(cfg, tensors, said, source)
+    scaled = input_scale is not None
+    check_keys(given, architecture, scaled=scaled, source=f"{folder.name}/{CONFIG}", ignore=ignore)
+    scale, scales = _decoder_scale(cfg, tensors, ignore, source)
+    also = (*scales, "norm_scaling_factor") if scaled else scales
+    weights = canonical(tensors, architecture, k, source, also=also, ignore=ignore)
+    _check_sizes(cfg, weights, folder)
+    n_features = weights["W_dec"].shape[0]
+    if scale is not None and scale.numel() != n_features:
+        raise ValueError(
+            f"{source}: {scales[0]} has {scale.numel()} values, the SAE has {n_features} features"
+        )
     weights = folded(
         weights,
         by_decoder_norm=bool(cfg.get("rescale_acts_by_decoder_norm")) and "topk" in architecture,
         input_scale=input_scale,
+        decoder_scale=scale,
     )
     return {
         "weights": weights,
         "architecture": architecture,
         "point": said["point"] if "point" in said else _point(cfg["metadata"], folder),
         "name": said.get("name", folder.name),
-        "k": None if k is None else int(k),
+        "k": None if k is None or "topk" not in architecture else int(k),
         "normalize": normalize,
         "subtract_b_dec": bool(cfg.get("apply_b_dec_to_input", True)),
         "metadata": cfg["metadata"],
-        **_about_features(folder, weights["W_dec"].shape[0]),
+        **_about_features(folder, n_features, ignore),
     }
+
+
+def _decoder_scale(
+    cfg: dict[str, Any], tensors: dict[str, torch.Tensor], ignore: Collection[str], source: str
+) -> tuple[torch.Tensor | None, list[str]]:
+    """Return what activations are times before they are decoded, and the tensors that are read.
+
+    As in sae-lens a tensor of ones says nothing, and any other needs the configuration's word.
+    """
+    there = {n: tensors[n].float().reshape(-1) for n in _SCALES if n in tensors and n not in ignore}
+    ones = [name for name, scale in there.items() if is_one(scale)]
+    told = [name for name in there if name not in ones] if _says_scaled(cfg) else []
+    if len(told) > 1:
+        raise ValueError(
+            f"{source} holds {' and '.join(told)}, and which of them scales the activations is "
+            f"not told; write SAE.load(..., ignore=[{told[1]!r}]) or the other"
+        )
+    return (there[told[0]] if told else None), [*told, *ones]
+
+
+def _says_scaled(cfg: dict[str, Any]) -> bool:
+    return bool(cfg.get("finetuning_scaling_factor") or cfg.get("uses_scaling_factor"))
 
 
 def _modern(cfg: dict[str, Any]) -> dict[str, Any]:
@@ -118,6 +160,11 @@ def _normalization(
     """Return what is done to every input, and the scale that is folded in once."""
     how = cfg.get("normalize_activations") or "none"
     if how in NORMALIZATIONS:
+        if "norm_scaling_factor" in said:
+            raise ValueError(
+                f"norm_scaling_factor={said['norm_scaling_factor']} came, but {source} was trained "
+                f"on inputs that no constant scales (normalize_activations {how!r}); leave it out"
+            )
         return how, None
     if how != _SCALED_ONCE:
         exist = (*NORMALIZATIONS, _SCALED_ONCE)
@@ -153,7 +200,7 @@ def _point(metadata: dict[str, Any], folder: Path) -> Point:
     )
 
 
-def _about_features(folder: Path, n_features: int) -> dict[str, Any]:
+def _about_features(folder: Path, n_features: int, ignore: Collection[str]) -> dict[str, Any]:
     """Read what stands beside the weights: labels.json (ours) or sparsity.safetensors."""
     if (folder / LABELS).is_file():
         rows = _json(folder / LABELS).get("features", [])
@@ -167,8 +214,19 @@ def _about_features(folder: Path, n_features: int) -> dict[str, Any]:
             "a_max": np.array([row.get("max", np.nan) for row in rows], np.float32),
         }
     if (folder / SPARSITY).is_file():
-        logs = _load(folder / SPARSITY).get("sparsity")
-        if logs is not None and logs.numel() == n_features:
+        tensors = _load(folder / SPARSITY)
+        source = f"{folder.name}/{SPARSITY}"
+        refuse_left_over(
+            tensors, {"sparsity"}, kind="tensor", source=source, reasons={}, ignore=ignore
+        )
+        logs = tensors.get("sparsity")
+        if logs is not None and "sparsity" not in ignore:
+            if logs.numel() != n_features:
+                raise ValueError(
+                    f"{source} has {logs.numel()} features, the SAE has {n_features}; it belongs "
+                    "to another SAE: take the file away, or write SAE.load(..., "
+                    "ignore=['sparsity'])"
+                )
             return {"densities": (10 ** logs.reshape(-1).float()).numpy()}
     return {}
 

@@ -7,11 +7,41 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from volvelle.compute.dictionaries.parts import ARCHITECTURES, TOP_K
-from volvelle.names import unknown
+from volvelle.compute.dictionaries.parts import ARCHITECTURES, TOP_K, not_read
+from volvelle.formats.left_over import refuse_left_over
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
+
+# What a tensor means that the architecture at hand does not have, and the way out.
+ODD = {
+    "threshold": (
+        "features below it are off, and this architecture has none; "
+        "write SAE.load(..., architecture='jumprelu')"
+    ),
+    "log_threshold": (
+        "it is a JumpReLU's threshold as training keeps it; save the SAE for inference, or hand "
+        "over threshold = exp(log_threshold)"
+    ),
+    "W_skip": (
+        "a skip transcoder adds W_skip x to what it writes, and volvelle reads SAEs, which have "
+        "none; for its directions alone take vv.Dictionary(W_dec, names, point='mlp_out.3')"
+    ),
+    "b_dec_out": (
+        "a transcoder writes at another place than it reads, and volvelle reads SAEs, which write "
+        "where they read; for its directions alone take "
+        "vv.Dictionary(W_dec, names, point='mlp_out.3')"
+    ),
+    "norm_scaling_factor": (
+        "it scales inputs, and the configuration does not say that they are scaled; "
+        "write SAE.load(..., norm_scaling_factor=...)"
+    ),
+    "scaling_factor": (
+        "it scales activations before they are decoded, and a configuration must say so "
+        "(finetuning_scaling_factor: true); fold it in: W_dec * scaling_factor[:, None]"
+    ),
+}
+ODD["finetuning_scaling_factor"] = ODD["scaling_factor"]
 
 
 def guess_architecture(tensors: Mapping[str, Any], k: int | None) -> str:
@@ -24,20 +54,30 @@ def guess_architecture(tensors: Mapping[str, Any], k: int | None) -> str:
 
 
 def canonical(
-    tensors: Mapping[str, Any], architecture: str, k: int | None, source: str
+    tensors: Mapping[str, Any],
+    architecture: str,
+    k: int | None,
+    source: str,
+    *,
+    also: Collection[str] = (),
+    ignore: Collection[str] = (),
 ) -> dict[str, torch.Tensor]:
     """Return the tensors of an architecture in canonical orientation, float32.
 
     Parameters
     ----------
     tensors : mapping of str to array or tensor
-        Any float dtype; `W_enc` and `W_dec` in either orientation. Others are left out.
+        Any float dtype; `W_enc` and `W_dec` in either orientation.
     architecture : str
         One of `ARCHITECTURES`.
     k : int or None
         Checked for the top-k kinds.
     source : str
         What error messages call it.
+    also : collection of str
+        Tensors that the caller reads itself.
+    ignore : collection of str
+        Tensors that may be there and do not matter.
 
     Returns
     -------
@@ -47,16 +87,20 @@ def canonical(
     Raises
     ------
     ValueError
-        For an unknown architecture, a missing or misshapen tensor, NaN, or no k.
+        For an unknown architecture, a missing or misshapen tensor, one that is not read, NaN,
+        or no k.
     """
     if architecture not in ARCHITECTURES:
-        raise ValueError(f"{source}: {unknown('architecture', architecture, ARCHITECTURES)}")
+        raise ValueError(f"{source}: {not_read(architecture)}")
     wanted = ("W_enc", "W_dec", "b_dec", *ARCHITECTURES[architecture])
     if missing := [name for name in wanted if name not in tensors]:
         raise ValueError(
             f"{source} lacks {' and '.join(missing)}; a {architecture} SAE has "
             f"{', '.join(wanted)}, here are {', '.join(sorted(tensors)) or 'none'}"
         )
+    refuse_left_over(
+        tensors, {*wanted, *also}, kind="tensor", source=source, reasons=ODD, ignore=ignore
+    )
     found = {name: _tensor(tensors[name], name, source) for name in wanted}
     biases = ARCHITECTURES[architecture]
     n_features = found[biases[0]].numel()
@@ -69,6 +113,11 @@ def canonical(
     if architecture in TOP_K:
         _check_k(k, n_features, architecture, source)
     return found
+
+
+def is_one(scale: torch.Tensor) -> bool:
+    """Return whether a tensor of scales changes nothing."""
+    return torch.allclose(scale, torch.ones_like(scale))
 
 
 def _check_k(k: int | None, n_features: int, architecture: str, source: str) -> None:

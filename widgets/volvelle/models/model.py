@@ -63,7 +63,8 @@ class Model(Engine):
         points : str, Point or a list of them, in any order
             ``resid_post.14``, ``model.layers.14.output`` or ``blocks.14.hook_resid_post``.
         positions : {"all", "last", "mean"}
-            ``mean`` leaves out position 0 and outliers.
+            ``mean`` leaves out position 0 and outliers. ``last`` of a text of one token is
+            position 0, which `Capture.first` marks: for raw access, not for statistics.
         reuse : bool
             Compute only what changed since an earlier text captured with ``reuse=True`` at the
             same points: what follows the common beginning. Exact to float rounding. For
@@ -78,7 +79,8 @@ class Model(Engine):
         Raises
         ------
         ValueError
-            For unknown points, layers outside the model, texts over `context`.
+            For unknown points, layers outside the model, texts over `context`; for texts under
+            two tokens where `positions` is ``mean``.
         TypeError
             For a bare layer number.
         """

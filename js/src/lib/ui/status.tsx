@@ -48,10 +48,12 @@ interface StatusProps {
   verb: string;
   /** Whether the strip holds the Run button of a model on a server; some views have their own. */
   runs?: boolean;
+  /** Whether the work begins and ends under a pointer that is held down: nothing may move then. */
+  room?: boolean;
 }
 
-/** The strip. Takes no height while there is nothing to say. */
-export const Status = tracked(({ traits, late, verb, runs }: StatusProps) => {
+/** The strip. Takes no height while there is nothing to say, but where it keeps room for a line. */
+export const Status = tracked(({ traits, late, verb, runs, room }: StatusProps) => {
   const status = traits.signal("status").value;
   const progress = traits.signal("progress").value;
   const stage = traits.signal("_stage").value;
@@ -62,6 +64,7 @@ export const Status = tracked(({ traits, late, verb, runs }: StatusProps) => {
   const plan = traits.signal("_plan").value;
   const trace = traits.signal("_traceback").value;
   const words = status === "queued" ? "waiting for the model" : stage || verb;
+  const quiet = !(busy || error || told?.wire || plan);
   return (
     <div class="vv-status">
       {busy ? (
@@ -93,6 +96,11 @@ export const Status = tracked(({ traits, late, verb, runs }: StatusProps) => {
           <button type="button" onClick={() => traits.request("stop")}>
             Stop
           </button>
+        </div>
+      )}
+      {room && quiet && (
+        <div class="vv-note" data-kind="room" aria-hidden="true">
+          <button type="button">Stop</button>
         </div>
       )}
       {!busy && error && (

@@ -89,6 +89,7 @@ export interface Facts {
   n_rows: number;
   n_matched: number;
   n_compared: number;
+  n_expected: number;
   matched_share: number;
   threshold: number;
   null_median: number;

@@ -22,8 +22,12 @@ export function factsOf(facts: Partial<Facts>): Fact[] {
     found.push({
       name: `matched by ${facts.match}${over}`,
       value: `${count(facts.n_matched)} of ${count(facts.n_compared ?? 0)} (${percent(facts.matched_share ?? 0)})`,
-      against:
+      against: [
         facts.threshold === undefined ? "" : `above ${short(facts.threshold)}, 95 % of chance`,
+        facts.n_expected === undefined ? "" : `${count(Math.round(facts.n_expected))} expected`,
+      ]
+        .filter(Boolean)
+        .join("; "),
       explain:
         (facts.n_rows ? "of the features that fire at least ten times there: " : "") +
         "mutual nearest features whose score is above 95 % of the best scores under permutation",

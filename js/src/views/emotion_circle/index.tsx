@@ -50,7 +50,12 @@ const View = tracked(({ state, late }: { state: State; late: ReadonlySignal<bool
       </div>
       {/* in a file nothing runs, and the hand still turns */}
       {live && (
-        <Status traits={traits as unknown as Traits<BaseTraits>} late={late} verb="computing" />
+        <Status
+          traits={traits as unknown as Traits<BaseTraits>}
+          late={late}
+          verb="computing"
+          room={state.local.value}
+        />
       )}
       <Verdict dial={dial} />
       {!n && (

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from volvelle.compute.circles.null import LEVEL, Null
-from volvelle.compute.directions.captures import Captured
+from volvelle.compute.circles.doubts import doubts
+from volvelle.compute.circles.planes import N_COMPONENTS, principal_components
+from volvelle.compute.directions.captures import Captured, refuse_only_first
 from volvelle.compute.directions.directions import Direction
+from volvelle.compute.stats.closure import FEWEST, MARGIN, WIDEST_GAP, Closure, closure
+from volvelle.compute.stats.permutation import LEVEL
 from volvelle.compute.tensors import on_host
 from volvelle.names import known_keywords_in
 
@@ -18,13 +22,21 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from volvelle.compute.circles.null import Null
     from volvelle.compute.directions.captures import Captures
     from volvelle.compute.directions.directions import Dictionary
     from volvelle.compute.directions.points import Point
 
-# A convention, not a test: a GPT-2 of random weights reached 0.2 (p .017) on emotion words, and
-# layers of the demo model whose plane turns nothing stay below 0.45.
-WEAK = 0.5
+# By number of names, the score of a found circle below which a second draw of the same circle was
+# found (p < .05) in fewer than 80 %: circles in 64 dimensions, signal-to-noise per name .15 to 1,
+# 400 to 1,000 pairs of draws each, scores in windows of .1. With 25 names it is .42: a GPT-2 of
+# random weights reached .2 (p .017) on emotion words.
+WEAK_NAMES = (8, 12, 16, 24, 40)
+WEAK = {
+    "pca": (0.86, 0.75, 0.55, 0.43, 0.33),
+    "axes": (0.86, 0.75, 0.55, 0.43, 0.33),
+    "ridge": (0.87, 0.79, 0.62, 0.48, 0.40),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +49,9 @@ class Agreement:
         Fisher-Lee circular correlation of the angles shown, absolute, in [0, 1]. For a
         supervised fit this one is in-sample and means little.
     leave_one_out : float
-        The same, signed, each name placed by a fit without it.
+        The same, signed, each name placed by a fit without it: blind to a rotation of all.
+    cosine : float
+        Mean cosine of left-out angle minus reference, in [-1, 1]; by chance around 0.
     resultant : float
         Mean resultant length after the best rotation and reflection, in [0, 1].
     error : float
@@ -60,6 +74,7 @@ class Agreement:
     axes: tuple[float, float] = (np.nan, np.nan)
     axes_left_out: tuple[float, float] = (np.nan, np.nan)
     n: int = 0
+    cosine: float = np.nan
 
 
 @known_keywords_in
@@ -82,11 +97,11 @@ class FittedCircle:
     reference : array, shape (n,), or None
         Degrees, NaN for names that have none.
     score : float
-        Absolute circular correlation with the reference. Of a supervised fit (``"ridge"``) the
-        leave-one-out one, signed: a fit that has seen the answer scores on noise. NaN without
-        reference angles.
+        Absolute circular correlation with the reference, whose rotation is free. Of a supervised
+        fit (``"ridge"``) the mean cosine of left-out prediction minus reference: a fit that has
+        seen the answer scores on noise. NaN without reference angles.
     null : Null or None
-        Scores of shuffled labels and of random vectors.
+        Scores of shuffled labels, of labels shuffled within quadrants and of random vectors.
     explained : float
         Share of the variance between names that lies in the plane, in [0, 1].
     agreement : Agreement
@@ -139,8 +154,9 @@ class FittedCircle:
 
     @property
     def weak(self) -> bool:
-        """Whether it beats chance and is still no circle to steer by: a score below 0.5."""
-        return self.found and self.score < WEAK
+        """Whether it beats chance and would not do so again in 8 of 10: see `WEAK`."""
+        enough = np.interp(self.agreement.n, WEAK_NAMES, WEAK[self.method])
+        return self.found and bool(self.score < enough)
 
     def direction(self, degrees: float) -> Direction:
         """Return the unit direction at an angle, which a `Steer` can take.
@@ -166,8 +182,9 @@ class FittedCircle:
         Parameters
         ----------
         x : array or tensor (..., d_model), Capture, str, or sequence of str
-            States at the circle's point; texts need `model`. Of a capture the tokens that do not
-            count (padding, first tokens, outliers) become NaN.
+            States at the circle's point; texts need `model`. Of a capture, and of texts under
+            positions ``all``, the tokens that do not count (padding, first tokens, outliers)
+            become NaN.
         model : Model, optional
             Runs the texts.
         positions : str
@@ -181,6 +198,11 @@ class FittedCircle:
         -------
         array, shape (..., 2)
             Coordinates towards 0 and 90 degrees, in the unit of the vectors; see `read`.
+
+        Raises
+        ------
+        ValueError
+            For states of another width, and for texts of one token.
         """
         states = self._states(x, model, positions)
         if states.shape[-1] != self.d_model:
@@ -204,12 +226,21 @@ class FittedCircle:
             if model is None:
                 raise TypeError("project() needs model= to read texts; states need none")
             captured = model.capture(texts, [self.point], positions=positions)
-            states = np.asarray(captured[self.point], dtype=np.float64)
+            refuse_only_first(captured, texts, "x")
+            states = self._usable(captured)
             return states[0] if isinstance(x, str) else states
         if isinstance(x, Captured):
-            states = np.asarray(x[self.point], dtype=np.float64)
-            return states if states.ndim == 2 else np.where(x.usable[..., None], states, np.nan)
+            return self._usable(x)
         return np.asarray(on_host(x), dtype=np.float64)
+
+    def _usable(self, captured: Captured) -> np.ndarray:
+        """Return the states of tokens or texts, NaN where one does not count."""
+        states = np.array(captured[self.point], dtype=np.float64)
+        counts = captured.usable
+        if states.ndim == 2:  # one state a text: of a text of one token it is position 0
+            counts = np.array([bool(row.any()) for row in counts])
+        states[~counts] = np.nan
+        return states
 
     def nearest(self, degrees: float) -> str:
         """Return the name that lies nearest to an angle."""
@@ -220,23 +251,111 @@ class FittedCircle:
         return len(self.names)
 
     def __repr__(self) -> str:
-        return f"Circle({len(self)} names at {self.point}, {self.method}: {self.verdict})"
+        return f"Circle({len(self)} names at {self.point}, {self.method}: {self.summary()})"
+
+    @cached_property
+    def closure(self) -> Closure | None:
+        """How left-out names are placed by closed curves, open ones and groups.
+
+        None without reference, or with fewer than seven names that have one.
+        """
+        if self.reference is None or self.agreement.n < FEWEST:
+            return None
+        known = np.isfinite(self.reference)
+        vectors = self.dictionary.vectors[known].astype(np.float64)
+        if self.method == "ridge":
+            # the fitted plane has seen the angles; the components that it was fitted on have not
+            xy = principal_components(vectors).scores[:, :N_COMPONENTS]
+        else:
+            xy = (vectors - self.mean) @ self.plane.T
+        return closure(xy, np.radians(self.reference[known]))
 
     @property
     def verdict(self) -> str:
-        """One sentence: the score, its null, and whether there is a circle."""
+        """What the names are: one of five words.
+
+        ``"circular"``: in the order of the reference, and the order comes back to its beginning;
+        ``"ordered"``: in its order, and nothing shows that it closes; ``"grouped"``: groups in
+        its order; ``"none"``: chance does as much, or there is no reference; ``"too few names"``:
+        fewer than seven, which even a perfect circle cannot tell from chance or from groups.
+        """
+        if self.null is None or self.reference is None:
+            return "none"
+        found = self.closure
+        if found is None:
+            return "too few names"
+        if not self.found:
+            return "none"
+        if found.shape != "closed" or self.weak:
+            return "grouped" if found.shape == "grouped" else "ordered"
+        blocks = self.null.blocks
+        alike = blocks is not None and blocks.can_tell and blocks.p >= LEVEL
+        return "grouped" if alike else "circular"
+
+    @property
+    def measure(self) -> str:
+        """What the score is, in words."""
+        if self.method == "ridge":
+            return "mean cosine of left-out angles"
+        return "circular correlation"
+
+    def summary(self) -> str:
+        """Return the verdict, the score beside its nulls, and what speaks against it."""
         plane = f"in-plane variance {100 * self.explained:.0f} %"
-        if self.null is None:
+        null = self.null
+        if null is None:
             return f"no reference angles, so nothing to test the order against; {plane}"
-        warning = "" if self.found else "no circle: "
-        warning = "beats chance, but weak: " if self.weak else warning
-        kind = "leave-one-out circular" if self.method == "ridge" else "circular"
-        over = f" over {self.null.n_tried} layers" if self.null.best is not None else ""
+        word = self.verdict
+        told = "no circle: " if word == "none" else f"{word}: "
+        if self.weak:
+            told += "beats chance, but weak: "
+        over = f" over {null.n_tried} layers" if null.best is not None else ""
         less = f" of the {self.agreement.n} names with a reference"
-        return (
-            f"{warning}{kind} correlation {self.score:.2f}"
-            f"{less if self.agreement.n < len(self) else ''}; 95 % of shuffles below "
-            f"{np.quantile(self.null.shuffled, 0.95):.2f}, p = {self.null.p:.2g}{over}; {plane}"
+        limit = np.quantile(null.shuffled, 0.95)
+        parts = [
+            f"{told}{self.measure} {self.score:.2f}{less if self.agreement.n < len(self) else ''}",
+            f"95 % of shuffles below {limit:.2f}, p = {null.p:.2g}{over}",
+        ]
+        blocks = null.blocks
+        if blocks is not None and blocks.can_tell:
+            parts.append(
+                f"shuffled within quadrants median {blocks.median:.2f}, 95 % below "
+                f"{blocks.limit():.2f}, p = {blocks.p:.2g}"
+            )
+        if word not in ("none", "too few names"):
+            parts.append(self._closing())
+        return "; ".join([*parts, plane, *self._doubts])
+
+    def _closing(self) -> str:
+        found = self.closure
+        assert found is not None and self.reference is not None  # noqa: S101, PT018
+        names = [self.names[i] for i in np.flatnonzero(np.isfinite(self.reference))]
+        first, last = (names[i] for i in found.cut)
+        step = f"from {first} to {last} is {found.step:.1f} of the mean step"
+        if round(found.expected, 1) != 1:
+            step += f" ({found.expected:.1f} on the reference)"
+        if found.gap > WIDEST_GAP:
+            return f"the reference leaves out {np.degrees(found.gap):.0f} degrees"
+        if found.shape == "closed":
+            return f"too weak to say that it closes: {step}" if self.weak else f"it closes: {step}"
+        if found.opened < found.closed + MARGIN and found.shape == "open":
+            return f"not shown to close: {step}"
+        if found.shape == "grouped":
+            return f"{found.n_groups} groups place left-out names better than a closed curve"
+        return f"it does not close: {step}"
+
+    @cached_property
+    def _doubts(self) -> tuple[str, ...]:
+        if self.reference is None or self.null is None or self.method == "axes":
+            return ()
+        known = np.isfinite(self.reference)
+        return doubts(
+            self.dictionary.vectors[known].astype(np.float64),
+            np.radians(self.reference[known]),
+            [self.names[i] for i in np.flatnonzero(known)],
+            self.method,
+            found=self.found,
+            closes=self.verdict == "circular",
         )
 
 

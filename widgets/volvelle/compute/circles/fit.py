@@ -14,10 +14,11 @@ from volvelle.compute.circles.angles import (
     order_agreement,
 )
 from volvelle.compute.circles.circle import Agreement, FittedCircle
-from volvelle.compute.circles.null import Null, random_scores, shuffled_scores
+from volvelle.compute.circles.null import Null, quadrants, random_scores, shuffled_scores
 from volvelle.compute.circles.planes import Plane, fit_axes, fit_pca, fit_ridge, unit_circle
-from volvelle.compute.circles.scores import leave_one_out, left_out_correlation
+from volvelle.compute.circles.scores import leave_one_out, left_out_correlation, left_out_cosine
 from volvelle.compute.directions.directions import Direction
+from volvelle.compute.stats.permutation import orders_within
 from volvelle.names import closest, known_keywords, unknown
 
 if TYPE_CHECKING:
@@ -121,16 +122,20 @@ def circle_from_plane(
         known = np.isfinite(reference)
         target, vectors = reference[known], dictionary.vectors[known].astype(np.float64)
         agreement = _agreement(xy[known], target, vectors, method)
-        score = agreement.leave_one_out if method == "ridge" else agreement.correlation
+        score = agreement.cosine if method == "ridge" else agreement.correlation
         # a plane of components through unscored names too, or a given one, stays as it is
         fixed = method == "axes" or (method == "pca" and not known.all())
-        shuffled = shuffled_scores(
-            vectors, target, method, n_null=n_null, seed=seed, plane=xy[known] if fixed else None
+        blocks, given = quadrants(target), xy[known] if fixed else None
+        shuffled, within = (
+            shuffled_scores(
+                vectors, target, method, n_null=n_null, seed=seed, plane=given, blocks=kept
+            )
+            for kept in (None, blocks)
         )
         random = random_scores(
             target, dictionary.d_model, "axes" if fixed else method, n_null=n_null, seed=seed
         )
-        null = Null(score, shuffled, random)
+        null = Null(score, shuffled, random, within=within, orders=orders_within(blocks))
     return FittedCircle(
         dictionary=dictionary,
         mean=_frozen(plane.mean),
@@ -214,6 +219,7 @@ def _agreement(
     return Agreement(
         correlation=float(np.abs(circular_correlation(found, reference))),
         leave_one_out=float(left_out_correlation(left, reference)),
+        cosine=float(left_out_cosine(left, reference)),
         resultant=float(align(found, reference).length),
         error=float(np.degrees(angular_error(found, reference))),
         order=float(np.abs(order_agreement(found, reference))),

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from volvelle.compute.circles.angles import circular_correlation
-from volvelle.compute.circles.null import p_value, pick, shuffled_scores, shuffles
+from volvelle.compute.circles.null import pick, shuffled_scores
 from volvelle.compute.circles.planes import unit_circle
-from volvelle.compute.circles.scores import gram, gram_scores, left_out_correlation, ridge_weights
+from volvelle.compute.circles.scores import gram, gram_scores, left_out_cosine, ridge_weights
+from volvelle.compute.stats.permutation import p_value, shuffles
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,8 +22,8 @@ class LayerScores:
     points : tuple of str
         The embedding first, where it is among them; it is shown and never picked.
     score : array, shape (n_points,)
-        Absolute circular correlation of the plane of components; of the left-out predictions
-        for ``"ridge"``.
+        Absolute circular correlation of the plane of components; for ``"ridge"`` the mean cosine
+        of left-out predictions minus reference.
     limit : array, shape (n_points,)
         What 95 % of shuffles stay below, per layer.
     explained : array, shape (n_points,)
@@ -98,7 +99,7 @@ def score_layers(
     targets = unit_circle(reference)
     left = weights @ targets
     if method == "ridge":
-        score = left_out_correlation(left, reference)
+        score = left_out_cosine(left, reference)
     else:
         score = np.abs(circular_correlation(angles, reference))
     nulls = shuffled_scores(means, reference, method, n_null=n_null, seed=seed)

@@ -8,14 +8,15 @@ import numpy as np
 
 from volvelle.compute.circles.angles import circular_correlation
 from volvelle.compute.circles.planes import N_COMPONENTS, RIDGE, unit_circle
-from volvelle.compute.circles.scores import (
-    gram,
-    gram_scores,
-    left_out_correlation,
-    ridge_weights,
+from volvelle.compute.circles.scores import gram, gram_scores, left_out_cosine, ridge_weights
+from volvelle.compute.stats.permutation import (
+    LEVEL,
+    PermutationTest,
+    p_value,
+    shuffles,
+    shuffles_within,
 )
 
-LEVEL = 0.05
 # Gaussian matrices cost an eigendecomposition each; above this many classes, and for the
 # leave-one-out null, fewer of them are drawn and each is shuffled several times: their rows are
 # exchangeable, so a shuffle of one is a draw from the same null.
@@ -39,6 +40,10 @@ class Null:
         Where the layer was picked by its score: the best score over all layers, per shuffle.
     n_tried : int
         How many layers it was picked from.
+    within : array, shape (n_null,), or None
+        Scores with the reference shuffled within its quadrants: what four groups in order give.
+    orders : int
+        How many orders there are within the quadrants.
     """
 
     score: float
@@ -46,6 +51,17 @@ class Null:
     random: np.ndarray
     best: np.ndarray | None = None
     n_tried: int = 1
+    within: np.ndarray | None = None
+    orders: int = 1
+
+    @property
+    def blocks(self) -> PermutationTest | None:
+        """The score beside shuffles within quadrants; None where a file does not hold them."""
+        if self.within is None:
+            return None
+        return PermutationTest(
+            "names shuffled within quadrants", self.score, self.within, 1 / self.orders
+        )
 
     @property
     def p(self) -> float:
@@ -67,16 +83,9 @@ class Null:
         )
 
 
-def p_value(observed: float, null: np.ndarray) -> float:
-    """Return ``(1 + #{null >= observed}) / (N + 1)``, never zero."""
-    # scores of the same arrangement differ by rounding: a tie counts against the observation
-    return float((1 + (null >= observed - 1e-12).sum()) / (len(null) + 1))
-
-
-def shuffles(n: int, n_null: int, seed: int) -> np.ndarray:
-    """Return permutations (n_null, n), the same for every layer of one seed."""
-    rng = np.random.default_rng(seed)
-    return rng.permuted(np.tile(np.arange(n), (n_null, 1)), axis=1)
+def quadrants(reference: np.ndarray) -> np.ndarray:
+    """Return the quadrant (0 to 3) of each angle (radians): the blocks of the second null."""
+    return (reference % (2 * np.pi) // (np.pi / 2)).astype(int)
 
 
 def shuffled_scores(
@@ -87,6 +96,7 @@ def shuffled_scores(
     n_null: int = 1000,
     seed: int = 0,
     plane: np.ndarray | None = None,
+    blocks: np.ndarray | None = None,
 ) -> np.ndarray:
     """Score a fit against shuffled labels.
 
@@ -106,15 +116,19 @@ def shuffled_scores(
         Of the shuffles.
     plane : array, shape (n, 2), optional
         Coordinates in a plane that is not fitted to these rows.
+    blocks : int array, shape (n,), optional
+        Labels are shuffled within these only.
 
     Returns
     -------
     array, shape (..., n_null)
     """
-    shuffled = reference[shuffles(len(reference), n_null, seed)]
+    n = len(reference)
+    order = shuffles(n, n_null, seed) if blocks is None else shuffles_within(blocks, n_null, seed)
+    shuffled = reference[order]
     if method == "ridge":
         weights = ridge_weights(gram(vectors))[..., None, :, :]
-        return left_out_correlation(weights @ unit_circle(shuffled), shuffled)
+        return left_out_cosine(weights @ unit_circle(shuffled), shuffled)
     scores = gram_scores(gram(vectors)) if plane is None else plane
     angles = np.arctan2(scores[..., 1], scores[..., 0])
     return np.abs(circular_correlation(angles[..., None, :], shuffled))
@@ -165,7 +179,7 @@ def random_scores(
     shuffled = reference[rng.permuted(np.tile(np.arange(n), (times, 1)), axis=1)]
     if method == "ridge":
         weights = ridge_weights(grams, n_components, ridge)[:, None]
-        scores = left_out_correlation(weights @ unit_circle(shuffled), shuffled)
+        scores = left_out_cosine(weights @ unit_circle(shuffled), shuffled)
     else:
         drawn = gram_scores(grams)
         angles = np.arctan2(drawn[..., 1], drawn[..., 0])

@@ -168,9 +168,19 @@ def predict_others(
 
 
 def left_out_correlation(predicted: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Score predictions (..., n, 2) against reference (..., n): signed, no free reflection."""
+    """Score predictions (..., n, 2) against reference (..., n): signed, blind to rotation."""
     angles = np.arctan2(predicted[..., 1], predicted[..., 0])
     return circular_correlation(angles, reference)
+
+
+def left_out_cosine(predicted: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Score predictions (..., n, 2) against reference (..., n): 1 in place, -1 opposite.
+
+    The mean cosine of predicted angle minus reference. A correlation of angles is blind to a
+    rotation of all predictions: a plane that is 180 degrees off everywhere had 1 by it.
+    """
+    angles = np.arctan2(predicted[..., 1], predicted[..., 0])
+    return np.cos(angles - reference).mean(axis=-1)
 
 
 def _class_weights(owner: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from volvelle.formulas.encoder import length
+from volvelle.names import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +23,43 @@ ARCHITECTURES: dict[str, tuple[str, ...]] = {
 }
 TOP_K = ("topk", "abstopk")
 NORMALIZATIONS = ("none", "layer_norm", "constant_norm_rescale")
+
+_TWO_PLACES = (
+    "a transcoder writes at another place than it reads; for its directions alone take "
+    "vv.Dictionary(W_dec, names, point='mlp_out.3')"
+)
+_BATCH = (
+    "it picks the largest activations of a whole batch, in training only; what sae-lens saves for "
+    "inference (save_inference_model) is a jumprelu SAE, which is read"
+)
+# architectures that exist elsewhere -> what they are, and the way out
+NOT_READ: dict[str, str] = {
+    "batchtopk": _BATCH,
+    "matryoshka_batchtopk": _BATCH,
+    "transcoder": _TWO_PLACES,
+    "skip_transcoder": _TWO_PLACES,
+    "jumprelu_transcoder": _TWO_PLACES,
+    "jumprelu_skip_transcoder": _TWO_PLACES,
+    "matching_pursuit": (
+        "it picks features one after another by what the earlier ones left; for its directions "
+        "alone take vv.Dictionary(W_dec, names, point='resid_post.14')"
+    ),
+    "temporal": (
+        "its activations at a token depend on the tokens before it; for its directions alone take "
+        "vv.Dictionary(W_dec, names, point='resid_post.14')"
+    ),
+}
+
+
+def not_read(architecture: str) -> str:
+    """Return the message for an architecture that is not read: what it is, and the way out."""
+    if architecture in NOT_READ:
+        return (
+            f"architecture {architecture!r} is not read, read are {', '.join(ARCHITECTURES)}: "
+            f"{NOT_READ[architecture]}"
+        )
+    return unknown("architecture", architecture, ARCHITECTURES)
+
 
 # Whitespace a label could not show.
 _SHOWN = str.maketrans({"\n": "↵", "\t": "⇥", "\r": "␍"})
@@ -38,6 +76,7 @@ def folded(
     *,
     by_decoder_norm: bool = False,
     input_scale: float | None = None,
+    decoder_scale: torch.Tensor | None = None,
 ) -> dict[str, torch.Tensor]:
     """Move scalings of input and activations into the weights.
 
@@ -51,6 +90,8 @@ def folded(
         activation times row is still what the feature writes.
     input_scale : float, optional
         ``norm_scaling_factor``: the SAE was trained on x times this.
+    decoder_scale : torch.Tensor, shape (n_features,), optional
+        ``finetuning_scaling_factor``: activations are times this before they are decoded.
 
     Returns
     -------
@@ -58,7 +99,8 @@ def folded(
 
     Notes
     -----
-    *Source*: sae-lens, ``fold_W_dec_norm`` and ``fold_activation_norm_scaling_factor``.
+    *Source*: sae-lens, ``fold_W_dec_norm`` and ``fold_activation_norm_scaling_factor``,
+    and ``apply_finetuning_scaling_factor`` of versions before 6.
     """
     out = dict(weights)
     if by_decoder_norm:
@@ -67,6 +109,8 @@ def folded(
         out["W_enc"] = out["W_enc"] * norm
         out["W_dec"] = out["W_dec"] / norm[:, None]
         out["b_enc"] = out["b_enc"] * norm
+    if decoder_scale is not None:
+        out["W_dec"] = out["W_dec"] * decoder_scale[:, None]
     if input_scale is not None:
         out["W_enc"] = out["W_enc"] * input_scale
         out["W_dec"] = out["W_dec"] / input_scale

@@ -16,6 +16,7 @@ from volvelle.compute.dictionaries.parts import (
     NORMALIZATIONS,
     TOP_K,
     float32,
+    not_read,
     readable,
 )
 from volvelle.compute.directions.directions import Dictionary, Feature
@@ -75,7 +76,7 @@ class SparseAutoencoder:
 
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:
-            raise ValueError(unknown("architecture", self.architecture, ARCHITECTURES))
+            raise ValueError(not_read(self.architecture))
         if self.normalize not in NORMALIZATIONS:
             raise ValueError(unknown("normalize_activations", self.normalize, NORMALIZATIONS))
         wanted = ("W_enc", "W_dec", "b_dec", *ARCHITECTURES[self.architecture])

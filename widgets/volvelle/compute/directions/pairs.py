@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.compute.directions.captures import refuse_only_first
 from volvelle.compute.directions.points import Point
 from volvelle.names import unknown
 
@@ -109,6 +110,11 @@ def pair_directions(
     Returns
     -------
     dict of Point -> array, shape (d_model,), float32
+
+    Raises
+    ------
+    ValueError
+        For no texts, an unknown method, unpaired texts, and texts of one token.
     """
     places = [Point.parse(point) for point in points]
     texts = [*_texts(positive, "positive"), *_texts(negative, "negative")]
@@ -121,6 +127,7 @@ def pair_directions(
     with Bar(progress) as tell:
         captured = model.capture(texts, places, positions=positions, progress=tell)
     n = len(positive)
+    refuse_only_first(captured, texts, "positive and negative")
     return {
         place: pair_direction(captured[place][:n], captured[place][n:], method) for place in places
     }

@@ -136,7 +136,8 @@ def _largest(scores: np.ndarray, c: int) -> tuple[np.ndarray, np.ndarray]:
 def best_cosines(a: np.ndarray, b: np.ndarray, device: str = "cpu") -> tuple[np.ndarray, ...]:
     """Return the largest cosine of each row of `a` among `b`, and of each row of `b` among `a`.
 
-    Rounded to bfloat16 where that is quick: for the distribution of a null, not for one pair.
+    And, third, those of pairs that are each other's largest. Rounded to bfloat16 where that is
+    quick: for the distribution of a null, not for one pair.
     """
     import torch
 
@@ -145,9 +146,14 @@ def best_cosines(a: np.ndarray, b: np.ndarray, device: str = "cpu") -> tuple[np.
     x, y = (tensor(v).to(device, kind) for v in (a, b))
     of_b = torch.full((len(b),), -1, dtype=kind, device=device)
     of_a: list[torch.Tensor] = []
+    partner: list[torch.Tensor] = []
     step = max(BLOCK_CELLS // max(len(b), 1), 1)
     for start in range(0, len(a), step):
         block = x[start : start + step] @ y.T
-        of_a.append(block.amax(1))
+        largest = block.max(1)
+        of_a.append(largest.values)
+        partner.append(largest.indices)
         of_b = torch.maximum(of_b, block.amax(0))
-    return torch.cat(of_a).float().cpu().numpy(), of_b.float().cpu().numpy()
+    best = torch.cat(of_a)
+    mutual = best[best == of_b[torch.cat(partner)]]
+    return tuple(scores.float().cpu().numpy() for scores in (best, of_b, mutual))

@@ -6,9 +6,10 @@ Scores are cosines of directions, or correlations of activations over the same t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+import torch
 
 from volvelle.compute.maps.counterparts import (
     Best,
@@ -18,6 +19,7 @@ from volvelle.compute.maps.counterparts import (
     sizes,
 )
 from volvelle.compute.maps.neighbours import product, unit_rows
+from volvelle.compute.tensors import tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 FEWEST_FIRINGS = 10
 # Best scores drawn for the null: its 95 % point then moves by less than .2 % of its rank.
 NULL_SCORES = 20_000
+# Rows of a side up to which every row of a permutation is compared.
+MOST_PAIRED = 2 * NULL_SCORES
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +58,9 @@ class Matching:
         Permutations drawn.
     compared_a, compared_b : int
         Features that could match at all: by activation, those that fired often enough.
+    n_expected : float
+        Mutual pairs above `threshold` in a permutation, on average: what is found where there is
+        nothing to find. NaN above `MOST_PAIRED` rows, of which the null draws a part.
     """
 
     a: np.ndarray
@@ -68,6 +75,7 @@ class Matching:
     n_null: int
     compared_a: int
     compared_b: int
+    n_expected: float = float("nan")
 
 
 class Scrambler:
@@ -90,7 +98,7 @@ class Scrambler:
     def __init__(self, vectors: np.ndarray) -> None:
         self.mean = vectors.mean(axis=0)
         centred = vectors - self.mean
-        self.axes = np.linalg.eigh(product(centred.T, centred))[1].astype(np.float32)
+        self.axes = axes_of(centred)
         self.pieces = product(centred, self.axes)
 
     def __call__(self, random: np.random.Generator) -> np.ndarray:
@@ -100,6 +108,30 @@ class Scrambler:
         rows = product(pieces, self.axes.T)
         rows += self.mean
         return unit_rows(rows, rows)
+
+
+def axes_of(centred: np.ndarray, *, thin: bool | None = None) -> np.ndarray:
+    """Return the principal axes of centred rows, the strongest last.
+
+    Parameters
+    ----------
+    centred : float32 array, shape (n, d)
+    thin : bool, optional
+        Whether to work in the space of the rows; by default where they are fewer than columns.
+
+    Returns
+    -------
+    float32 array, shape (d, d), or (d, n) where thin
+        Orthonormal columns. The thin ones leave out axes along which no row differs. Costs
+        n * min(n, d) * max(n, d) and, beyond the input, no more than its result in memory.
+    """
+    n, d = centred.shape
+    if n < d if thin is None else thin:
+        linalg = cast("Any", torch.linalg)  # torch gives it no types
+        basis, within = linalg.qr(tensor(np.ascontiguousarray(centred.T)))
+        turn = np.linalg.eigh((within @ within.T).numpy())[1].astype(np.float32)
+        return product(basis.numpy(), turn)
+    return np.linalg.eigh(product(centred.T, centred))[1].astype(np.float32)
 
 
 def n_permutations(n: int) -> int:
@@ -141,14 +173,15 @@ def match_by_cosine(
 def _chance(
     a: np.ndarray, b: np.ndarray, random: np.random.Generator, device: str
 ) -> tuple[np.ndarray, ...]:
-    """Return best cosines both ways; of `NULL_SCORES` rows of a side that has more."""
-    if max(len(a), len(b)) <= 2 * NULL_SCORES:
+    """Return best cosines both ways, and of mutual pairs; of a part of the rows where many."""
+    if max(len(a), len(b)) <= MOST_PAIRED:
         return best_cosines(a, b, device)  # one product serves both ways
     rows = [
         v[random.choice(len(v), NULL_SCORES, replace=False)] if len(v) > NULL_SCORES else v
         for v in (a, b)
     ]
-    return best_cosines(rows[0], b, device)[0], best_cosines(a, rows[1], device)[1]
+    of_a, of_b = best_cosines(rows[0], b, device)[0], best_cosines(a, rows[1], device)[1]
+    return of_a, of_b, np.array([np.nan])
 
 
 def match_by_correlation(
@@ -190,8 +223,17 @@ def match_by_correlation(
     for i in range(n_null):
         shuffled = b[random.permutation(sizes(b)[0])]
         chance = best_by_correlation(a, shuffled, 1, on_progress=report(i + 1))
-        null.append((chance.score_a, chance.score_b))
+        null.append((chance.score_a, chance.score_b, _mutual(chance)))
     return _matching(found, null, (compared_a, compared_b))
+
+
+def _mutual(best: Best) -> np.ndarray:
+    """Return the scores of the rows of a that are the best of their best, where there are."""
+    if not best.of_a.size or not best.of_b.size:
+        return np.zeros(0, np.float32)
+    other = best.of_a[:, 0]
+    found = (other >= 0) & (best.of_b[other, 0] == np.arange(len(other)))
+    return best.score_a[found, 0]
 
 
 def _often(codes: sp.csr_array, fewest: int) -> tuple[sp.csr_array, int]:
@@ -214,6 +256,10 @@ def _matching(
     drawn = [side[np.isfinite(side)] for side in sides]
     threshold = max((float(np.quantile(d, 0.95)) for d in drawn if len(d)), default=float("nan"))
     median = max((float(np.median(d)) for d in drawn if len(d)), default=float("nan"))
+    counts = [
+        (pair[2] > threshold).sum() if np.isfinite(pair[2]).all() else np.nan for pair in null
+    ]
+    n_expected = float(np.mean(counts)) if counts and np.isfinite(threshold) else float("nan")
     n_a, n_b = len(found.of_a), len(found.of_b)
     forward = _pairs(found.of_a, found.score_a)
     backward = _pairs(found.of_b, found.score_b)
@@ -250,6 +296,7 @@ def _matching(
         median,
         len(null),
         *compared,
+        n_expected,
     )
 
 

@@ -50,12 +50,19 @@ def principal_axes(x: np.ndarray, n_axes: int = 2, seed: int = 0) -> np.ndarray:
     if n < 2 or d == 0:
         return scores
     mean = rows.mean(0)
-    if n * d * d <= COVARIANCE_UP_TO:
+    linalg = cast("Any", torch.linalg)  # torch gives it no types
+    if n < d and n * n * d <= COVARIANCE_UP_TO:
+        # in the space of the rows: no d x d array
+        basis, within = linalg.qr((rows - mean).T)
+        inner = (within @ within.T).numpy()
+        first = max(n - n_axes, 0)
+        turn = scipy.linalg.eigh(inner, subset_by_index=(first, n - 1))[1]
+        axes = basis.numpy() @ turn
+    elif n * d * d <= COVARIANCE_UP_TO:
         covariance = (rows.T @ rows - n * torch.outer(mean, mean)).numpy()
         first = max(d - n_axes, 0)
         axes = scipy.linalg.eigh(covariance, subset_by_index=(first, d - 1))[1]
     else:
-        linalg = cast("Any", torch.linalg)  # torch gives it no types
         basis = torch.randn(d, n_axes + 8, generator=torch.Generator().manual_seed(seed))
         for _ in range(10):
             centred = rows @ basis - mean @ basis

@@ -11,9 +11,13 @@ import numpy as np
 
 from volvelle.compute.circles.angles import angular_error
 from volvelle.compute.circles.fit import axis_correlations, fit_circle
-from volvelle.compute.circles.null import shuffles
-from volvelle.compute.circles.scores import left_out_correlation, predict_others
+from volvelle.compute.circles.scores import (
+    left_out_correlation,
+    left_out_cosine,
+    predict_others,
+)
 from volvelle.compute.directions.directions import Dictionary
+from volvelle.compute.stats.permutation import shuffles
 from volvelle.experiments.circles.steer_around import steer_around
 from volvelle.experiments.circles.stimuli import (
     Stimuli,
@@ -129,6 +133,7 @@ def check_circle(
 ) -> Checks:
     """Test an emotion circle on what it was not fitted to.
 
+    - *order within quadrants*: the circle's own score beside its names shuffled within quadrants;
     - *half of the words*: a plane fitted, and turned, on half of the words places the others;
     - *unseen words*: 38 further words in the same templates, by quadrant;
     - *situations*: sentences that never name the emotion, read in this circle's plane around
@@ -160,7 +165,7 @@ def check_circle(
         raise ValueError("check_circle needs a circle whose names all have a reference angle")
 
     def work() -> Checks:
-        rows = [_halves(circle, n_splits, n_null, seed)]
+        rows = [*_within(circle), *_halves(circle, n_splits, n_null, seed)]
         model.report(progress, 0.1, "unseen words")
         rows.append(_unseen(model, circle, n_null, seed))
         model.report(progress, 0.4 if steering else 0.6, "situations")
@@ -195,19 +200,32 @@ def _reference(circle: FittedCircle) -> dict[str, float]:
     return dict(zip(circle.names, circle.reference.tolist(), strict=True))
 
 
-def _halves(circle: FittedCircle, n_splits: int, n_null: int, seed: int) -> Check:
+def _within(circle: FittedCircle) -> list[Check]:
+    blocks = None if circle.null is None else circle.null.blocks
+    if blocks is None or not blocks.can_tell:
+        return []
+    what = "order within quadrants"
+    return [Check(what, circle.measure, circle.score, blocks.limit(), len(circle))]
+
+
+def _halves(circle: FittedCircle, n_splits: int, n_null: int, seed: int) -> list[Check]:
     vectors = circle.dictionary.vectors.astype(np.float64)
     reference = np.radians(list(_reference(circle).values()))
     # row 0 is the truth, the others are shuffled through fit and score alike
     labels = np.vstack([reference, reference[shuffles(len(reference), n_null, seed)]])
-    found = []
+    # the second is not blind to a rotation of all that was placed
+    measures = {"circular correlation": left_out_correlation, "mean cosine": left_out_cosine}
+    found: dict[str, list[np.ndarray]] = {name: [] for name in measures}
     for kept, held in _halves_of(len(circle), n_splits, seed):
         placed = predict_others(vectors, labels, kept, circle.method)
-        found.append(left_out_correlation(placed, labels[:, held]))
-    means = np.mean(found, axis=0)
-    limit = float(np.quantile(means[1:], 0.95))
-    what = "half of the words"
-    return Check(what, "circular correlation", float(means[0]), limit, n_splits)
+        for name, measure in measures.items():
+            found[name].append(measure(placed, labels[:, held]))
+    rows: list[Check] = []
+    for name, scores in found.items():
+        means = np.mean(scores, axis=0)
+        limit = float(np.quantile(means[1:], 0.95))
+        rows.append(Check("half of the words", name, float(means[0]), limit, n_splits))
+    return rows
 
 
 def _class_states(model: Model, circle: FittedCircle, read: Stimuli, positions: str) -> np.ndarray:

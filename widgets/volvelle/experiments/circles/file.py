@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
 from volvelle.compute.circles.circle import Agreement, FittedCircle
+from volvelle.compute.circles.fit import circle_from_plane
 from volvelle.compute.circles.layers import LayerScores
 from volvelle.compute.circles.null import Null
+from volvelle.compute.circles.planes import Plane
 from volvelle.compute.directions.directions import Dictionary
 
-# Raised when the layout changes; older versions stay readable.
-VERSION = 1
+# Raised when the layout changes; older versions stay readable. Version 1 holds no shuffles within
+# quadrants, and its supervised scores are correlations, blind to rotation: see `_renewed`.
+VERSION = 2
 
 _LAYER_ARRAYS = ("score", "limit", "explained", "axes", "axes_limit", "best")
-_NULL_ARRAYS = ("shuffled", "random", "best")
+_NULL_ARRAYS = ("shuffled", "random", "best", "within")
 _TOLD = ("score", "explained", "method", "orientation", "details")
 _ARRAYS = ("mean", "plane", "angles", "radii", "reference", "spread")
 
@@ -37,7 +40,7 @@ def to_parts(
         "axis_names": circle.axis_names,
     }
     if circle.null is not None:
-        told["n_tried"] = circle.null.n_tried
+        told |= {"n_tried": circle.null.n_tried, "orders": circle.null.orders}
         arrays |= {f"null.{name}": getattr(circle.null, name) for name in _NULL_ARRAYS}
     if layers is not None:
         told["layers"] = {k: getattr(layers, k) for k in ("points", "picked", "method")}
@@ -51,7 +54,8 @@ def from_parts(arrays: dict[str, np.ndarray], told: dict[str, Any]) -> dict[str,
     null = layers = None
     if "null.shuffled" in arrays:
         parts: dict[str, Any] = {name: arrays.get(f"null.{name}") for name in _NULL_ARRAYS}
-        null = Null(score=told["score"], n_tried=told["n_tried"], **parts)
+        orders = told.get("orders", 1)
+        null = Null(score=told["score"], n_tried=told["n_tried"], orders=orders, **parts)
     if "layers" in told:
         said: dict[str, Any] = {name: arrays[f"layers.{name}"] for name in _LAYER_ARRAYS}
         said |= {**told["layers"], "points": tuple(told["layers"]["points"])}
@@ -60,7 +64,7 @@ def from_parts(arrays: dict[str, np.ndarray], told: dict[str, Any]) -> dict[str,
         k: tuple(v) if isinstance(v, list) else v for k, v in told["agreement"].items()
     }
     vectors = Dictionary(arrays["vectors"], told["names"], told["point"], told["source"])
-    return {
+    found = {
         **{name: arrays.get(name) for name in _ARRAYS},
         **{name: told[name] for name in _TOLD},
         "dictionary": vectors,
@@ -68,4 +72,34 @@ def from_parts(arrays: dict[str, np.ndarray], told: dict[str, Any]) -> dict[str,
         "agreement": Agreement(**agreement),
         "axis_names": tuple(told["axis_names"]),
         "layers": layers,
+    }
+    return found if told["version"] > 1 or null is None else _renewed(found, null)
+
+
+def _renewed(found: dict[str, Any], null: Null) -> dict[str, Any]:
+    """Return the fields of a circle of version 1 with the nulls and scores of this one.
+
+    A supervised fit is scored again at its own layer. The other layers' vectors are not in the
+    file: their scores are dropped, and with them the p that paid for the choice.
+    """
+    again = circle_from_plane(
+        found["dictionary"],
+        Plane(found["mean"], found["plane"], found["explained"], found["orientation"]),
+        np.radians(found["reference"]),
+        found["method"],
+        n_null=len(null.shuffled),
+        seed=int(found["details"].get("seed", 0)),
+    )
+    assert again.null is not None  # noqa: S101 - there is a reference
+    if found["method"] != "ridge":
+        kept = replace(null, within=again.null.within, orders=again.null.orders)
+        return {**found, "null": kept, "agreement": again.agreement}
+    details = {**found["details"], "scored_again": "by mean cosine, one layer, from version 1"}
+    return {
+        **found,
+        "score": again.score,
+        "null": again.null,
+        "agreement": again.agreement,
+        "layers": None,
+        "details": details,
     }

@@ -119,7 +119,7 @@ def wave_of_texts(
         ``r``: Pearson's r of the mean per angle with cos of the angle.
     """
     from volvelle.compute.circles.angles import first_harmonic
-    from volvelle.compute.circles.null import p_value
+    from volvelle.compute.stats.permutation import p_value
 
     around = np.radians(np.asarray(angles, dtype=np.float64))
     y = np.asarray(values, dtype=np.float64)

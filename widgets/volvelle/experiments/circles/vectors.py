@@ -12,6 +12,7 @@ import numpy as np
 from volvelle.cache import cache_dir
 from volvelle.compute.circles.planes import remove_components
 from volvelle.compute.circles.scores import gram, unpacked_gram
+from volvelle.compute.directions.captures import only_first
 from volvelle.compute.directions.directions import Dictionary
 from volvelle.compute.directions.points import Point
 from volvelle.experiments.circles.stimuli import Stimuli, neutral_texts
@@ -90,11 +91,17 @@ def class_vectors(
     cache : bool
         Whether what was captured before is used and kept.
     progress : callable(fraction, text), optional
+
+    Raises
+    ------
+    ValueError
+        For unknown `positions`, a share outside 0...1, and texts of one token.
     """
     if positions not in ("last", "mean"):
         raise ValueError(f"positions is {positions!r}, expected 'last' or 'mean'")
     if not 0 <= neutral < 1:
         raise ValueError(f"neutral is {neutral}, expected a share of variance in [0, 1)")
+    _refuse_words(model, stimuli)
     path = None
     if cache:
         name = stimuli.key(fingerprint(model), positions, neutral, FORMAT)
@@ -131,6 +138,13 @@ def class_vectors(
     if path is not None:
         _write(path, found)
     return found
+
+
+def _refuse_words(model: Model, stimuli: Stimuli) -> None:
+    """Raise ValueError for texts of one token, whose state is that of position 0."""
+    for text in (*stimuli.texts, *stimuli.minus):
+        if len(model.tokens(text)) < 2:
+            raise only_first(text, "stimuli", model.name)
 
 
 def _source(model: Model, stimuli: Stimuli, positions: str) -> str:

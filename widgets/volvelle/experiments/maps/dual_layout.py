@@ -32,7 +32,7 @@ __all__ = ["DualLayout", "dual_layout"]
 log = logging.getLogger("volvelle")
 
 # Raised when what a layout holds or how it is made changes: older files are then made again.
-VERSION = 4
+VERSION = 5
 
 
 @known_keywords

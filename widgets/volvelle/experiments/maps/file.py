@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FORMAT = "volvelle.dual_layout/1"
 HALF_ARRAYS = ("xy", "densities", "cluster", "own", "own_cosine", "other", "other_score")
 PAIR_ARRAYS = ("a", "b", "score", "rank_a", "rank_b", "mutual", "above")
-PAIR_NUMBERS = ("threshold", "null_median", "n_null", "compared_a", "compared_b")
+PAIR_NUMBERS = ("threshold", "null_median", "n_null", "compared_a", "compared_b", "n_expected")
 PLAIN = (
     *("mode", "match", "unit", "n_rows", "disparity"),
     *("seed", "n_neighbors", "n_epochs", "seconds"),
@@ -78,7 +78,8 @@ def read(path: str | Path) -> dict[str, Any]:
         halves[which] = Half(**{n: arrays[f"{which}.{n}"] for n in HALF_ARRAYS}, **texts)
     pairs = Matching(
         **{name: arrays[f"pairs.{name}"] for name in PAIR_ARRAYS},
-        **{name: about[f"pairs.{name}"] for name in PAIR_NUMBERS},
+        # files from before there was a number of expected pairs lack it
+        **{name: about.get(f"pairs.{name}", float("nan")) for name in PAIR_NUMBERS},
     )
     n_graphs = sum(name.endswith(".start") for name in arrays)
     graphs = tuple(

@@ -106,6 +106,11 @@ class DualLayout:
         return int((self.pairs.mutual & self.pairs.above).sum())
 
     @property
+    def n_expected(self) -> float:
+        """Mutual pairs above the 95 % in a permutation, on average: found where nothing is."""
+        return self.pairs.n_expected
+
+    @property
     def n_compared(self) -> int:
         """Features of the smaller side that could match: alive, and firing often enough."""
         return min(self.pairs.compared_a, self.pairs.compared_b)
@@ -220,10 +225,11 @@ class DualLayout:
             return f"DualLayout({a}; {drawn})"
         b = f"{self.b.name} ({self.b.alive.sum()} of {self.b.n})"
         mixed = f"; {self.mixing}" if self.mixing else ""
+        chance = f", {self.n_expected:.0f} expected" if np.isfinite(self.n_expected) else ""
         return (
             f"DualLayout({self.mode}: {a} and {b}; {self.n_matched} matched by {self.match} "
             f"({self.matched_share:.1%} of {self.n_compared}, above {self.pairs.threshold:.2f}, "
-            "the 95 % of chance)"
+            f"the 95 % of chance{chance})"
             f"{mixed}; {drawn})"
         )
 

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import inspect
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from volvelle.models.engine.tokens import special_ids
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from volvelle.models.engine.architecture import Layout
 
 # Positions of models that state none (alibi).
 DEFAULT_CONTEXT = 2048
+
+# What configs call the number of positions.
+CONTEXT = (
+    "max_position_embeddings",
+    "n_positions",
+    "n_ctx",
+    "seq_length",
+    "max_seq_len",
+    "context_length",
+)
+
+# What a forward pass of RWKV takes for its past; that of several rows is mixed up between them.
+STATE = "state"
+
+# How embeddings that count positions themselves are told from others.
+COUNTING = "create_position_ids_from_input_ids"
 
 
 class Facts:
@@ -37,10 +56,26 @@ class Facts:
     def context(self) -> int:
         """Tokens the model reads at once."""
         config = self.nnsight._module.config.get_text_config()  # noqa: SLF001 - nnsight's name
-        for key in ("max_position_embeddings", "n_positions", "n_ctx", "seq_length"):
+        for key in CONTEXT:
             if getattr(config, key, None):
-                return int(getattr(config, key))
+                return int(getattr(config, key)) - self.first_position
         return DEFAULT_CONTEXT
+
+    @cached_property
+    def first_position(self) -> int:
+        """Position of a text's first token; not 0 where positions follow that of padding."""
+        # Roberta and its kin count from behind the padding's own, unless they are told positions
+        if takes(self, "position_ids"):
+            for part in self.nnsight._module.modules():  # noqa: SLF001 - as above
+                if hasattr(part, COUNTING) and hasattr(part, "position_embeddings"):
+                    return int(part.padding_idx) + 1
+        return 0
+
+    @property
+    def padded_is_alone(self) -> bool:
+        """Whether a row behind padding gives what it gives alone."""
+        # a recurrent state takes the padding in, where a model does not look at the mask
+        return not getattr(type(self.nnsight._module), "_is_stateful", False)  # noqa: SLF001 - as above
 
     @property
     def pad_id(self) -> int:
@@ -74,3 +109,30 @@ def takes(model: Facts, argument: str) -> bool:
     # asked of the class: nnsight puts its own forward on the instance
     forward = type(model.nnsight._module).forward  # noqa: SLF001 - nnsight's name
     return argument in inspect.signature(forward).parameters
+
+
+def together(model: Facts, lengths: Sequence[int], most: int) -> list[list[int]]:
+    """Divide rows into those that run together.
+
+    Parameters
+    ----------
+    model : Facts
+    lengths : sequence of int
+        Tokens of each row.
+    most : int
+        Rows that may run together.
+
+    Returns
+    -------
+    list of list of int
+        Numbers of rows, in their order; of one length where padding would change them, one by one
+        where equal rows together do not write what each writes.
+    """
+    if takes(model, STATE):
+        most = 1
+    kinds: dict[int, list[int]] = {}
+    for n, length in enumerate(lengths):
+        kinds.setdefault(0 if model.padded_is_alone else length, []).append(n)
+    return [
+        rows[start : start + most] for rows in kinds.values() for start in range(0, len(rows), most)
+    ]

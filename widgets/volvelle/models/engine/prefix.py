@@ -86,5 +86,7 @@ def new_cache(module: Any) -> Any:
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer
 
+    if getattr(type(module), "_is_stateful", False):
+        return None
     cache = DynamicCache(config=module.config)
     return cache if all(type(layer) is DynamicLayer for layer in cache.layers) else None

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from volvelle.models.engine.lean import unwrapped_but
+from volvelle.models.engine.measured import as_measured
 from volvelle.models.engine.parsing import parsed_again
 from volvelle.models.work.worker import Worker
 
@@ -125,7 +126,7 @@ class Runner:
         told = {} if on_step is None else {"on_step": on_step}
         bare = only is not None
         lean = unwrapped_but(self.lm._module, only or ()) if bare else nullcontext()  # noqa: SLF001 - as above
-        with self._watched(on_block), lean:
+        with as_measured(self.lm._module), self._watched(on_block), lean:  # noqa: SLF001 - as above
             return body(self.lm, *args, **told, backend=None)
 
     @contextmanager

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from volvelle.models.engine.architecture import read_layout
+from volvelle.models.engine.causal import check_causal
 from volvelle.models.load import hub, smollm2
+from volvelle.models.load.bare import bare
 from volvelle.models.model import Model
 from volvelle.models.remote.servers import checked, structure
 from volvelle.names import closest, known_keywords, unknown
@@ -127,6 +129,7 @@ def _load(
         tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
         if remote:
             lm = structure(source, tokenizer, revision)
+            check_causal(lm._module, name)  # noqa: SLF001
             return Model(lm, read_layout(lm._module, name), remote=remote)  # noqa: SLF001
         if device is None:
             device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -160,7 +163,10 @@ def wrap(
     Parameters
     ----------
     model : nnsight TransformersModel or LanguageModel, or transformers causal language model
-        Used as it is, on its device and in its dtype.
+        Used as it is, on its device and in its dtype. It may be in training: verbs run it without
+        dropout and give its training flags back. Of a PEFT model with adapters in its weights
+        (LoRA) and of one compiled by `torch.compile`, the model inside is used: adapters work, and
+        it runs uncompiled.
     tokenizer : transformers tokenizer, optional
         Default: nnsight's, or the one saved beside the model.
     remote : bool or str
@@ -177,7 +183,9 @@ def wrap(
     TypeError
         For what is no language model.
     ValueError
-        Where no tokenizer is found.
+        Where no tokenizer is found; for PEFT's adapters that add tokens (prompt tuning) models
+        of which a part is compiled by itself, dynamic int8, and models
+        whose tokens look at those behind them.
     """
     import torch
     from nnsight import TransformersModel
@@ -193,17 +201,19 @@ def wrap(
         raise TypeError(_no_causal(type(module).__name__))
     if tokenizer is None and lm is not None:
         tokenizer = lm.tokenizer
+    if not remote and bare(module) is not module:
+        module, lm = bare(module), None
     source = str(getattr(module.config, "_name_or_path", "") or "")
     if tokenizer is None:
         tokenizer = _saved_tokenizer(source, type(module).__name__)
     if lm is None:
-        module.eval()
         lm = TransformersModel(module, tokenizer=tokenizer, task="text-generation")
     elif lm.tokenizer is None or tokenizer is not lm.tokenizer:
         lm.tokenizer = tokenizer
     if not remote and not lm.dispatched:
         lm.dispatch()
     shown = name or Path(source).name or type(module).__name__
+    check_causal(lm._module, shown)  # noqa: SLF001 - nnsight's name
     return Model(lm, read_layout(lm._module, shown), remote=remote)  # noqa: SLF001 - nnsight's name
 
 

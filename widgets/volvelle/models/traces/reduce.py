@@ -38,8 +38,8 @@ def reduce(
         Real tokens of each row.
     how : str
         ``"all"`` everything; ``"real"`` everything but padding; ``"last"`` the last real token;
-        ``"mean"`` without position 0 and outliers; ``"norm"`` the median of the norms alone,
-        over what a mean takes.
+        ``"mean"`` without position 0 and outliers, NaN where there is no other; ``"norm"`` the
+        median of the norms alone, over what a mean takes.
 
     Returns
     -------
@@ -58,8 +58,7 @@ def reduce(
         return state[torch.arange(len(state), device=state.device), lengths - 1].clone(), norms
     place = torch.arange(state.shape[1], device=state.device)
     real = (place < lengths[:, None]) & (place > 0)
-    # a text of one token has nothing but position 0
-    kept = torch.where((lengths > 1)[:, None], real & ~outliers(norms, real), place == 0)
+    kept = real & ~outliers(norms, real)
     if how == "norm":
         found = norms.masked_fill(~kept, float("nan")).nanquantile(0.5, dim=-1, keepdim=True)
         return state.new_empty(0), found

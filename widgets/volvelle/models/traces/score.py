@@ -71,8 +71,9 @@ def write_scored(
     lm, inputs, sites, on_step, backend
         As for `write`.
     settings : dict
-        As for `write`; besides, ``pass_rows`` (how many rows are scored together) and ``takes``
-        (whether a forward pass has the arguments ``position_ids`` and ``logits_to_keep``).
+        As for `write`; besides, ``pass_rows`` (how many rows are scored together), ``takes``
+        (whether a forward pass has the arguments ``position_ids`` and ``logits_to_keep``) and
+        ``first_position`` (of a text's first token).
 
     Returns
     -------
@@ -94,7 +95,8 @@ def write_scored(
             rows = slice(start, start + settings["pass_rows"])
             more = {"input_ids": tokens[rows], "attention_mask": mask[rows], "use_cache": False}
             if settings["takes"]["position_ids"]:
-                more["position_ids"] = (mask[rows].cumsum(-1) - 1).clamp(min=0)
+                counted = (mask[rows].cumsum(-1) - 1).clamp(min=0)
+                more["position_ids"] = counted + settings["first_position"]
             if settings["takes"]["logits_to_keep"]:
                 more["logits_to_keep"] = kept
             parts.append(score(lm, more, [], written[rows]))

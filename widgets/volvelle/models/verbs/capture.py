@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from volvelle.models.engine.facts import Facts
     from volvelle.models.engine.tokens import Tokens
 
 POSITIONS = ("all", "last", "mean")
@@ -41,7 +42,8 @@ class Capture:
     tokens : tuple of Tokens
         One per text.
     positions : str
-        ``"all"``, ``"last"`` (the last token) or ``"mean"`` (without position 0 and outliers).
+        ``"all"``, ``"last"`` (the last token, which of a text of one token is position 0) or
+        ``"mean"`` (without position 0 and outliers).
     """
 
     states: Mapping[Point, np.ndarray] = field(repr=False)
@@ -86,9 +88,11 @@ class Capture:
     def __repr__(self) -> str:
         points = ", ".join(str(point) for point in list(self.states)[:4])
         more = f" and {len(self.states) - 4} more points" if len(self.states) > 4 else ""
+        alone = int((self.mask.sum(axis=1) == 1).sum()) if self.positions == "last" else 0
+        first = f", {alone} of them position 0: unfit for means" if alone else ""
         return (
             f"Capture({len(self.tokens)} texts, {int(self.mask.sum())} tokens, {points}{more}, "
-            f"positions={self.positions!r})"
+            f"positions={self.positions!r}{first})"
         )
 
 
@@ -173,6 +177,11 @@ def left_padded(rows: Sequence[Sequence[int] | np.ndarray], pad: int) -> dict[st
         ids[n, width - len(row) :] = torch.as_tensor(row)
         mask[n, width - len(row) :] = 1
     return {"input_ids": ids, "attention_mask": mask}
+
+
+def positions(model: Facts, mask: torch.Tensor) -> torch.Tensor:
+    """Return the positions of left-padded rows, int64, counted from each row's first token."""
+    return (mask.cumsum(-1) - 1).clamp(min=0) + model.first_position
 
 
 def to_numpy(state: torch.Tensor) -> np.ndarray:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.compute.directions.points import Point
-from volvelle.models.engine.facts import takes
+from volvelle.models.engine.facts import takes, together
 from volvelle.models.engine.tokens import string_of
 from volvelle.models.traces.predict import predict as predict_body
 from volvelle.models.traces.unembed import effects_of, gain_of
 from volvelle.models.traces.unembed import unembed as unembed_body
 from volvelle.models.verbs import read as reading
-from volvelle.models.verbs.capture import left_padded, to_numpy
+from volvelle.models.verbs.capture import left_padded, positions, to_numpy
 from volvelle.models.verbs.write import sites
 
 if TYPE_CHECKING:
@@ -73,22 +73,24 @@ def next_token_and_entropy(
         raise ValueError("a prompt has no tokens; give the model something to continue")
     tokens = None if wanted is None else torch.as_tensor(list(wanted), dtype=torch.long)
     found: dict[int, np.ndarray] = {}
-    entropies: list[np.ndarray] = []
+    entropies: dict[int, np.ndarray] = {}
     per = max(1, MOST_TOKENS // max((len(row) for row in rows), default=1))
-    for start in range(0, len(rows), per):
-        members = list(range(start, min(start + per, len(rows))))
+    for members in together(model, [len(row) for row in rows], per):
         inputs = one_pass(model, [rows[n] for n in members], 1)
         located = sites(model, steers(members) if steers is not None else ())
         logprobs, entropy = model.run(
             predict_body, inputs, located, tokens, only={path for path, *_ in located}
         )
         found |= dict(zip(members, to_numpy(logprobs), strict=True))
-        entropies.append(to_numpy(entropy))
-        model.report(progress, (members[-1] + 1) / len(rows), f"{members[-1] + 1} prompts")
+        if wanted is not None:
+            entropies |= dict(zip(members, to_numpy(entropy), strict=True))
+        model.report(progress, len(found) / len(rows), f"{len(found)} prompts")
     width = model.vocabulary if wanted is None else len(wanted)
     if not found:
         return np.zeros((0, width), np.float32), np.zeros(0, np.float32)
-    return np.stack(list(found.values())), np.concatenate(entropies)
+    order = range(len(rows))
+    entropy = np.array([entropies[n] for n in order if n in entropies], dtype=np.float32)
+    return np.stack([found[n] for n in order]), entropy
 
 
 def one_pass(model: Engine, rows: Sequence[Sequence[int]], kept: int) -> dict[str, Any]:
@@ -98,7 +100,7 @@ def one_pass(model: Engine, rows: Sequence[Sequence[int]], kept: int) -> dict[st
     inputs: dict[str, Any] = left_padded(rows, model.pad_id) | {"use_cache": False}
     if takes(model, "position_ids") and len(set(lengths)) > 1:
         # a plain forward pass counts padding too, which learned positions do not forgive
-        inputs["position_ids"] = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+        inputs["position_ids"] = positions(model, inputs["attention_mask"])
     if takes(model, "logits_to_keep"):
         inputs["logits_to_keep"] = kept
     return inputs

@@ -62,6 +62,8 @@ def capture(
     if positions not in POSITIONS:
         raise ValueError(unknown("positions", positions, POSITIONS))
     check_lengths(model, tokens)
+    if positions == "mean":
+        check_means(tokens)
     kept = _Kept(model, tokens, points, positions)
     said = _Progress(model, progress, kept)
     if reuse and positions == "all" and not model.remote and len(tokens) <= MOST_TEXTS:
@@ -92,6 +94,17 @@ def check_lengths(model: Engine, tokens: Sequence[Tokens]) -> None:
             raise ValueError(
                 f"a text has {len(text)} tokens, {model.name} reads {model.context}; "
                 "model.capture_windows runs it in overlapping windows"
+            )
+
+
+def check_means(tokens: Sequence[Tokens]) -> None:
+    """Raise ValueError for texts whose mean would be over nothing: position 0 is left out."""
+    for text in tokens:
+        if len(text) < 2:
+            raise ValueError(
+                f"positions='mean' leaves out position 0, and {text.text!r:.60} has no other "
+                f"token ({len(text)} in all): give a sentence; positions='last' reads the state "
+                "as it is"
             )
 
 

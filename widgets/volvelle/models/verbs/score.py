@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.models.engine.facts import takes
+from volvelle.models.engine.facts import takes, together
 from volvelle.models.traces import score as body
 from volvelle.models.verbs.capture import to_numpy
 from volvelle.models.verbs.predict import one_pass
@@ -89,30 +89,31 @@ def whole(
     if not longest:
         return [np.zeros(0, np.float32) for _ in rows]
     per = max(1, MOST_LOGITS // (model.vocabulary * longest))
-    found: list[np.ndarray] = []
-    for start in range(0, len(rows), per):
-        part = rows[start : start + per]
-        members = list(range(start, start + len(part)))
-        inputs = one_pass(model, [[*prompt, *written][:-1] for prompt, written in part], longest)
+    found: dict[int, np.ndarray] = {}
+    for members in together(model, [len(p) + len(w) for p, w in rows], per):
+        part = [rows[n] for n in members]
+        kept = max(len(written) for _, written in part)
+        if not kept:
+            found |= dict.fromkeys(members, np.zeros(0, np.float32))
+            continue
+        inputs = one_pass(model, [[*prompt, *written][:-1] for prompt, written in part], kept)
         width = inputs["input_ids"].shape[1]
         resumed = _resumed(
-            model, known[start : start + per], [len(p) + len(w) - 1 for p, w in part], width
+            model, [known[n] for n in members], [len(p) + len(w) - 1 for p, w in part], width
         )
         located = sites(model, steered(members) if steered is not None else ())
         logprobs = model.run(
             body.score,
             inputs,
             located,
-            _table([written for _, written in part], longest, left=True),
+            _table([written for _, written in part], kept, left=True),
             resumed,
             only={*resumed[0], *(path for path, *_ in located)},
         )
-        found += [
-            row[longest - len(written) :]
-            for row, (_, written) in zip(to_numpy(logprobs), part, strict=True)
-        ]
+        for n, row, (_, written) in zip(members, to_numpy(logprobs), part, strict=True):
+            found[n] = row[kept - len(written) :]
         model.report(progress, len(found) / len(rows), f"{len(found)} texts scored")
-    return found
+    return [found[n] for n in range(len(rows))]
 
 
 def _behind(
@@ -139,7 +140,8 @@ def _behind(
             "past_key_values": beginning.cache(model, start, len(members)),
         }
         if takes(model, "position_ids"):
-            inputs["position_ids"] = torch.arange(start, start + width).expand(len(members), -1)
+            first = model.first_position + start
+            inputs["position_ids"] = torch.arange(first, first + width).expand(len(members), -1)
         resumed = _resumed(
             model, [known[n] for n in members], [len(tail) - 1 for tail in tails], width, start
         )

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from volvelle.models.engine.facts import takes
+from volvelle.models.engine.facts import takes, together
 from volvelle.models.remote.stream import StepShape
 from volvelle.models.traces.score import write_scored
 from volvelle.models.traces.write import write as write_body
-from volvelle.models.verbs.capture import left_padded
+from volvelle.models.verbs.capture import left_padded, positions
+from volvelle.models.verbs.settings import without_theirs, writing_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -175,7 +176,13 @@ def generate_rows(
     if scoring:
         settings["pass_rows"] = max(1, MOST_LOGITS // (model.vocabulary * max_new_tokens))
         settings["takes"] = {name: takes(model, name) for name in PASS_ARGUMENTS}
-    groups = _groups([len(row) for row in rows], max_new_tokens)
+        settings["first_position"] = model.first_position
+    lengths = [len(row) for row in rows]
+    groups = [
+        [alike[n] for n in group]
+        for alike in together(model, lengths, max(1, len(rows)))
+        for group in _groups([lengths[n] for n in alike], max_new_tokens)
+    ]
     stream = _Callbacks(
         model, groups, max_new_tokens, on_token=on_token, on_step=on_step, progress=progress
     )
@@ -316,37 +323,27 @@ def _together(
 
     settings = settings | {
         "eos": torch.tensor(model.eos_ids, dtype=torch.long),
-        # greedy, because the token is drawn in the trace and forced; everything of the
-        # checkpoint's own settings that would touch the forced logits is neutral
-        "generate": {
-            "max_new_tokens": settings["n"],
-            "do_sample": False,
-            "num_beams": 1,
-            "repetition_penalty": 1.0,
-            "no_repeat_ngram_size": 0,
-            "temperature": 1.0,
-            "top_p": 1.0,
-            "top_k": 50,
-            "eos_token_id": model.eos_ids or None,
-            "pad_token_id": model.pad_id,
-        },
+        "generate": writing_settings(model, settings["n"]),
     }
     model.hold_padding([len(row) for row in rows], "left")
     inputs = left_padded(rows, model.pad_id)
+    if model.first_position:
+        inputs["position_ids"] = positions(model, inputs["attention_mask"])
     scoring = "pass_rows" in settings
-    found: Any = model.run(
-        write_scored if scoring else write_body,
-        inputs,
-        located,
-        settings,
-        only={path for path, *_ in located},
-        on_step=on_step,
-        step_shape=StepShape(
-            len(rows),
-            len(settings["watch"]),
-            inputs["input_ids"].shape[1] if settings["noting"] and located else 0,
-        ),
-    )
+    with without_theirs(model):
+        found: Any = model.run(
+            write_scored if scoring else write_body,
+            inputs,
+            located,
+            settings,
+            only={path for path, *_ in located},
+            on_step=on_step,
+            step_shape=StepShape(
+                len(rows),
+                len(settings["watch"]),
+                inputs["input_ids"].shape[1] if settings["noting"] and located else 0,
+            ),
+        )
     *drawn, notes, before, cache = found[:6]
     columns: list[Any] = [torch.stack(steps, 1).cpu().numpy() for steps in drawn]
     columns.append(found[6].cpu().numpy() if scoring else [None] * len(rows))

@@ -137,7 +137,7 @@ def facts(layout: DualLayout) -> dict[str, Any]:
         }
     for name in ("mode", "match", "unit", "n_rows", "n_matched", "n_compared"):
         found[name] = getattr(layout, name)
-    for name in ("matched_share", "disparity", "trustworthiness", "recall"):
+    for name in ("matched_share", "n_expected", "disparity", "trustworthiness", "recall"):
         found[name] = getattr(layout, name)
     for name in ("seed", "n_neighbors", "n_epochs"):
         found[name] = getattr(layout, name)
