@@ -124,8 +124,8 @@ def test_the_norm_before_a_sandwich_is_not_what_is_added():
 def test_rows_that_padding_changes_are_refused_together_and_right_alone():
     import torch
 
-    module = every.hf("roberta")
-    model = vv.wrap(module, tiny.tokenizer(), name="roberta")
+    module = every.hf("blenderbot")
+    model = vv.wrap(module, tiny.tokenizer(), name="blenderbot")
     with pytest.raises(ValueError, match="give them one at a time"):
         model.next_token(["hello", "hello there"])
     with torch.no_grad():

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from volvelle.models.engine.facts import takes
+from volvelle.models.engine.measured import as_measured
 from volvelle.models.engine.proofs import Proof, Proofs
 from volvelle.models.traces.predict import predict as predict_body
 from volvelle.models.traces.prove import rewritten
@@ -118,7 +119,7 @@ class _Pass:
         )
         self.added: dict[str, torch.Tensor] = {}
         pair = torch.tensor([self.ids, self.ids], device=model.nnsight.device)
-        with self._hooked():
+        with as_measured(self.module), self._hooked():
             given = self.module(input_ids=pair, use_cache=False)
         self.logits = given.logits.float().cpu()
         first = self.one(self.blocks[0], "output")
@@ -364,7 +365,7 @@ def _left(model: Any, seen: _Pass) -> list[Proof]:
     mask[1, : len(empty)] = 0
     inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, "use_cache": False}
     if takes(model, "position_ids"):
-        inputs["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0)
+        inputs["position_ids"] = (mask.cumsum(-1) - 1).clamp(min=0) + model.first_position
     logprobs, _ = model.run(predict_body, inputs, [], None)
     off = _off(logprobs[1], seen.logits[0, SHORT - 1].log_softmax(-1))
     return [
