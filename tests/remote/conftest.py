@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import contextmanager
 from typing import NamedTuple
 
+import nnsight
 import pytest
 
 import volvelle as vv
+from volvelle.models.verbs.capture import right_padded
 
 HOST = os.environ.get("NDIF_HOST", "")
+# The longest wait for a request, a server or a state. A busy machine is late, not wrong.
+SECONDS = 300
 TABLE: list[Trip] = []
 
 
@@ -29,7 +34,7 @@ class Trip(NamedTuple):
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        item.add_marker(pytest.mark.timeout(300))
+        item.add_marker(pytest.mark.timeout(900))
         if not HOST:
             item.add_marker(pytest.mark.skip(reason="needs the server of `make test-remote`"))
 
@@ -50,6 +55,14 @@ def here():
 @pytest.fixture(scope="session")
 def there(host):
     return vv.load("smollm2", remote=host)
+
+
+@pytest.fixture
+def nothing_left(there):
+    """Let the server end what a test has left there: the next one would stand in its queue."""
+    yield
+    # first in, first out: when this one is answered, all before it are done
+    there.submit(lambda: there.next_token("No", tokens=[" I"])).result(SECONDS)
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +95,33 @@ def both(here, there):
     return run
 
 
+@contextmanager
+def held(model, gate):
+    """Keep the server at work inside, so that what comes next waits, and let it go at the end.
+
+    Writing text would do so for as long as it takes, which is not known, and there is no way to
+    stop it afterwards.
+    """
+    inputs = {"input_ids": right_padded([[1, 2, 3]], 0)["input_ids"], "use_cache": False}
+    job = model.submit(lambda: model.run(_until, inputs, str(gate)), name="held")
+    try:
+        wait_for(lambda: job.ended or (job.requests and job.requests[0].reached("running")))
+        assert not job.ended, job.error
+        yield job
+    finally:
+        gate.touch()
+    job.result(SECONDS)
+
+
+def _until(lm, inputs, gate, *, backend=None):
+    with lm.trace(**inputs, backend=backend):
+        # on the server, which is on this machine
+        while not __import__("os").path.exists(gate):
+            __import__("time").sleep(0.02)
+        found = nnsight.save(lm.model.layers[0].output[:, -1].clone())
+    return found  # noqa: RET504 - nnsight hands saved values back by name
+
+
 def latest(worker):
     """Number of the newest job. A list that keeps its last fifty grows no longer."""
     return max((record.number for record in worker.jobs), default=0)
@@ -92,7 +132,7 @@ def since(worker, number):
     return [record for record in worker.jobs if record.number > number]
 
 
-def wait_for(condition, seconds=120):
+def wait_for(condition, seconds=SECONDS):
     """Wait until a state is reached that no event tells of, or fail."""
     deadline = time.monotonic() + seconds
     while not condition():

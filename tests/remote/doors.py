@@ -10,6 +10,7 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
+SECONDS = 240  # for an API process to import what it needs and to answer
 WORK = Path(os.environ.get("NDIF_WORK", "."))
 
 
@@ -42,7 +43,7 @@ class Door:
             self.process = subprocess.Popen(
                 command, env=env | self.env, stdout=log, stderr=log, start_new_session=True
             )
-        until = time.monotonic() + 90
+        until = time.monotonic() + SECONDS
         while time.monotonic() < until:
             try:
                 urllib.request.urlopen(f"{self.address}/ping", timeout=2)

@@ -26,8 +26,8 @@ unshare --net --pid --fork --kill-child --mount-proc true 2> /dev/null ||
 ${MAKE:-make} --no-print-directory -C "$here/../.." "NDIF_VENV=$venv" "$venv/installed" ||
   skip "NDIF's server did not install into $venv (see above)"
 
-# the suite has rules of its own: the rest of the tests leave this folder out. Once more where a
-# test fails, because servers that are killed and waited for meet a busy machine; an end to all of it
+# the suite has rules of its own: the rest of the tests leave this folder out. Nothing is run twice;
+# on a busy machine each request takes its time, and an hour is an end to all of it
 NDIF_VENV=$venv exec bash "$here/stack.sh" "$python" -m pytest \
   -o "addopts=--strict-markers --strict-config --import-mode=importlib -m 'not nightly'" \
-  --reruns 1 --session-timeout 1200 --durations=5 "$here" "$@"
+  --session-timeout 3600 --durations=5 "$here" "$@"

@@ -34,6 +34,9 @@ server=(
   NDIF_DEFAULT_MODEL_ACTOR_CLASS=cpu_replica.CpuModelActor
   NDIF_MINIMUM_DEPLOYMENT_TIME_SECONDS=0
   NDIF_STATUS_TTL_S=2
+  # else a request that waits for 30 s brings up another copy of the model: on a busy machine
+  # there are soon three that work at once, and what stands in a queue overtakes
+  NDIF_AUTOSCALING_MAX_REPLICAS=1
   RAY_USAGE_STATS_ENABLED=0
   GRPC_ENABLE_FORK_SUPPORT=0
   HF_HUB_OFFLINE=1

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 
 import pytest
 from browser.conftest import SIZE, chrome, server  # noqa: F401 - fixtures
 from browser.notebook import Notebook
+from browser.waits import passing, shown
+from remote.conftest import SECONDS
 from remote.doors import door
 
 from volvelle.models.load import smollm2
 
-SECONDS = 120  # a request on a busy machine
+pytestmark = pytest.mark.usefixtures("nothing_left")
 MODEL = """
 import os
 from IPython.display import display
@@ -63,7 +66,7 @@ class Shown:
         self.jobs = within.locator(".vv-jobs")
         self.root = within.locator(f".vv-{name}")
         self.line = self.root.locator(".vv-status")
-        self.root.wait_for(timeout=60_000)
+        shown(self.root)
 
     @property
     def sent(self):
@@ -74,9 +77,20 @@ class Shown:
     def press(self, name="Run"):
         self.root.get_by_role("button", name=name, exact=True).first.click()
 
-    def says(self, text, seconds=SECONDS):
+    def says(self, text):
         """Wait until the view's own line says something."""
-        self.line.get_by_text(re.compile(text)).first.wait_for(timeout=seconds * 1e3)
+        self.line.get_by_text(re.compile(text)).first.wait_for(timeout=SECONDS * 1e3)
+
+    @contextmanager
+    def sending_nothing(self, told):
+        """Hold what is done inside to no request, once Python has been told the last of it."""
+        before = self.sent
+        yield
+        answered = "view._answered == view._request.get('serial', 0)"
+        self.live.until(f"({told}) and {answered}", expected=True)
+        self.live.page.wait_for_timeout(600)  # longer than the page waits for a hand to rest
+        assert self.live.ask("view.status") == "idle"
+        assert self.sent == before
 
     def running(self):
         """Wait until a request is at work on the server."""
@@ -90,7 +104,7 @@ class Shown:
 def test_feature_activations_run_only_when_asked_and_show_their_own_line(live):
     source = f"show(vv.FeatureActivations(model, a, {TEXT!r}))"
     page = Shown(live, source, "feature_activations")
-    page.says("Run sends 11 tokens to read to http://127", 10)
+    page.says("Run sends 11 tokens to read to http://127")
     page.root.get_by_text("not run yet").wait_for()
     before = page.sent
     page.press()
@@ -100,13 +114,13 @@ def test_feature_activations_run_only_when_asked_and_show_their_own_line(live):
     assert page.sent == before + 1
     live.picture(page.root, "remote-activations")
     # hover, select, filter and write: nothing is sent
-    chips.nth(2).hover()
-    chips.nth(3).click()
-    page.root.get_by_role("searchbox").fill("sea")
-    page.press("Edit")
-    page.root.locator("textarea").fill(f"{TEXT} Nor had we.")
-    page.says("The text has changed. Run sends 1[2-9] tokens", 10)
-    live.page.wait_for_timeout(600)  # longer than a pause of typing
+    with page.sending_nothing("view.text.endswith('Nor had we.')"):
+        chips.nth(2).hover()
+        chips.nth(3).click()
+        page.root.get_by_role("searchbox").fill("sea")
+        page.press("Edit")
+        page.root.locator("textarea").fill(f"{TEXT} Nor had we.")
+        page.says("The text has changed. Run sends 1[2-9] tokens")
     assert page.sent == before + 1
     assert chips.count() == 11
     page.press()
@@ -118,14 +132,14 @@ def test_the_circle_runs_only_when_asked(live):
     live.tell(CIRCLE)
     page = Shown(live, "show(vv.EmotionCircle(model, circle))", "emotion_circle")
     before = page.sent
-    page.says("Run sends the next word after 2 prompts", 10)
+    page.says("Run sends the next word after 2 prompts")
     hand = page.root.get_by_role("slider").first
     hand.focus()
-    for key in ("ArrowRight", "ArrowRight", "ArrowUp"):
-        live.page.keyboard.press(key)
-    page.root.get_by_role("button", name="placebo: random plane").click()
-    page.root.get_by_role("textbox", name="prompt").fill("I woke up and felt")
-    live.page.wait_for_timeout(600)
+    with page.sending_nothing("view.prompt == 'I woke up and felt'"):
+        for key in ("ArrowRight", "ArrowRight", "ArrowUp"):
+            live.page.keyboard.press(key)
+        page.root.get_by_role("button", name="placebo: random plane").click()
+        page.root.get_by_role("textbox", name="prompt").fill("I woke up and felt")
     assert page.sent == before
     page.press()
     page.done()
@@ -141,9 +155,9 @@ def test_steering_writes_on_the_server_and_streams(live):
     )
     page = Shown(live, source, "steering")
     before = page.sent
-    page.says("Run sends 4 rows of 8 tokens to write", 10)
-    page.root.get_by_role("slider").first.press("ArrowRight")
-    live.page.wait_for_timeout(600)
+    page.says("Run sends 4 rows of 8 tokens to write")
+    with page.sending_nothing("max(view.strengths.values()) > 0.3"):
+        page.root.get_by_role("slider").first.press("ArrowRight")
     assert page.sent == before
     page.press()
     page.done()
@@ -155,7 +169,7 @@ def test_steering_writes_on_the_server_and_streams(live):
 def test_jobs_show_states_bytes_cost_and_id_and_stop_tells_the_truth(live):
     source = (
         "show(vv.Steering(model, [vv.Steer(a.feature(9), 0.3)], 'The letter said', "
-        "placebo=1, max_new_tokens=100))"
+        "placebo=1, max_new_tokens=60))"
     )
     page = Shown(live, source, "steering")
     page.press()
@@ -166,11 +180,11 @@ def test_jobs_show_states_bytes_cost_and_id_and_stop_tells_the_truth(live):
     assert "no way to cancel" in stop.get_attribute("title")
     live.picture(page.jobs, "remote-jobs-running")
     stop.click()
-    row.locator(".vv-sign[data-state=left]").wait_for(timeout=20_000)
+    row.locator(".vv-sign[data-state=left]").wait_for()
     assert "may still run on the server" in row.inner_text()
     live.until("view.status", "idle")
-    row.get_by_role("button", name="Copy id").click()
-    row.get_by_text("copied").wait_for()
+    with passing(row, "row => row.textContent.includes('copied')"):
+        row.get_by_role("button", name="Copy id").click()
     row.locator("summary").click()
     states = row.locator(".vv-stages li").all_inner_texts()
     assert any("running" in state for state in states)
@@ -187,7 +201,7 @@ def test_a_cold_model_says_that_it_is_being_loaded(live, tmp_path):
     page.press()
     page.says("the server is (loading the model|making room)")
     sign = page.jobs.locator(".vv-sign[data-state=deploying]")
-    sign.wait_for(timeout=20_000)
+    sign.wait_for()
     live.picture(page.jobs, "remote-jobs-deploying", themes=("light",))
     page.done()
     assert page.root.locator(".vv-chip").count() == 3
@@ -205,17 +219,17 @@ def test_a_server_killed_mid_job_is_said_and_the_view_goes_on(live):
         page.press()
         page.done()
         text = live.ask("view.result.row(1.0).text")
-        live.tell("view.max_new_tokens = 120")
+        live.tell("view.max_new_tokens = 60")
         page.press()
         page.running()
         second.kill()
         error = page.line.get_by_role("alert")
-        error.wait_for(timeout=60_000)
+        error.wait_for(timeout=SECONDS * 1e3)
         sentence = error.locator("span").first.inner_text()
         assert "vv.remote_models()" in sentence
         assert second.address in sentence
         assert "running on the server" in sentence
-        page.says(r"failed after .* sent", 10)
+        page.says(r"failed after .* sent")
         assert "\n" not in sentence
         fold = error.locator("details")
         assert fold.get_attribute("open") is None

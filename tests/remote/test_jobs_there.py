@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 import time
 
 import nnsight
 import numpy as np
 import pytest
-from remote.conftest import latest, since, wait_for
+from remote.conftest import SECONDS, held, latest, since, wait_for
 from remote.doors import door
 
 import volvelle as vv
@@ -20,6 +19,7 @@ from volvelle.models.work.worker import Cancelled
 
 TEXT = "The man looked at the sky."
 POINT = "resid_post.14"
+pytestmark = pytest.mark.usefixtures("nothing_left")
 SERVERS = ["received", "queued", "dispatched", "running", "completed"]
 
 
@@ -33,7 +33,7 @@ def test_every_state_reaches_the_job_with_its_time_its_bytes_and_its_cost(there)
     job = there.submit(
         lambda: state_of(there), name="one state", on_progress=lambda _, text: told.append(text)
     )
-    job.result(120)
+    job.result(SECONDS)
     (request,) = job.requests
     said = [stage.status for stage in request.stages]
     assert [status for status in said if status in SERVERS] == SERVERS
@@ -61,7 +61,7 @@ def test_a_cold_model_is_seen_to_be_deployed(here, host, tmp_path, capfd):
     assert not model.worker.jobs
     said, began = [], time.time()
     job = model.submit(lambda: state_of(model), on_progress=lambda _, text: said.append(text))
-    found = job.result(240)
+    found = job.result(SECONDS)
     (request,) = job.requests
     at = {stage.status: stage.at for stage in request.stages}
     order = ["sending", "received", "provisioning", "deploying", "dispatched", "running"]
@@ -90,20 +90,23 @@ def listed(host, name):
     return "".join(table[table["model"] == name]["state"])
 
 
-def test_several_jobs_stand_in_the_queue_together_and_none_blocks(there):
-    wanted = state_of(there)
-    began, told = time.monotonic(), []
-    jobs = [
-        there.submit(lambda: there.generate(TEXT, max_new_tokens=12)),
-        *(
-            there.submit(lambda: state_of(there), on_progress=lambda _, text: told.append(text))
-            for _ in range(2)
-        ),
-    ]
-    assert time.monotonic() - began < 1
+def test_several_jobs_stand_in_the_queue_together_and_none_blocks(there, tmp_path):
+    wanted, told = state_of(there), []
+    with held(there, tmp_path / "gate") as before:
+        began = time.monotonic()
+        jobs = [
+            there.submit(lambda: there.generate(TEXT, max_new_tokens=12)),
+            *(
+                there.submit(lambda: state_of(there), on_progress=lambda _, text: told.append(text))
+                for _ in range(2)
+            ),
+        ]
+        assert time.monotonic() - began < 1
+        wait_for(lambda: all(job.requests and job.requests[0].reached("queued") for job in jobs))
+        assert not before.ended
     for job in jobs[1:]:
-        np.testing.assert_allclose(job.result(120), wanted, atol=1e-5)
-    jobs[0].result(120)
+        np.testing.assert_allclose(job.result(SECONDS), wanted, atol=1e-5)
+    jobs[0].result(SECONDS)
     first, second, third = (job.requests[0].stages for job in jobs)
     assert max(second[0].at, third[0].at) < first[-1].at
     assert any("queue, position" in text for text in told)
@@ -116,7 +119,7 @@ def test_what_two_jobs_need_is_measured_once(there):
         there.submit(lambda: there.next_token(TEXT, vv.Steer(direction, 0.1), tokens=[" I"]))
         for _ in range(2)
     ]
-    a, b = (job.result(120) for job in jobs)
+    a, b = (job.result(SECONDS) for job in jobs)
     np.testing.assert_array_equal(a, b)
     assert sorted(len(job.requests) for job in jobs) == [1, 2]
 
@@ -130,7 +133,7 @@ def test_lines_of_the_server_that_are_no_tokens_reach_the_job_as_text(there):
 
     inputs = {"input_ids": right_padded([[1, 2, 3]], 0)["input_ids"], "use_cache": False}
     job = there.submit(lambda: there.run(body, inputs))
-    assert job.result(120).shape == (1, 576)
+    assert job.result(SECONDS).shape == (1, 576)
     assert [line.text for line in job.requests[0].log] == ["<b>said on the server</b>"]
 
 
@@ -156,7 +159,7 @@ import volvelle as vv
 model = vv.load("smollm2", remote=sys.argv[1])
 work = lambda: model.generate({TEXT!r}, max_new_tokens=24)
 job = model.attach(sys.argv[2], work)
-print(job.result(120).ids.tolist())
+print(job.result({SECONDS}).ids.tolist())
 print(job.ids, job.requests[0].sent, sys.argv[2] in model.left()["id"].tolist())
 """
 
@@ -167,7 +170,7 @@ def run(script, *args):
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=SECONDS,
     )
 
 
@@ -186,18 +189,18 @@ def test_a_job_outlives_its_kernel_and_is_taken_up_by_id(host, here):
 def test_without_the_work_one_sees_what_the_server_saved(there):
     wanted = state_of(there)
     job = there.submit(lambda: state_of(there), detached=True)
-    job.result(120)
-    saved = there.attach(job.ids[0]).result(120)
+    job.result(SECONDS)
+    saved = there.attach(job.ids[0]).result(SECONDS)
     np.testing.assert_allclose(saved["states"][0][0], wanted, atol=1e-5)
     assert there.left()["id"].iloc[-1] == job.ids[0]
 
 
 def test_other_work_than_what_was_left_is_refused_and_sends_nothing(there):
     job = there.submit(lambda: state_of(there), detached=True)
-    job.result(120)
+    job.result(SECONDS)
     other = there.attach(job.ids, lambda: there.capture("Another text.", POINT, "last"))
     with pytest.raises(ValueError, match=r"was left at .* by other work"):
-        other.result(60)
+        other.result(SECONDS)
     assert not other.requests
     with pytest.raises(ValueError, match="was not left at"):
         there.attach("no-such-id", lambda: state_of(there))
@@ -208,43 +211,31 @@ def test_an_id_the_server_does_not_know_is_said_to_be_unknown(there, monkeypatch
 
     monkeypatch.setattr(remote_left, "UNKNOWN", 1.0)
     with pytest.raises(vv.RemoteFailure, match="knows no request 'no-such-id'"):
-        there.attach("no-such-id").result(60)
+        there.attach("no-such-id").result(SECONDS)
 
 
-def test_a_server_that_goes_away_and_comes_back_is_asked_again(here, there):
+def test_a_server_that_goes_away_and_comes_back_is_asked_again(here, there, tmp_path):
     with door(18021) as second:
         model = vv.load("smollm2", remote=second.address)
-        before = busy(there, 60)
-        job = model.submit(lambda: state_of(model), detached=True)
-        wait_for(lambda: job.ids)
-        second.kill()
-        wait_for(lambda: job.requests[0].status == "away")
-        second.open()
-        found = job.result(120)
-        before.cancel()
+        with held(there, tmp_path / "gate"):
+            job = model.submit(lambda: state_of(model), detached=True)
+            wait_for(lambda: job.ids)
+            second.kill()
+            wait_for(lambda: job.requests[0].status == "away")
+            second.open()
+        found = job.result(SECONDS)
     np.testing.assert_allclose(found, state_of(here), atol=1e-4)
     assert len(job.requests) == 1
 
 
-def busy(model, n):
-    """Have the server write n tokens, and wait until it has begun: what comes next waits."""
-    reached = threading.Event()
-    job = model.submit(
-        lambda: model.generate(TEXT, max_new_tokens=n, on_token=lambda *_: reached.set())
-    )
-    assert reached.wait(120)
-    return job
-
-
-def test_stop_leaves_a_job_that_can_be_taken_up(there, here):
-    before = busy(there, 30)
-    job = there.submit(lambda: state_of(there), detached=True)
-    wait_for(lambda: job.ids)
-    job.cancel()
-    with pytest.raises(Cancelled, match="fetches what it returns"):
-        job.result(30)
-    before.result(120)
-    found = there.attach(job.ids, lambda: state_of(there)).result(120)
+def test_stop_leaves_a_job_that_can_be_taken_up(there, here, tmp_path):
+    with held(there, tmp_path / "gate"):
+        job = there.submit(lambda: state_of(there), detached=True)
+        wait_for(lambda: job.ids)
+        job.cancel()
+        with pytest.raises(Cancelled, match="fetches what it returns"):
+            job.result(SECONDS)
+    found = there.attach(job.ids, lambda: state_of(there)).result(SECONDS)
     np.testing.assert_allclose(found, state_of(here), atol=1e-4)
 
 
@@ -260,7 +251,7 @@ def test_an_estimate_weighs_the_request_and_sends_nothing(there):
     assert len(since(there.worker, before)) == 1
     assert not any(record.requests for record in since(there.worker, before))
     job = there.submit(verb)
-    job.result(120)
+    job.result(SECONDS)
     sent = [request.sent for request in job.requests]
     assert min(abs(estimate.sent - size) for size in sent) < 0.05 * estimate.sent
     assert estimate.new_tokens == 3 * 4
@@ -280,7 +271,7 @@ def test_a_sweep_is_one_request(there, verb):
     direction = vv.Direction(np.arange(576.0), "v", POINT)
     there.norm(POINT)
     job = there.submit(lambda: SWEEPS[verb](there, vv.Steer(direction, 0.2)))
-    job.result(120)
+    job.result(SECONDS)
     assert len(job.requests) == 1
 
 

@@ -6,6 +6,7 @@ import json
 import pickle
 
 import pytest
+from remote.conftest import SECONDS
 
 import volvelle as vv
 from volvelle.models.remote import backend as remote_backend
@@ -38,13 +39,13 @@ def test_the_key_is_sent_and_is_in_no_view_page_repr_or_file(there, keyed, tmp_p
     monkeypatch.setattr("volvelle.models.remote.left.cache_dir", lambda: tmp_path)
     view = vv.FeatureActivations(there, vv.demo_sae("a"), TEXT)
     view.run()
-    view.wait(240)
+    view.wait(SECONDS)
     assert view.error == ""
     assert KEY in keyed
     steering = vv.Steering(there, vv.demo_sae("a").feature(9), TEXT)
     jobs = vv.Jobs(there)
     left = there.submit(lambda: there.capture(TEXT, "resid_post.1", "last"), detached=True)
-    left.result(240)
+    left.result(SECONDS)
     seen = [everything(one) for one in (view, steering, jobs)]
     for number, one in enumerate((view, steering, jobs)):
         seen.append(one.to_html(tmp_path / f"{number}.html").read_text("utf-8"))

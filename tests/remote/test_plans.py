@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from remote.conftest import latest, since
+from remote.conftest import SECONDS, latest, since
 
 import volvelle as vv
 
@@ -58,7 +58,7 @@ def test_a_plan_is_true_within_a_factor_of_two_and_a_few_kilobytes(
     view = VIEWS[name](there)
     assert latest(there.worker) == before
     planned_sent, planned_back = planned(view)
-    view.run().wait(200)
+    view.run().wait(SECONDS)
     assert view.error == ""
     records = since(there.worker, before)
     sent, back = (sum(getattr(r, way) for r in records) for way in ("sent", "received"))

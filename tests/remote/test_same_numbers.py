@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import volvelle as vv
+from volvelle.experiments.circles.plan import finding
 from volvelle.models.steering.steered import Steered
 from volvelle.models.verbs.write import generate_rows
-from volvelle.views import plans
 
 TEXTS = ["The man looked at the sky.", "When I woke up this morning, I felt", "No"]
 PROMPT = "When I woke up this morning, I"
@@ -153,8 +153,8 @@ def test_steer(both):
 
 
 def table(result):
-    """Every numeric column of a result."""
-    frame = result.to_pandas()
+    """Every numeric column of a result, or of its table."""
+    frame = result.to_pandas() if hasattr(result, "to_pandas") else result
     return [frame[name].to_numpy() for name in frame if frame[name].dtype.kind in "fi"]
 
 
@@ -285,7 +285,7 @@ def circle(both):
     assert request.received <= 1.2 * asked + 10_000
     assert "are reduced there" in job.details[0]
     # and what a view says beforehand that it will be
-    plan = plans.finding(len(a), 12, 30, 576)
+    plan = finding(len(a), 12, 30, 576)
     assert request.received / 2 <= plan.received <= 2 * request.received
     assert request.sent / 2 <= plan.sent <= 2 * request.sent
     return a
@@ -312,10 +312,18 @@ def test_checks_of_a_circle_bring_back_means_of_words(both, circle):
 
 
 def test_emotion_circle_and_the_wheel(both, circle):
+    def numbers(wheel):
+        # a peak in degrees has no scale of its own: where a word hardly answers it is anywhere.
+        # What was fitted is a wave, and its two coefficients are in nats
+        frame = wheel.to_pandas()
+        peak, amplitude = np.radians(frame["peak"]), frame["amplitude"]
+        wave = [(amplitude * np.cos(peak)).to_numpy(), (amplitude * np.sin(peak)).to_numpy()]
+        return [*table(frame.drop(columns="peak")), *wave]
+
     found = both(
         "steer_around",
         lambda m: vv.steer_around(m, circle, ["I feel"], range(0, 360, 120), placebo=2),
-        table,
+        numbers,
     )
     assert found[2] <= CLOSE
 
