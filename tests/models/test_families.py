@@ -70,7 +70,7 @@ def test_a_block_adds_its_attention_and_mlp_out_post(family, small, captured):
 
     block = tiny.hf(family).get_submodule(f"{small.layout.blocks}.1")
     with torch.no_grad():
-        attention = block.get_submodule(small.layout.z)(torch.from_numpy(captured["z.1"]))
+        attention = block.get_submodule(small.layout.z[1])(torch.from_numpy(captured["z.1"]))
         if family in ("gemma2", "olmo2"):
             attention = block.post_attention_layernorm(attention)
     whole = captured["resid_pre.1"] + attention.numpy() + captured["mlp_out_post.1"]

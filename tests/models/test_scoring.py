@@ -44,7 +44,7 @@ def blocks_run(model, work):
     stack = model.nnsight._module.get_submodule(model.layout.blocks)
     seen = set()
     parts = [
-        block.get_submodule(model.layout.mlp).register_forward_hook(lambda *_, n=n: seen.add(n))
+        block.get_submodule(model.layout.mlp[n]).register_forward_hook(lambda *_, n=n: seen.add(n))
         for n, block in enumerate(stack)
     ]
     try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.models.engine.engine import Engine
+from volvelle.models.engine.prove import proofs_of
 from volvelle.models.engine.tokens import Tokens
 from volvelle.models.verbs import predict, read, write
 from volvelle.names import known_keywords_in
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from volvelle.compute.directions.points import Point
+    from volvelle.models.engine.proofs import Proofs
     from volvelle.models.verbs.capture import Capture
     from volvelle.models.verbs.predict import Unembedding
     from volvelle.models.verbs.read import WindowedCapture
@@ -241,6 +243,21 @@ class Model(Engine):
             the vocabulary, which leaves probabilities as they are.
         """
         return self.call(lambda: predict.unembed(self, vectors, k))
+
+    def check(self) -> Proofs:
+        """Return what this model has proven of its points, trying it where it has not yet.
+
+        Three passes over 56 tokens, on the first use of a point and then remembered: what the
+        blocks hand on, what the mlp adds, what the heads become, what the final norm and the
+        unembedding make of the last state, whether padding changes a row, and whether what is
+        written is met by the next block. A point whose equation fails is refused.
+
+        Returns
+        -------
+        Proofs
+            One row per equation; of a model on a server nothing is proven, and it says so.
+        """
+        return proofs_of(self)
 
     def __repr__(self) -> str:
         where = "here" if not self.remote else f"remote={self.remote!r}"

@@ -113,8 +113,8 @@ def reduced_there(
             f"states of {len(texts)} texts at {len(pooling)} point{'s' * (len(pooling) > 1)} are "
             f"reduced there to {there / 1e6:.2g} MB: they would be {back / 1e6:.2g} MB"
         )
-    points = sorted(pooling, key=lambda point: model.layout.site(Point.parse(point)))
-    sites = [model.layout.site(Point.parse(point)) for point in points]
+    points = sorted(pooling, key=lambda point: model.site(Point.parse(point)))
+    sites = [model.site(Point.parse(point)) for point in points]
     plan = batches([len(each) for each in tokens], 1, reading.MOST_TOKENS, reading.MOST_NUMBERS)
     inputs = [
         (

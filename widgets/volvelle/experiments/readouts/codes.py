@@ -118,7 +118,7 @@ def encode_there(
     _say(model, back, there, fits=fits)
     if back <= there or not fits:
         return None
-    site = model.layout.site(sae.point)
+    site = model.site(sae.point)
     sent = encoding(sae, sae.weights)
     full = [batch for batch in batches if batch]
     inputs = [

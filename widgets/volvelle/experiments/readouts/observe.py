@@ -129,7 +129,7 @@ def observed_there(
     ]
     lengths = [window.stop - window.start for _, window in cuts]
     plan = batches(lengths, model.d_model, reading.MOST_TOKENS, reading.MOST_NUMBERS)
-    points = sorted(readers, key=lambda point: model.layout.site(Point.parse(point)))
+    points = sorted(readers, key=lambda point: model.site(Point.parse(point)))
     answers = model.run(
         observed,
         [_inputs(model, tokens, [cuts[i] for i in members]) for members in plan],
@@ -162,7 +162,7 @@ def _inputs(model: Model, tokens: Sequence[Tokens], cuts: Sequence[tuple[int, Wi
 
 
 def _site(model: Model, point: str, readers: Sequence[Reader]) -> tuple[str, str, list[Any]]:
-    site = model.layout.site(Point.parse(point))
+    site = model.site(Point.parse(point))
     sent = [
         {"units": torch.from_numpy(np.ascontiguousarray(one))}
         if isinstance(one, np.ndarray)

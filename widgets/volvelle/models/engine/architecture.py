@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from volvelle.compute.directions.points import Point
 
@@ -19,15 +19,37 @@ BLOCKS = (
     "backbone.layers",
     "model.language_model.layers",
 )
+# Names of lists that are blocks, where several lists lie beside each other.
+LISTS = ("layers", "h", "blocks", "block", "layer")
 ATTENTION = ("self_attn", "attn", "attention", "self_attention")
 # The module whose input is the concatenated heads.
-PROJECTION = ("o_proj", "c_proj", "out_proj", "dense")
+PROJECTION = ("o_proj", "c_proj", "out_proj", "dense", "attention.out_proj")
 # Bloom adds the residual inside its mlp, so only the inner projection is the mlp's own output.
 # OPT has no mlp module. Mixtral's was called block_sparse_moe.
 MLP_OUT = ("mlp.dense_4h_to_h@bloom", "mlp", "block_sparse_moe", "feed_forward", "fc2")
-# Gemma-2/3 and OLMo-2 norm what the mlp wrote before adding it: the sandwich-norm trap.
-MLP_POST = ("post_feedforward_layernorm",)
-FINAL_NORM = ("norm", "ln_f", "final_layer_norm", "final_layernorm", "norm_f")
+# Gemma-2/3, OLMo-2 and GLM-4 norm what the mlp wrote before adding it: the sandwich-norm trap.
+MLP_POST = ("post_feedforward_layernorm", "post_mlp_layernorm", "post_norm2", "mlp_sconv")
+FINAL_NORM = (
+    "norm",
+    "ln_f",
+    "final_layer_norm",
+    "final_layernorm",
+    "norm_f",
+    "embedding_norm",  # LFM2's, which it norms nothing but the last state with
+    "layer_norm",
+    "ln_out",
+    "final_norm",
+)
+# OPT-350m's blocks are wider than its words.
+PROJECT = ("project_out",)
+# What logits are multiplied with (True) or divided by, as configurations call it.
+LOGIT_SCALES = (
+    ("logit_scale", True),
+    ("lm_head_multiplier", True),
+    ("logits_scaling", False),
+    ("logits_mup_width_multiplier", False),
+)
+SOFT_CAPS = ("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap")
 
 
 class Site(NamedTuple):
@@ -58,10 +80,16 @@ class Layout:
         none) and the unembedding.
     n_layers : int
     d_model : int
-    z, mlp, mlp_post : str
-        Paths below a block; "" where the architecture has no such place.
+    z, mlp, mlp_post : tuple of str
+        Paths below each block; "" where a block has no such place.
     name : str
         Model name, for messages.
+    project : str
+        Path of what brings a normed state to the width of the unembedding; mostly "".
+    logit_scale : float
+        What the unembedding's result is multiplied with.
+    soft_cap : float
+        Logits are ``soft_cap * tanh(logits / soft_cap)``; 0 where they are not.
     """
 
     blocks: str
@@ -70,10 +98,13 @@ class Layout:
     head: str
     n_layers: int
     d_model: int
-    z: str
-    mlp: str
-    mlp_post: str
+    z: tuple[str, ...]
+    mlp: tuple[str, ...]
+    mlp_post: tuple[str, ...]
     name: str
+    project: str = ""
+    logit_scale: float = 1.0
+    soft_cap: float = 0.0
 
     def point(self, spelling: object) -> Point:
         """Parse a point and hold it against this model."""
@@ -96,13 +127,16 @@ class Layout:
             return Site((point.layer - 1, 9), f"{self.blocks}.{point.layer - 1}", "output")
         if point.kind == "resid_post":
             return Site((point.layer, 9), block, "output")
+        z, mlp, post = (paths[point.layer] for paths in (self.z, self.mlp, self.mlp_post))
         child, rank, io = {
-            "z": (self.z, 1, "input"),
-            "mlp_out": (self.mlp, 2, "output"),
-            "mlp_out_post": (self.mlp_post or self.mlp, 3 if self.mlp_post else 2, "output"),
+            "z": (z, 1, "input"),
+            "mlp_out": (mlp, 2, "output"),
+            "mlp_out_post": (post or mlp, 3 if post else 2, "output"),
         }[point.kind]
         if not child:
-            raise ValueError(f"{self.name} has no {point.kind}: no module of its blocks outputs it")
+            having = [n for n in range(self.n_layers) if (self.z if io == "input" else self.mlp)[n]]
+            where = f"; blocks {having} have it" if having else ""
+            raise ValueError(f"{self.name} has no {point}: no module of that block gives it{where}")
         return Site((point.layer, rank), f"{block}.{child}", io)
 
 
@@ -122,29 +156,30 @@ def read_layout(module: torch.nn.Module, name: str) -> Layout:
         Where no list of blocks is found.
     """
     blocks = _blocks(module, name)
-    stack = module.get_submodule(blocks)
-    block = stack[0]  # type: ignore[index]
+    stack: Any = module.get_submodule(blocks)
+    config = module.config.get_text_config(decoder=True)  # type: ignore[union-attr, operator]
     kind = str(getattr(module.config, "model_type", ""))
     trunk = module.get_submodule(blocks.rpartition(".")[0])
     embed = module.get_input_embeddings()  # type: ignore[operator]
     head = module.get_output_embeddings()  # type: ignore[operator]
-    attention = _first(block, ATTENTION)
-    projection = _first(block.get_submodule(attention), PROJECTION) if attention else ""
-    mlp = _first(
-        block, tuple(p.partition("@")[0] for p in MLP_OUT if p.partition("@")[2] in ("", kind))
-    )
-    norm = _first(trunk, FINAL_NORM)
+    width = _width(module, embed)
+    mlps = tuple(p.partition("@")[0] for p in MLP_OUT if p.partition("@")[2] in ("", kind))
+    below = blocks.rpartition(".")[0]
+    norm, project = _final_norm(trunk, width), _first(trunk, PROJECT)
     return Layout(
         blocks=blocks,
         embed=_path(module, embed),
-        norm=f"{blocks.rpartition('.')[0]}.{norm}" if norm else "",
+        norm=_joined(below, norm),
         head=_path(module, head),
-        n_layers=len(stack),  # type: ignore[arg-type]
-        d_model=_width(module, embed),
-        z=f"{attention}.{projection}" if projection else "",
-        mlp=mlp,
-        mlp_post=_first(block, MLP_POST),
+        n_layers=len(stack),
+        d_model=width,
+        z=tuple(_projection(block) for block in stack),
+        mlp=tuple(_first(block, mlps) for block in stack),
+        mlp_post=tuple(_first(block, MLP_POST) for block in stack),
         name=name,
+        project=_joined(below, project),
+        logit_scale=_logit_scale(config),
+        soft_cap=next((float(c) for n in SOFT_CAPS if (c := getattr(config, n, None))), 0.0),
     )
 
 
@@ -156,19 +191,64 @@ def _blocks(module: torch.nn.Module, name: str) -> str:
             found = module.get_submodule(path)
         except AttributeError:
             continue
-        if isinstance(found, torch.nn.ModuleList):
+        if isinstance(found, torch.nn.ModuleList) and _feeds_head(module, path):
             return path
     lists = [
-        (len(found), path)
+        (_feeds_head(module, path), path.rpartition(".")[2] in LISTS, len(found), path)
         for path, found in module.named_modules()
         if isinstance(found, torch.nn.ModuleList) and path
     ]
+    # what lies within another list is a part of its blocks: experts, heads
+    lists = [one for one in lists if not any(one[3].startswith(f"{o[3]}.") for o in lists)]
     if not lists:
         raise ValueError(
             f"{name} ({type(module).__name__}) has no list of blocks: volvelle reads causal "
             f"language models of transformers, whose blocks lie at {', '.join(BLOCKS[:3])}, ..."
         )
-    return max(lists)[1]
+    return max(lists)[3]
+
+
+def _feeds_head(module: torch.nn.Module, path: str) -> bool:
+    """Whether a list lies in the tower that reads the words, which is the one that feeds the head.
+
+    A checkpoint may have towers for pictures and sounds beside it, with more blocks.
+    """
+    embed = _path(module, module.get_input_embeddings())  # type: ignore[operator]
+    tower = path.rpartition(".")[0]
+    return not embed or embed.startswith(f"{tower}." if tower else "")
+
+
+def _projection(block: torch.nn.Module) -> str:
+    attention = _first(block, ATTENTION)
+    projection = _first(block.get_submodule(attention), PROJECTION) if attention else ""
+    return _joined(attention, projection)
+
+
+def _final_norm(trunk: torch.nn.Module, width: int) -> str:
+    """Return the name of a trunk's last norm, by its name or by what it is."""
+    named = _first(trunk, FINAL_NORM)
+    if named:
+        return named
+    norms = [
+        child
+        for child, found in trunk.named_children()
+        if "norm" in type(found).__name__.lower()
+        and [tuple(weight.shape) for weight in found.parameters()][:1] == [(width,)]
+        and "emb" not in child
+    ]
+    return norms[-1] if norms else ""
+
+
+def _logit_scale(config: Any) -> float:
+    for name, times in LOGIT_SCALES:
+        value = getattr(config, name, None)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and value:
+            return float(value) if times else 1.0 / float(value)
+    return 1.0
+
+
+def _joined(path: str, child: str) -> str:
+    return ".".join(part for part in (path, child) if part) if child else ""
 
 
 def _first(module: torch.nn.Module, paths: tuple[str, ...]) -> str:

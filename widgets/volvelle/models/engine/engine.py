@@ -10,15 +10,17 @@ import numpy as np
 from volvelle.models.engine.at_work import AtWork
 from volvelle.models.engine.facts import Facts
 from volvelle.models.engine.prefix import Prefixes
+from volvelle.models.engine.proofs import RESTS_ON
+from volvelle.models.engine.prove import proofs_of
 from volvelle.models.engine.running import Runner
 from volvelle.models.engine.tokens import Tokens, bos_trouble, string_of, tokenize, tokens_of_ids
 from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from volvelle.compute.directions.points import Point
-    from volvelle.models.engine.architecture import Layout
+    from volvelle.models.engine.architecture import Layout, Site
 
 
 @known_keywords_in
@@ -69,6 +71,30 @@ class Engine(Facts, AtWork):
         if trouble and trouble not in self._warned:
             self._warned.add(trouble)
             warnings.warn(f"{self.name}: {trouble}", stacklevel=4)
+
+    def site(self, point: Point) -> Site:
+        """Return where a point lies, once the model has proven it.
+
+        Raises
+        ------
+        ValueError
+            For a point that the model has not, or whose equations do not hold on it.
+        """
+        site = self.layout.site(point)
+        if point.kind in RESTS_ON:
+            proofs_of(self).offer(point)
+        return site
+
+    def hold(self, name: str, what: str) -> None:
+        """Raise ValueError where an equation does not hold on this model; see `Proofs.hold`."""
+        proofs_of(self).hold(name, what)
+
+    def hold_padding(self, lengths: Iterable[int], side: str) -> None:
+        """Raise ValueError where rows of unequal length would not be what they are alone."""
+        if len(set(lengths)) > 1:
+            self.hold(
+                f"{side} padding", "texts of unequal length together (give them one at a time)"
+            )
 
     def token_id(self, token: str | int) -> int:
         """Return the id of a string that is one token."""

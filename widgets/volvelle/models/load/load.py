@@ -196,10 +196,9 @@ def wrap(
     if not isinstance(model, torch.nn.Module):
         module = getattr(model, "_module", None)
     if not isinstance(module, torch.nn.Module) or not hasattr(module, "config"):
-        raise TypeError(
-            f"model is {type(model).__name__}, expected an nnsight TransformersModel or "
-            "LanguageModel, or a causal language model of transformers"
-        )
+        raise TypeError(_no_causal(type(model).__name__))
+    if not writes_on(module):
+        raise TypeError(_no_causal(type(module).__name__))
     if tokenizer is None and lm is not None:
         tokenizer = lm.tokenizer
     if not remote and bare(module) is not module:
@@ -216,6 +215,25 @@ def wrap(
     shown = name or Path(source).name or type(module).__name__
     check_causal(lm._module, shown)  # noqa: SLF001 - nnsight's name
     return Model(lm, read_layout(lm._module, shown), remote=remote)  # noqa: SLF001 - nnsight's name
+
+
+def writes_on(module: torch.nn.Module) -> bool:
+    """Whether a module of transformers predicts the next token from those before it alone."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    if type(module).__name__ in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values():
+        return True
+    two_halves = getattr(module.config, "is_encoder_decoder", False)
+    head = getattr(module, "get_output_embeddings", lambda: None)()
+    masked = "ForMaskedLM" in type(module).__name__
+    return head is not None and not two_halves and not masked
+
+
+def _no_causal(came: str) -> str:
+    return (
+        f"model is {came}, expected an nnsight TransformersModel or "
+        "LanguageModel, or a causal language model of transformers (AutoModelForCausalLM)"
+    )
 
 
 def _saved_tokenizer(source: str, kind: str) -> Any:

@@ -145,7 +145,7 @@ class _Builder:
         self.ops.setdefault(here, {}).setdefault(key, {})[row] = (owner, part)
 
     def _site(self, point: Point) -> Site:
-        site = self.model.layout.site(self.model.layout.point(point))
+        site = self.model.site(self.model.layout.point(point))
         here = (site.path, site.io)
         self.sites[here] = site
         self.names.setdefault(here, str(point))

@@ -21,7 +21,7 @@ def steer(lm: Any, sites: list[tuple[str, str, dict[str, Any]]], here: dict[str,
     here["fired"] = {}
     for n, (path, io, payload) in enumerate(sites):
         given = given_at(lm, path, io)
-        whole = not isinstance(given, tuple)
+        whole = not isinstance(given, (tuple, list))
         rows = rows_of(given if whole else given[0], len(here["ids"]))
         if n == 0 and whole and here.get("before") is not None:
             here["before"].append(rows.clone())

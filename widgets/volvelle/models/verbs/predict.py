@@ -95,8 +95,10 @@ def next_token_and_entropy(
 
 def one_pass(model: Engine, rows: Sequence[Sequence[int]], kept: int) -> dict[str, Any]:
     """Return the inputs of a single forward pass that needs the logits of the last tokens."""
+    lengths = [len(row) for row in rows]
+    model.hold_padding(lengths, "left")
     inputs: dict[str, Any] = left_padded(rows, model.pad_id) | {"use_cache": False}
-    if takes(model, "position_ids"):
+    if takes(model, "position_ids") and len(set(lengths)) > 1:
         # a plain forward pass counts padding too, which learned positions do not forgive
         inputs["position_ids"] = positions(model, inputs["attention_mask"])
     if takes(model, "logits_to_keep"):
@@ -234,16 +236,21 @@ def _effects(
 ) -> Sequence[torch.Tensor]:
     import torch
 
+    model.hold("unembed", "what directions promote")
     layout = model.layout
     if model.remote:
         inputs = {"input_ids": torch.tensor([[model.pad_id]]), "use_cache": False}
-        paths = (layout.embed, layout.norm, layout.head)
+        paths = (layout.embed, layout.norm, layout.head, layout.project)
         what = "promoted" if ids_only else "both"
-        return model.run(unembed_body, inputs, paths, rows, k, what)
-    weight = model.nnsight._module.get_output_embeddings().weight  # noqa: SLF001 - nnsight's name
+        return model.run(unembed_body, inputs, paths, rows, k, what, layout.logit_scale)
+    module = model.nnsight._module  # noqa: SLF001 - nnsight's name
+    weight = module.get_output_embeddings().weight
     with torch.no_grad():
         gain, centred = final_gain(model)
-        return effects_of(rows.to(weight.device), weight, gain, k, centred=centred)
+        gain = gain * layout.logit_scale
+        narrow = module.get_submodule(layout.project).weight if layout.project else None
+        here = rows.to(weight.device)
+        return effects_of(here, weight, gain, k, centred=centred, narrow=narrow)
 
 
 def final_gain(model: Engine) -> tuple[Any, bool]:
@@ -253,7 +260,8 @@ def final_gain(model: Engine) -> tuple[Any, bool]:
     module = model.nnsight._module  # noqa: SLF001 - nnsight's name
     norm = module.get_submodule(model.layout.norm) if model.layout.norm else None
     with torch.no_grad():
-        return gain_of(norm, module.get_output_embeddings().weight)
+        weight = module.get_output_embeddings().weight
+        return gain_of(norm, weight.new_ones(1, model.d_model))
 
 
 def _strings(model: Engine, table: np.ndarray) -> tuple[tuple[str, ...], ...]:

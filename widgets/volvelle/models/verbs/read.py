@@ -78,6 +78,7 @@ def capture(
         if rows:
             # without a mask attention takes its fast causal path, and no token sees the
             # padding behind it anyway
+            model.hold_padding([len(row) for row in rows], "right")
             ids = right_padded(rows, model.pad_id)["input_ids"]
             inputs = {"input_ids": ids, "use_cache": False}
             read = model.run(read_body, inputs, *kept.request(members), on_block=said.of(members))
@@ -228,8 +229,8 @@ class _Kept:
         self.positions = positions
         self.remote = bool(model.remote)
         # several points can lie at one place (resid_pre.5 = resid_post.4): read it once
-        self.sites: list[Site] = sorted({model.layout.site(point) for point in self.points})
-        self.place = {point: self.sites.index(model.layout.site(point)) for point in self.points}
+        self.sites: list[Site] = sorted({model.site(point) for point in self.points})
+        self.place = {point: self.sites.index(model.site(point)) for point in self.points}
         self.lengths = np.array([len(text) for text in tokens], dtype=np.int64)
         width = int(self.lengths.max(initial=0))
         self.mask = np.arange(width) < self.lengths[:, None]
@@ -325,7 +326,7 @@ def _edited(
     cache = before.cache if before is not None else new_cache(model.nnsight._module)  # noqa: SLF001
     if before is not None and shared < len(before.ids):
         cache.crop(shared - len(before.ids))
-    sites = sorted({model.layout.site(point) for point in points})
+    sites = sorted({model.site(point) for point in points})
     inputs: dict[str, Any] = {"input_ids": torch.tensor([ids[shared:]])}
     inputs |= {"use_cache": False} if cache is None else {"past_key_values": cache}
     length = torch.tensor([len(ids) - shared])
@@ -333,7 +334,7 @@ def _edited(
     read = model.run(read_body, inputs, places, length, "all", on_block=on_block)
     states = {}
     for point in points:
-        state = to_numpy(read[sites.index(model.layout.site(point))][0])[0]
+        state = to_numpy(read[sites.index(model.site(point))][0])[0]
         if before is not None:
             state = np.concatenate([before.states[point][:shared], state])
         states[point] = state

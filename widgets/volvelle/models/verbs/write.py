@@ -282,7 +282,7 @@ def sites(
     model: Engine, steers: Sequence[tuple[Point, dict[str, Any]]]
 ) -> list[tuple[str, str, dict[str, Any]]]:
     """Lay steers out in the order the forward pass reaches their places."""
-    located = [(model.layout.site(model.layout.point(point)), payload) for point, payload in steers]
+    located = [(model.site(model.layout.point(point)), payload) for point, payload in steers]
     located.sort(key=lambda pair: pair[0])  # stable: one place's steers keep their order
     return [(site.path, site.io, payload) for site, payload in located]
 
@@ -325,6 +325,7 @@ def _together(
         "eos": torch.tensor(model.eos_ids, dtype=torch.long),
         "generate": writing_settings(model, settings["n"]),
     }
+    model.hold_padding([len(row) for row in rows], "left")
     inputs = left_padded(rows, model.pad_id)
     if model.first_position:
         inputs["position_ids"] = positions(model, inputs["attention_mask"])
