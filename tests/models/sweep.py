@@ -188,7 +188,17 @@ def table(found: list[Tried]) -> str:
     return f"""# Architectures
 
 A model proves its points before they are offered: `model.check()` shows what holds on the model at
-hand. This table is what it says of every causal architecture of transformers
+hand.
+
+```python
+import volvelle as vv
+
+model = vv.load("smollm2")
+proofs = model.check()
+proofs.refused  # () where every equation holds
+```
+
+This table is what it says of every causal architecture of transformers
 {transformers.__version__}, built tiny with random weights (`tests/models/sweep.py` writes it).
 
 Of {len(found)} architectures {right} are right: states at the residual stream are those of
