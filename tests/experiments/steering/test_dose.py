@@ -68,19 +68,69 @@ def test_concepts_of_one_size_share_their_placebos_and_others_do_not(small, resu
     assert not np.array_equal(other.placebos("weak"), other.placebos("strong"))
 
 
-def test_the_band_holds_quantiles_of_the_placebos(result):
-    band = result.band("v1", quantiles=(0, 1))
-    np.testing.assert_allclose(band["0"], result.placebos("v1").min(0))
-    np.testing.assert_allclose(band["1"], result.placebos("v1").max(0))
+def test_the_band_of_a_share_stays_between_0_and_1_and_says_what_it_covers(result):
+    band = result.band("v1")
+    zero = result.strengths.index(0)
+    np.testing.assert_allclose(band["steered"], result.curve("v1"))
+    assert (band.low <= band.middle).all()
+    assert (band.middle <= band.high).all()
+    assert band.low.min() > 0
+    assert band.high.max() < 1
+    # where nothing was steered nothing differs
+    np.testing.assert_allclose(band.iloc[zero], result.curve("v1")[zero], rtol=1e-6)
+    assert band.attrs["coverage"] == pytest.approx(3 / 4)
 
 
 def test_control_and_reversed_questions_are_asked_at_every_strength(result):
     for question in ("control", "reversed"):
         assert np.isfinite(result.curve("v0", question=question)).all()
-    frame = result.to_pandas().query("question == 'control' and concept == 'v0'")
+    rows = "question == 'control' and concept == 'v0' and kind == 'steered'"
+    frame = result.to_pandas().query(rows)
     assert len(frame) == 6
     mean = frame.query("strength == 2").p.mean()
     assert result.curve("v0", question="control")[3] == pytest.approx(mean)
+
+
+@pytest.mark.parametrize("question", ["asked", "control", "reversed"])
+def test_placebos_are_asked_everything_that_the_concepts_are(result, question):
+    curves = result.placebos("v1", question=question)
+    assert curves.shape == (3, 4)
+    zero = result.strengths.index(0)
+    np.testing.assert_allclose(curves[:, zero], result.curve("v1", question=question)[zero])
+    assert result.test("v1", question).n == 3
+
+
+def test_a_change_that_is_none_is_not_called_a_fall(small):
+    said = vv.dose(
+        small, "so? ", vv.Steer(direction(), 1e-6), (1, 2), ("y", "n"), control="no? ", placebo=19
+    ).summary()
+    assert "falls" not in said
+    assert "rises" not in said
+    assert said.startswith("v0: P(y) among the answers stays at .")
+    assert "the unrelated control question stays at ." in said
+
+
+def test_several_wordings_of_a_question_give_an_interval(small):
+    asked = ["is it so? ", "so it is? ", "is that so? "]
+    one = vv.dose(small, asked, vv.Steer(direction(), 0.4), (1,), ("y", "n"), placebo=19)
+    each = [
+        vv.dose(small, text, vv.Steer(direction(), 0.4), (1,), ("y", "n"), placebo=0).log_odds
+        for text in asked
+    ]
+    changes = np.array([found[1] - found[0] for found in each])
+    low, high = one.interval("v0")
+    reach = 4.3027 * changes.std(ddof=1) / np.sqrt(3)
+    assert low[1] == pytest.approx(changes.mean() - reach, abs=1e-3)
+    assert high[1] == pytest.approx(changes.mean() + reach, abs=1e-3)
+    assert "log-odds 95 %" in one.summary()
+    assert "Means over 3 questions." in one.summary()
+    assert one.placebos("v0").shape == (19, 2)
+
+
+@pytest.mark.parametrize(("prompt", "said"), [(None, "prompt is empty"), ([], "no tokens")])
+def test_no_question_is_refused(small, prompt, said):
+    with pytest.raises(ValueError, match=said):
+        vv.dose(small, prompt, direction(), (1,), ("y", "n"), placebo=0)
 
 
 def test_without_them_their_curves_are_missing(small):
@@ -117,11 +167,21 @@ def test_a_result_reads_back_as_it_was_saved(result, tmp_path):
     assert again.steers == result.steers
 
 
-def test_the_sentence_tells_effect_placebos_control_and_the_reversed_question(result):
+def test_the_sentence_tells_effect_control_the_reversed_question_and_what_cannot_be_told(result):
     said = result.summary()
-    assert said.count("of 3 random directions do as much") == 2
-    assert said.count("the unrelated control question goes from") == 2
-    assert said.count("the reversed question goes from") == 2
+    assert said.count("the unrelated control question ") == 2
+    assert said.count("the reversed question ") == 2
+    assert "p = " not in said
+    assert "3 random directions cannot tell (the smallest p is .25)" in said
+    assert said.endswith("One question.")
+
+
+def test_the_sentence_names_the_family_of_its_p(small):
+    steers = [vv.Steer(direction(0), 0.4), vv.Steer(direction(1), 0.4)]
+    said = vv.dose(small, "so? ", steers, (1, 2), ("y", "n"), placebo=19).summary()
+    assert said.count("random)") == 2
+    family = "p is two-sided over 2 strengths, each concept and question by itself, against "
+    assert f"{family}19 random directions." in said
 
 
 @pytest.mark.parametrize(

@@ -134,17 +134,6 @@ def test_the_band_holds_quantiles_of_the_placebos_beside_the_steer(run):
     assert band.index.tolist() == list(run.strengths)
 
 
-def test_as_strong_gives_placebos_the_same_choice_of_strength(run):
-    curve = run.curve("e")
-    change = curve - curve[1]
-    best = change[np.argmax(np.abs(change))]
-    reached = [
-        (np.sign(best) * (run.curve("e", kind="random", number=n) - curve[1])).max() >= abs(best)
-        for n in range(4)
-    ]
-    assert run.as_strong("e") == (sum(reached), 4)
-
-
 def test_sae_features_bring_shuffled_features_as_a_second_placebo(small, sae):
     steer = vv.Steer(sae.feature(3), method="clamp", target=5.0)
     run = vv.steer(small, PROMPT, steer, (1,), 2, watch=["e"], max_new_tokens=3)
@@ -153,7 +142,7 @@ def test_sae_features_bring_shuffled_features_as_a_second_placebo(small, sae):
     sizes = [row.sizes["resid_post.1"][0][:n] for row in run.rows if row.strength]
     for size in sizes[1:]:
         np.testing.assert_allclose(size, sizes[0], rtol=1e-4, atol=1e-5)
-    assert "other features do as much" in run.summary()
+    assert "2 other features cannot tell (the smallest p is .33)" in run.summary()
     assert run.band("e", kind="shuffled").shape == (2, 6)
 
 
@@ -304,6 +293,10 @@ def test_a_condition_of_another_width_is_refused(small):
     [
         ({"samples": 2}, "would be the same text"),
         ({"placebo": -1}, "placebo=-1"),
+        ({"placebo": {"texts": -1}}, "placebo 'texts'=-1"),
+        ({"placebo": {"word": 9}}, "did you mean 'words'"),
+        ({"prompt": None}, "prompt is empty"),
+        ({"prompt": []}, "no tokens"),
         ({"placebo": "a"}, "placebo='a' must be a whole number"),
         ({"samples": 0}, "samples=0"),
         ({"seed": -1}, "seed=-1"),
@@ -326,7 +319,7 @@ def test_a_condition_of_another_width_is_refused(small):
         ({"watch": [()]}, "without a spelling"),
         ({"watch": [9999]}, "outside llama"),
         ({"watch": ["perplexity"]}, "also a measure's name"),
-        ({"watch": [("a", "b"), ("a", "c")]}, "two answers are named 'a'"),
+        ({"watch": [("a", "A"), ("a", " a")]}, "two answers are named 'a'"),
         ({"watch": 1.5}, "is no answer"),
         ({"strengths": (float("inf"),)}, "finite"),
         ({"steers": []}, "steers is empty"),
@@ -348,19 +341,6 @@ def test_chat_messages_are_put_in_the_template(model):
     assert not run.row(0.05).masks[0][: len(run.prompt_ids)][special].any()
     with pytest.raises(ValueError, match="'role' or 'content'"):
         vv.steer(model, [{"text": "Hi"}], v)
-
-
-def test_an_emotion_rises_on_the_demo_model_and_random_directions_do_not(model):
-    templates = ["I feel {}.", "She felt {} all day long.", "I am so {} right now."]
-    texts = {word: [t.format(word) for t in templates] for word in ("happy", "sad")}
-    found = vv.Dictionary.from_pairs(model, texts["happy"], texts["sad"], progress=None)
-    run = vv.steer(
-        model, "I feel", vv.Steer(found[0], 0.3), (1,), 3, watch=[" happy"], max_new_tokens=2
-    )
-    assert run.curve(" happy")[1] > 3 * run.curve(" happy")[0]
-    assert run.as_strong(" happy") == (0, 3)
-    assert "rises from" in run.summary()
-    assert "0 of 3 random directions do as much" in run.summary()
 
 
 def test_without_strengths_an_added_direction_is_pushed_gently_and_the_run_says_so(small):

@@ -11,8 +11,9 @@ from traitlets import TraitError
 from views.fakes import FakeModel
 
 import volvelle as vv
+from volvelle.experiments.steering.placebos import counts_of, placebos_of
+from volvelle.experiments.steering.prompts import Prompt
 from volvelle.experiments.steering.rows import Key, as_steers, as_strengths, card, plan_rows
-from volvelle.experiments.steering.rows import placebos_of as placebos
 from volvelle.experiments.steering.steered_row import SteeredRow
 from volvelle.experiments.steering.steering_run import SteeringRun
 from volvelle.models.work.worker import Cancelled
@@ -72,7 +73,9 @@ def steered(monkeypatch, model):
         calls.append(SimpleNamespace(prompt=prompt, steers=mine, strengths=multiples, **rest))
         if prompt == "boom":
             raise RuntimeError("CUDA error: device-side assert")
-        plan = plan_rows(mine, multiples, placebos(mine, placebo, rest["seed"], None))
+        counts = counts_of(placebo)
+        made = placebos_of(mine, counts, rest["seed"], None)
+        plan = plan_rows(mine, multiples, made.first(counts.texts))
         n = rest["max_new_tokens"]
         for step in range(n):
             progress(step / n, f"{step} of {n}")
@@ -83,9 +86,7 @@ def steered(monkeypatch, model):
         rows = tuple(row_of(key, n, len(watch)) for key, _ in plan)
         return SteeringRun(
             model="fake",
-            prompt=str(prompt),
-            prompt_ids=np.arange(2),
-            prompt_strings=("A", " prompt"),
+            prompts=(Prompt(str(prompt), np.arange(2), ("A", " prompt")),),
             steers=tuple(card(one, model) for one in mine),
             strengths=multiples,
             watch=tuple(watch),

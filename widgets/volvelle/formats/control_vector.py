@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from volvelle.compute.directions.directions import Dictionary, Direction
-from volvelle.compute.directions.pairs import pair_directions
+from volvelle.compute.directions.pairs import pair_contrasts
 from volvelle.compute.directions.points import Point
 from volvelle.formats.left_over import refuse_left_over
 from volvelle.names import known_keywords_in
@@ -172,9 +172,13 @@ class ControlVector:
         """
         chosen = range(1, model.n_layers) if layers is None else layers
         points = [Point("resid_post", int(layer)) for layer in chosen]
-        found = pair_directions(model, positive, negative, points, method, progress=progress)
+        found = pair_contrasts(model, positive, negative, points, method, progress=progress)
         hint = str(model.nnsight.config.model_type)
-        return cls([Direction(v, name, p) for p, v in found.items()], name, hint)
+        directions = [
+            Direction(fitted.direction(fitted.positive), name, point, contrast=fitted)
+            for point, fitted in found.items()
+        ]
+        return cls(directions, name, hint)
 
     @property
     def d_model(self) -> int:

@@ -26,9 +26,11 @@ export interface Curve {
   p: Partial<Record<Question, Line>>;
   entropy: Partial<Record<Question, Line>>;
   mass: Partial<Record<Question, Line>>;
-  /** Quantiles 5, 50 and 95 % of the placebos, by measure and kind. */
+  /** Low end, middle and high end that placebos' whole curves stay between. */
   bands: Record<Measure, Record<string, Line[]>>;
   n: Record<string, number>;
+  /** Which share of placebos stays inside the band at every strength, by kind. */
+  coverage: Record<string, number>;
   formulas: string[];
   texts: DoseText[];
 }

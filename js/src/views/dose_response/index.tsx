@@ -43,6 +43,7 @@ const View = tracked(({ traits, late }: ViewProps) => {
   const colour = (concept: string): string => css(category(order.get(concept) ?? 0));
   const drawn = curves.filter(({ concept }) => on.includes(concept));
   const placebos = curves[0]?.n ?? {};
+  const percent = Math.round(100 * Math.min(1, ...Object.values(curves[0]?.coverage ?? {})));
   const title = [facts.model, facts.points?.join(", ")].filter(Boolean).join(" · ");
   const numbers = [
     placebos.random && `${placebos.random} random placebos`,
@@ -101,7 +102,7 @@ const View = tracked(({ traits, late }: ViewProps) => {
           </button>
         ))}
         <span class="vv-key">
-          <s /> placebos of the same size, 5…95 % and median
+          <s /> {percent} % of placebos of the same size stay in the band at every strength
         </span>
         {facts.questions?.reversed && (
           <span class="vv-key">

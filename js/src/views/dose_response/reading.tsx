@@ -32,7 +32,7 @@ export const Readout = tracked(({ curves, facts, at, colour }: ReadoutProps) => 
               P({facts.answers?.[0]}) {NAMES[q]}
             </th>
           ))}
-          <th>placebo 5…95 %</th>
+          <th>placebo band</th>
           <th>all answers</th>
           <th>entropy</th>
         </tr>

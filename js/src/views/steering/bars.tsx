@@ -10,6 +10,11 @@ const KINDS = [
   ["random", "random directions"],
   ["shuffled", "other features"],
 ] as const;
+const CALLED: Record<string, string> = {
+  ...Object.fromEntries(KINDS),
+  relabelled: "its texts relabelled",
+  rescaled: "its texts relabelled, at its length",
+};
 
 /** The step the bars are for: the token looked at, the newest, or right after the prompt. */
 export function stepOf(state: State, shown: Shown): number {
@@ -51,10 +56,14 @@ export const Watched = tracked(({ state, shown, column }: WatchedProps) => {
           .map(({ name, band }) => `${name}: ${short(band[0])} to ${short(band[2])}`)
           .join("; ");
         const spelled = run?.spellings?.[k] ?? [];
+        const tests = step === 0 || once[k] ? Object.entries(mine.p ?? {}) : [];
+        const p = Math.max(...tests.map(([, each]) => each[k] ?? 1));
         const about = [
           spelled.length > 1 && `counts ${spelled.map(visible).join(", ")}`,
           once[k] && "an answer of several tokens: P of the whole, right after the prompt",
           said && `placebo band (5…95 %): ${said}`,
+          ...tests.map(([kind, each]) => `p = ${short(each[k] ?? 1)} against ${CALLED[kind]}`),
+          tests.length > 0 && "p pays for all answers and strengths",
         ];
         return (
           <div class="vv-watch" key={token} title={about.filter(Boolean).join("\n")}>
@@ -85,7 +94,10 @@ export const Watched = tracked(({ state, shown, column }: WatchedProps) => {
                 </span>
               ))}
             </span>
-            <span class="vv-num">{value === undefined ? "–" : short(value)}</span>
+            <span class="vv-num">
+              {value === undefined ? "–" : short(value)}
+              {tests.length > 0 && <small>p {short(p)}</small>}
+            </span>
           </div>
         );
       })}

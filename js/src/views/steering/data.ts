@@ -103,6 +103,8 @@ interface ColumnWire {
   ratio: number | null;
   ended: boolean;
   effective: Record<string, number | null>[];
+  /** By kind of placebo, corrected over all answers and strengths; absent where none can tell. */
+  p?: Record<string, number[]>;
 }
 
 /** A finished run (views/steering/wire.py). */
@@ -120,6 +122,8 @@ export interface RunWire {
   once?: boolean[];
   columns: ColumnWire[];
   placebos: Record<string, number>;
+  /** How many are behind the bars right after the prompt. */
+  words?: Record<string, number>;
   cards: CardWire[];
   norms: Record<string, number>;
   settings: Record<string, number>;
@@ -162,6 +166,7 @@ export interface Column {
   /** The placebos' 5, 50 and 95 % quantiles there. */
   band(kind: string, step: number, token: number): Band | undefined;
   effective: Record<string, number | null>[];
+  p?: Record<string, number[]>;
   perplexity?: number | null;
   repetition?: number | null;
   ratio?: number | null;

@@ -144,7 +144,8 @@ const Caption = tracked(({ state, shown }: { state: State; shown: Shown }) => {
   const step = stepOf(state, shown);
   const at = step === 0 ? "right after the prompt" : `before token ${step}`;
   const { settings, columns, finished } = shown;
-  const { random = 0, shuffled = 0 } = shown.placebos;
+  // right after the prompt more are measured than write texts
+  const { random = 0, shuffled = 0 } = (step === 0 && shown.run?.words) || shown.placebos;
   const placebos = [
     { kind: "random", n: random, name: `${random} random directions of the same size` },
     { kind: "shuffled", n: shuffled, name: `${shuffled} other features` },

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from volvelle.compute.directions.captures import Captures
+    from volvelle.compute.directions.contrast import Contrast
 
 
 def _finite(vectors: object, what: str, n_axes: int) -> np.ndarray:
@@ -53,20 +54,30 @@ class Direction:
         Where it lives, such as ``"resid_post.14"``.
     a_max : float, optional
         The largest activation seen, for SAE features: the unit of ``max_act`` steering.
+    contrast : Contrast, optional
+        The states it was fitted to, of which `volvelle.steer` makes placebos under other labels.
+        Kept in memory, not in files.
     """
 
     vector: np.ndarray
     name: str
     point: Point
     a_max: float | None = None
+    contrast: Contrast | None = None
 
     def __init__(
-        self, vector: object, name: str, point: str | Point, a_max: float | None = None
+        self,
+        vector: object,
+        name: str,
+        point: str | Point,
+        a_max: float | None = None,
+        contrast: Contrast | None = None,
     ) -> None:
         object.__setattr__(self, "vector", _finite(vector, f"direction {name!r}", 1))
         object.__setattr__(self, "name", str(name))
         object.__setattr__(self, "point", Point.parse(point))
         object.__setattr__(self, "a_max", a_max)
+        object.__setattr__(self, "contrast", contrast)
 
     @property
     def d_model(self) -> int:
@@ -110,15 +121,23 @@ class Dictionary:
         Where they live.
     source : str
         Where they come from, shown in titles.
+    contrasts : sequence of Contrast, optional
+        What each was fitted to.
     """
 
     vectors: np.ndarray
     names: tuple[str, ...]
     point: Point
     source: str
+    contrasts: tuple[Contrast, ...] = ()
 
     def __init__(
-        self, vectors: object, names: Sequence[str], point: str | Point, source: str = ""
+        self,
+        vectors: object,
+        names: Sequence[str],
+        point: str | Point,
+        source: str = "",
+        contrasts: Sequence[Contrast] = (),
     ) -> None:
         rows = _finite(vectors, "vectors", 2)
         labels = tuple(str(name) for name in names)
@@ -131,6 +150,11 @@ class Dictionary:
         object.__setattr__(self, "names", labels)
         object.__setattr__(self, "point", Point.parse(point))
         object.__setattr__(self, "source", str(source))
+        if contrasts and len(contrasts) != len(rows):
+            raise ValueError(
+                f"contrasts has {len(contrasts)} entries, vectors has {len(rows)} rows"
+            )
+        object.__setattr__(self, "contrasts", tuple(contrasts))
 
     @classmethod
     def from_pairs(
@@ -175,11 +199,11 @@ class Dictionary:
         norm; position 0 is not steered unless asked for, repeng steers it too; ties in a
         component's sign go to the larger mean.
         """
-        from volvelle.compute.directions.pairs import Bar, pair_directions
+        from volvelle.compute.directions.pairs import Bar, pair_contrasts
 
         place = Point.parse(f"resid_post.{(model.n_layers - 1) // 2}" if point is None else point)
         several = dict(positive) if isinstance(positive, Mapping) else {name: positive}
-        rows: list[np.ndarray] = []
+        fitted: list[Contrast] = []
         with Bar(progress) as tell:
             for n, (label, texts) in enumerate(several.items()):
                 against = negative[label] if isinstance(negative, Mapping) else negative
@@ -188,20 +212,21 @@ class Dictionary:
                     if tell is not None:
                         tell((n + fraction) / len(several), text)
 
-                rows += pair_directions(
+                fitted += pair_contrasts(
                     model, texts, against, [place], method, positions=positions, progress=part
                 ).values()
-        return cls(np.stack(rows), list(several), place, f"{method} of pairs")
+        rows = [contrast.direction(contrast.positive) for contrast in fitted]
+        return cls(np.stack(rows), list(several), place, f"{method} of pairs", fitted)
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __getitem__(self, name: str | int) -> Direction:
-        if isinstance(name, int):
-            return Direction(self.vectors[name], self.names[name], self.point)
-        if name not in self.names:
+        if isinstance(name, str) and name not in self.names:
             raise KeyError(unknown("direction", name, self.names))
-        return Direction(self.vectors[self.names.index(name)], name, self.point)
+        at = self.names.index(name) if isinstance(name, str) else name
+        contrast = self.contrasts[at] if self.contrasts else None
+        return Direction(self.vectors[at], self.names[at], self.point, contrast=contrast)
 
     @property
     def d_model(self) -> int:

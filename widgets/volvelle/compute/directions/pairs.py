@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from volvelle.compute.directions.captures import refuse_only_first
+from volvelle.compute.directions.contrast import Contrast
 from volvelle.compute.directions.points import Point
 from volvelle.names import unknown
 
@@ -83,7 +85,7 @@ def first_component(rows: np.ndarray) -> np.ndarray:
     return basis[0]
 
 
-def pair_directions(
+def pair_contrasts(
     model: Captures,
     positive: Sequence[str],
     negative: Sequence[str],
@@ -92,8 +94,8 @@ def pair_directions(
     *,
     positions: str = "last",
     progress: Callable[[float, str], None] | str | None = "bar",
-) -> dict[Point, np.ndarray]:
-    """Return the direction from negative to positive texts at several points, from one reading.
+) -> dict[Point, Contrast]:
+    """Return the states of contrasted texts at several points, from one reading.
 
     Parameters
     ----------
@@ -109,7 +111,8 @@ def pair_directions(
 
     Returns
     -------
-    dict of Point -> array, shape (d_model,), float32
+    dict of Point -> Contrast
+        ``contrast.direction(contrast.positive)`` is the direction from negative to positive.
 
     Raises
     ------
@@ -128,9 +131,10 @@ def pair_directions(
         captured = model.capture(texts, places, positions=positions, progress=tell)
     n = len(positive)
     refuse_only_first(captured, texts, "positive and negative")
-    return {
-        place: pair_direction(captured[place][:n], captured[place][n:], method) for place in places
-    }
+    positive_rows = np.arange(len(texts)) < n
+    fit = partial(pair_direction, method=method)
+    paired = method != "mean_diff"
+    return {place: Contrast(captured[place], positive_rows, paired, fit) for place in places}
 
 
 def _texts(given: Sequence[str], what: str) -> list[str]:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from volvelle.compute.directions.directions import Feature
+from volvelle.compute.directions.directions import Direction, Feature
 from volvelle.compute.steering.steers import HeadScale, Steer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from volvelle.compute.directions.contrast import Contrast
     from volvelle.compute.steering.parts import Part
 
 
@@ -98,6 +99,97 @@ def shuffled_steers(
         turned = tuple(_with_rows(part, rows) for part in steer.parts())
         found.append(replace(steer, turned=turned, name=f"shuffled for {steer.name}"))
     return found if any_feature else None
+
+
+def relabelled_steers(
+    steers: Sequence[Steer | HeadScale], n: int, seed: int, *, rescaled: bool
+) -> list[tuple[list[Steer | HeadScale], float]]:
+    """Return counterparts along directions that the same texts give under other labels.
+
+    Steers whose directions were not fitted to labelled texts stay as they are. Directions of one
+    fit (a control vector's layers) are relabelled alike.
+
+    Parameters
+    ----------
+    steers : sequence of Steer or HeadScale
+    n : int
+        As many as there are labellings, where there are fewer.
+    seed : int
+    rescaled : bool
+        Added at the length of the real direction; without, at the length that the relabelled
+        texts give. Other methods know no length: they have no rescaled counterpart.
+
+    Returns
+    -------
+    list of (steers, cosine)
+        The cosine to the real direction, the mean over directions; empty where no direction
+        was fitted.
+    """
+    fitted: dict[bytes, list[Direction]] = {}
+    for steer in steers:
+        if _is_relabelled(steer, rescaled=rescaled):
+            for direction in steer.directions:
+                fitted.setdefault(_fit_of(direction), []).append(direction)
+    if not fitted:
+        return []
+    labellings = {
+        key: _contrast(found[0]).relabelled(n, seed + i)
+        for i, (key, found) in enumerate(fitted.items())
+    }
+    made: list[tuple[list[Steer | HeadScale], float]] = []
+    for number in range(min(len(each) for each in labellings.values())):
+        others: dict[int, np.ndarray] = {}
+        cosines: list[float] = []
+        for key, found in fitted.items():
+            for direction in found:
+                vector = _contrast(direction).direction(labellings[key][number])
+                others[id(direction)] = vector
+                cosines.append(float(vector @ direction.unit / np.linalg.norm(vector)))
+        turned: list[Steer | HeadScale] = []
+        for steer in steers:
+            turned += (
+                _along(steer, others, rescaled=rescaled)
+                if isinstance(steer, Steer) and _is_relabelled(steer, rescaled=rescaled)
+                else [steer]
+            )
+        made.append((turned, float(np.mean(cosines))))
+    return made
+
+
+def _contrast(direction: Direction) -> Contrast:
+    assert direction.contrast is not None  # noqa: S101 - chosen by `_is_relabelled`
+    return direction.contrast
+
+
+def _is_relabelled(steer: Steer | HeadScale, *, rescaled: bool) -> bool:
+    return (
+        isinstance(steer, Steer)
+        and all(d.contrast is not None and d.contrast.others for d in steer.directions)
+        and (steer.method == "add" or not rescaled)
+    )
+
+
+def _fit_of(direction: Direction) -> bytes:
+    """Return what directions share that were fitted to the same labelled texts."""
+    contrast = _contrast(direction)
+    return contrast.positive.tobytes() + bytes([contrast.paired])
+
+
+def _along(steer: Steer, others: dict[int, np.ndarray], *, rescaled: bool) -> list[Steer]:
+    """Return the steer along other vectors; added ones one by one, for lengths of their own."""
+    name = f"relabelled for {steer.name}"
+    turned = [Direction(others[id(d)], d.name, d.point, a_max=d.a_max) for d in steer.directions]
+    if steer.method != "add":
+        return [replace(steer, direction=turned, name=name)]
+    found: list[Steer] = []
+    for mine, other in zip(steer.directions, turned, strict=True):
+        longer = other.norm / mine.norm
+        # in unit "norm" a vector is written at length one, in "raw" as it is
+        factor = longer if steer.unit == "norm" else 1.0
+        factor /= longer if rescaled else 1.0
+        strength = steer.strength * factor
+        found.append(replace(steer, direction=other, strength=strength, name=name))
+    return found
 
 
 def _with_rows(part: Part, rows: dict[int, np.ndarray]) -> np.ndarray:

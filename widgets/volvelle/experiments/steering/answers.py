@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     Progress = Callable[[float, str], None] | None
 
 
+# Words of a set that its name says.
+MOST_NAMED = 3
+
+
 @dataclass(frozen=True)
 class Answer:
     """What the model may say, in one spelling or several.
@@ -80,8 +84,9 @@ def answers_of(model: Model, watch: Any, taken: Sequence[str] = ()) -> tuple[Ans
     ----------
     model : Model
     watch : str, int, a list of them or of tuples of them, or dict of name -> str, int or tuple
-        Each entry is one answer: a text exactly as written, a token's id, or several spellings
-        that count together, named by the first. A dict names them.
+        Each entry is one answer: a text exactly as written, a token's id, or several texts that
+        count together: spellings of a word, named by the first, or a set of words, named by
+        them. A dict names them.
     taken : sequence of str
         Names that mean something else.
 
@@ -124,8 +129,17 @@ def _answer(model: Model, name: str, given: Any) -> Answer:
         mine for mine in ids if not any(mine[: len(o)] == o for o in ids if len(o) < len(mine))
     )
     strings = tuple(model.tokenizer.decode(list(mine)) for mine in kept)
-    first = listed[0] if isinstance(listed[0], str) else strings[0]
-    return Answer(name or first, kept, strings)
+    return Answer(name or _called(listed, strings), kept, strings)
+
+
+def _called(listed: Sequence[Any], strings: Sequence[str]) -> str:
+    """Return the first spelling of one word; of a set of words, the words."""
+    spelled = [one if isinstance(one, str) else strings[0] for one in listed]
+    words = list(dict.fromkeys(one.strip().lower() or one for one in spelled))
+    if len(words) == 1:
+        return spelled[0]
+    more = f" +{len(words) - MOST_NAMED}" if len(words) > MOST_NAMED else ""
+    return " / ".join(words[:MOST_NAMED]) + more
 
 
 def ids_of(model: Model, text: Any) -> tuple[int, ...]:

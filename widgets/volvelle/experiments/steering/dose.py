@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.experiments.steering.answers import Answer, Watched, answers_of, spellings
+from volvelle.experiments.steering.ask import ask, beginnings
 from volvelle.experiments.steering.dose_result import Dose
-from volvelle.experiments.steering.prompts import prompt_ids
+from volvelle.experiments.steering.placebos import Counts, placebos_of
+from volvelle.experiments.steering.prompts import prompt_ids, several
 from volvelle.experiments.steering.rows import (
     GENTLE_DOSES,
     WHOLE_DOSES,
@@ -18,12 +20,10 @@ from volvelle.experiments.steering.rows import (
     as_strengths,
     card,
     in_norms,
-    placebos_of,
 )
 from volvelle.experiments.steering.rows import whole as whole_number
 from volvelle.models.steering.readers import heads_of
 from volvelle.models.steering.steered import Steered
-from volvelle.models.verbs.predict import next_token_and_entropy
 from volvelle.models.verbs.write import generate_rows
 from volvelle.names import known_keywords
 
@@ -92,8 +92,9 @@ def dose(
     Parameters
     ----------
     model : Model
-    prompt : str, Tokens, ids, or chat messages
-        Ends where the answer begins ("... Answer:").
+    prompt : str, Tokens, ids, or chat messages, or a list of these
+        Ends where the answer begins ("... Answer:"). Several are wordings of one question:
+        curves are means over them.
     steers : Steer, Direction, a list of them, or dict of name -> steer or list of steers
         Each entry is one concept, one line of the plot; several steers of one concept act
         together and go in a dict.
@@ -110,7 +111,9 @@ def dose(
         The question asked the other way round, so that the answer should fall.
     placebo : int
         Norm-matched random counterparts per concept (and as many of other features of the same
-        SAE). Concepts added at one point with one length share theirs.
+        SAE, and of the direction's texts relabelled), asked everything that the concepts are
+        asked; 19 are the fewest whose p can reach .05. Concepts added at one point with one
+        length share theirs.
     max_new_tokens : int
         Also let the model go on for so many tokens at every strength of the concepts.
     chat : bool
@@ -132,28 +135,33 @@ def dose(
     default = GENTLE_DOSES if in_norms(s for own in concepts.values() for s in own) else WHOLE_DOSES
     multipliers = as_strengths(default if strengths is None else strengths)
     watched = Watched(_answers(model, answers))
-    whole_number(placebo, "placebo")
+    counts = Counts(whole_number(placebo, "placebo"), placebo, placebo)
     whole_number(seed, "seed")
     whole_number(max_new_tokens, "max_new_tokens")
     asked = [
         (name, prompt_ids(model, one, chat=chat))
-        for name, given in (("asked", [prompt]), ("control", control), ("reversed", reverse))
-        for one in (given if name == "asked" else _several(given))
+        for name, given in (("asked", prompt), ("control", control), ("reversed", reverse))
+        for one in several(given)
     ]
+    if not any(name == "asked" for name, _ in asked):
+        raise ValueError("prompt is empty: give a question, or a list of questions")
 
     def work() -> Dose:
         shared = _shared(concepts, model)
         placebos = {
-            name: placebos_of(concepts[name], placebo, seed, heads_of(model)[0])
+            name: placebos_of(concepts[name], counts, seed, heads_of(model)[0]).steers
             for name in dict.fromkeys(shared.values())
         }
         rows = _plan(concepts, multipliers, asked, placebos)
-        steered = Steered(model, rows.steers, rows.prompts)
-        found, entropy = next_token_and_entropy(
-            model, rows.prompts, steered, watched.tokens, progress
+        logprobs, entropy = ask(
+            model,
+            rows.prompts,
+            rows.steers,
+            watched,
+            n_new=max_new_tokens,
+            known=beginnings(model, rows.prompts, list(concepts.values())),
+            progress=progress,
         )
-        whole = watched.of_texts(model, rows.prompts, rows.steers, max_new_tokens, progress)
-        logprobs = watched.at(0, watched.of_tokens(found), whole)
         return Dose(
             model=model.name,
             questions={
@@ -170,8 +178,8 @@ def dose(
             question=np.array(rows.question),
             number=np.array(rows.number),
             strength=np.array(rows.strength),
-            logprobs=logprobs.astype(np.float32),
-            entropy=entropy.astype(np.float32),
+            logprobs=logprobs,
+            entropy=entropy,
             texts=_texts(model, rows, max_new_tokens, progress),
             placebo_of=shared,
             settings={
@@ -214,15 +222,6 @@ def _answers(model: Model, answers: Any) -> list[Answer]:
                     "share needs answers that differ"
                 )
     return found
-
-
-def _several(given: Any) -> list[Any]:
-    if given is None:
-        return []
-    # messages of one chat are a list too
-    if isinstance(given, (list, tuple)) and given and not isinstance(given[0], (Mapping, int)):
-        return list(given)
-    return [given]
 
 
 def _concepts(steers: Any) -> dict[str, list[AnySteer]]:
@@ -274,8 +273,8 @@ def _plan(
     for name, counterparts in placebos.items():
         for (kind, number), others in counterparts.items():
             for s in strengths:
-                if s != 0:
-                    rows.add(asked[0], others, (name, kind, number), s)
+                for prompt in asked if s != 0 else ():
+                    rows.add(prompt, others, (name, kind, number), s)
     return rows
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from volvelle.experiments.steering.ask import MOST_ROWS
+from volvelle.experiments.steering.placebos import counts_with_texts
 from volvelle.models.plan import FLOAT, STEERED, Plan, host_of, measuring, together, writing
 
 if TYPE_CHECKING:
@@ -32,7 +34,8 @@ def steering(
     n_strengths : int
         Other than 0.
     n_placebos : int
-        Of each kind, at each strength.
+        Texts of each kind of placebo, at each strength; of their next words as many as the
+        view measures.
     n_new : int
         Tokens to write per row.
     watch : sequence of str or sequence of str
@@ -40,16 +43,33 @@ def steering(
     """
     from volvelle.experiments.steering.answers import ids_of
 
-    of_features = any(d.a_max is not None for steer in directions for d in steer)
-    placebos = (2 if of_features else 1) * n_placebos if directions else 0
+    kinds = 2 if any(d.a_max is not None for steer in directions for d in steer) else 1
+    placebos = kinds * n_placebos if directions else 0
     texts = 1 + n_strengths * (1 + placebos) if directions else 1
-    vectors = sum(len(steer) or 1 for steer in directions) * (1 + placebos)
+    own = sum(len(steer) or 1 for steer in directions)
+    vectors = own * (1 + placebos)
     parts = [writing(texts, n_new, vectors, model.d_model)]
+    counts = counts_with_texts(n_placebos)
+    words = kinds * max(0, counts["words"] - n_placebos)
+    if all(d.contrast is not None for steer in directions for d in steer):
+        words += 2 * counts["labels"]
     spelled = [one for entry in watch for one in ([entry] if isinstance(entry, str) else entry)]
+    rows = texts
+    if spelled and words and directions:
+        parts.append(_asking(words * n_strengths, own * words, len(spelled), model.d_model))
+        rows += words * n_strengths
     phrases = [n for n in (len(ids_of(model, one)) for one in spelled) if n > 1]
     if phrases:
-        what = f"{texts * len(phrases)} watched phrases to score"
-        back = 1_000 + texts * len(phrases) * max(phrases) * FLOAT
+        what = f"{rows * len(phrases)} watched phrases to score"
+        back = 1_000 + rows * len(phrases) * max(phrases) * FLOAT
         parts.append(Plan(what, STEERED + vectors * model.d_model * FLOAT, back))
     points = {str(d.point) for steer in directions for d in steer}
     return together([*parts, *measuring(model, points)]).text(host_of(model))
+
+
+def _asking(rows: int, vectors: int, n_answers: int, width: int) -> Plan:
+    """Estimate next words under placebos, in as many requests as they take."""
+    requests = -(-rows // MOST_ROWS)
+    what = f"{rows:,} next words of placebos"
+    sent = requests * STEERED + vectors * width * FLOAT
+    return Plan(what, sent, requests * 1_000 + rows * (n_answers + 1) * FLOAT)

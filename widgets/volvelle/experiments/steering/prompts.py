@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from jinja2 import TemplateError
 
 from volvelle.names import unknown
@@ -14,6 +16,44 @@ if TYPE_CHECKING:
 
 # Templates take any word for a role and write it out, where a slip would go unseen.
 ROLES = ("system", "user", "assistant", "tool", "developer")
+# The entries of a single prompt that is a list.
+ONE = (Mapping, int, np.integer)
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """A prompt as the model read it, template included.
+
+    Attributes
+    ----------
+    text : str
+    ids : int array, shape (n,)
+    strings : tuple of str
+        Its tokens as a reader sees them.
+    """
+
+    text: str
+    ids: np.ndarray = field(repr=False)
+    strings: tuple[str, ...] = field(repr=False)
+
+
+def several(given: Any) -> list[Any]:
+    """Return a list of prompts from one or several.
+
+    A list of ids or of messages is one prompt; a list of texts, of ids or of chats is several.
+    """
+    if given is None:
+        return []
+    if isinstance(given, (list, tuple)) and given and not isinstance(given[0], ONE):
+        return list(given)
+    return [given]
+
+
+def read_prompt(model: Model, given: Any, *, chat: bool = False) -> Prompt:
+    """Return one prompt as the model reads it; see `prompt_ids`."""
+    ids = prompt_ids(model, given, chat=chat)
+    strings = tuple(model.tokens(ids).strings)
+    return Prompt(model.tokenizer.decode(ids), np.asarray(ids, dtype=np.int64), strings)
 
 
 def prompt_ids(model: Model, prompt: Any, *, chat: bool = False) -> list[int]:

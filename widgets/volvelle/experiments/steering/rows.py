@@ -11,7 +11,6 @@ import numpy as np
 
 from volvelle.compute.directions.directions import Direction
 from volvelle.compute.steering.methods import METHODS
-from volvelle.compute.steering.placebos import random_steers, shuffled_steers
 from volvelle.compute.steering.steers import HeadScale, Steer
 
 if TYPE_CHECKING:
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     AnySteer = Steer | HeadScale
 
 KINDS = ("steered", "random", "shuffled")
-# Placebos draw from a stream of their own, so that more samples leave them as they are.
-PLACEBO_STREAM = 7
 
 
 @dataclass(frozen=True)
@@ -41,12 +38,15 @@ class Key:
         Multiplier of every steer's own strength; 0 is the baseline.
     sample : int
         From 0. Rows of one sample draw from the same noise, whatever their strength.
+    prompt : int
+        Which of several prompts, from 0.
     """
 
     kind: str
     number: int
     strength: float
     sample: int = 0
+    prompt: int = 0
 
 
 def as_steers(given: Any) -> list[AnySteer]:
@@ -93,43 +93,32 @@ def whole(value: Any, name: str, least: int = 0) -> int:
     return int(value)
 
 
-def placebos_of(
-    steers: Sequence[AnySteer], n: int, seed: int, n_heads: int | None
-) -> dict[tuple[str, int], list[AnySteer]]:
-    """Return n random counterparts, and n shuffled ones where there are SAE features."""
-    whole(n, "placebo")
-    found: dict[tuple[str, int], list[AnySteer]] = {}
-    for number in range(n):
-        rng = np.random.default_rng([seed, PLACEBO_STREAM, number])
-        found["random", number] = random_steers(steers, rng, n_heads)
-    for number in range(n):
-        rng = np.random.default_rng([seed, PLACEBO_STREAM + 1, number])
-        shuffled = shuffled_steers(steers, rng)
-        if shuffled is not None:
-            found["shuffled", number] = shuffled
-    return found
-
-
 def plan_rows(
     steers: Sequence[AnySteer],
     strengths: Sequence[float],
     placebos: dict[tuple[str, int], list[AnySteer]],
     samples: int = 1,
+    prompts: int = 1,
 ) -> list[tuple[Key, list[AnySteer]]]:
     """Return every row's key and steers: the steers' own rows first, strengths ascending.
 
     The baseline is shared: a placebo at strength 0 is the same row.
     """
     rows: list[tuple[Key, list[AnySteer]]] = []
-    for strength in strengths:
-        mine = [s.times(strength) for s in steers]
-        rows += [(Key("steered", -1, strength, sample), mine) for sample in range(samples)]
-    for (kind, number), others in placebos.items():
+    for prompt in range(prompts):
         for strength in strengths:
-            if strength == 0:
-                continue
-            mine = [s.times(strength) for s in others]
-            rows += [(Key(kind, number, strength, sample), mine) for sample in range(samples)]
+            mine = [s.times(strength) for s in steers]
+            rows += [
+                (Key("steered", -1, strength, sample, prompt), mine) for sample in range(samples)
+            ]
+        for (kind, number), others in placebos.items():
+            for strength in strengths:
+                if strength == 0:
+                    continue
+                mine = [s.times(strength) for s in others]
+                rows += [
+                    (Key(kind, number, strength, sample, prompt), mine) for sample in range(samples)
+                ]
     return rows
 
 

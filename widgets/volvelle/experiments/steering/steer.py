@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from volvelle.experiments.steering.answers import Watched, answers_of
-from volvelle.experiments.steering.prompts import prompt_ids
+from volvelle.experiments.steering.ask import read_so_far
+from volvelle.experiments.steering.measure import measure
+from volvelle.experiments.steering.placebos import PLACEBO, counts_of, placebos_of
+from volvelle.experiments.steering.prompts import read_prompt, several
 from volvelle.experiments.steering.rows import (
     GENTLE,
     WHOLE,
@@ -16,7 +20,6 @@ from volvelle.experiments.steering.rows import (
     as_strengths,
     card,
     in_norms,
-    placebos_of,
     plan_rows,
 )
 from volvelle.experiments.steering.rows import whole as whole_number
@@ -30,7 +33,7 @@ from volvelle.models.verbs.write import check_writing, generate_rows, row_seed
 from volvelle.names import known_keywords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from volvelle.models.model import Model
     from volvelle.models.verbs.write import Generation, Step
@@ -40,8 +43,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SteeringRun", "steer"]
 
-# Share of the work that is writing; the rest is scoring the texts.
-WRITING = 0.9
+# Shares of the work: writing the texts, the placebos' next words; the rest is scoring the texts.
+WRITING = 0.65
+WORDS = 0.9
 
 
 @known_keywords
@@ -50,7 +54,7 @@ def steer(
     prompt: Any,
     steers: Any,
     strengths: Sequence[float] | float | None = None,
-    placebo: int = 5,
+    placebo: int | Mapping[str, int] = PLACEBO,
     *,
     watch: Any = (),
     max_new_tokens: int = 48,
@@ -69,8 +73,9 @@ def steer(
     Parameters
     ----------
     model : Model
-    prompt : str, Tokens, ids, or chat messages
-        A list of dicts with ``role`` and ``content`` is put in the model's template.
+    prompt : str, Tokens, ids, or chat messages, or a list of these
+        A list of dicts with ``role`` and ``content`` is one chat, put in the model's template.
+        Several prompts run side by side: effects are means over them, with their interval.
     steers : Steer, HeadScale, Direction, or a list of them
         A bare direction is added, in units of the residual norm. Several act together.
     strengths : sequence of float, optional
@@ -78,16 +83,20 @@ def steer(
         (-0.2, 0, 0.2) where all steers are added in unit "norm": 1 would be as long as the state
         itself and ends in noise; (0, 1) for every other method and unit. The result says which
         was taken.
-    placebo : int
-        How many norm-matched random counterparts; where there are SAE features, as many
-        counterparts along other features of the same SAE. 5 show the size of chance, 20 make
-        quantiles.
+    placebo : int, or dict of "words", "texts", "labels" -> int
+        How many counterparts without meaning. ``words``: norm-matched random turns (and, where
+        there are SAE features, as many other features) of which the watched answers are
+        measured: 99 make p as small as .01, 19 are the fewest that can reach .05. ``texts``:
+        the first of these, which write texts as well. ``labels``: where directions were fitted
+        to labelled texts (`Dictionary.from_pairs`), directions of the same texts under other
+        labels, measured twice: at their own length and at the direction's. One number is for
+        all three; 0 runs none.
     watch : str, int, a list of them or of tuples of them, or dict of name -> str, int or tuple
         Answers whose probability is followed. A text counts exactly as written (mind the leading
         space), split as the tokenizer splits it by itself; an int is a token's id; a tuple is
-        several spellings counted together (``vv.spellings("yes")`` makes one), named by the
-        first. An answer that is one token in every spelling is followed at every step, before
-        each token is written. An answer of several tokens is measured once, where it would
+        counted together: spellings of one word (``vv.spellings("yes")``) or a set of words. An
+        answer that is one token in every spelling is followed at every step, before each token
+        is written. An answer of several tokens is measured once, where it would
         begin: right after the prompt. Its probability is that of the whole, the product of its
         tokens' probabilities, each given the ones before it, under the steer (which acts on
         them as on generated tokens). Spellings add up; one that begins with another counts
@@ -103,9 +112,9 @@ def steer(
         Of the noise each sample draws from, and of the placebos. A sample's noise is the same
         at every strength, so that strength 0 is the unsteered run at any temperature.
     on_token : callable(key, step, token id, logprob, watched logprobs), optional
-        Called as tokens come, on the model's thread; `key` says kind, number, strength and
-        sample; one log-probability per answer, NaN where it is not measured. What it raises ends
-        the run.
+        Called as tokens come, on the model's thread; `key` says kind, number, strength, sample
+        and prompt; one log-probability per answer, NaN where it is not measured. What it raises
+        ends the run.
     on_steered : callable(key, step, touched), optional
         Called as it is known which tokens were steered: of the prompt at step 0, one bool each;
         of the token written at step - 1 later. The last token is never read, so never steered.
@@ -124,43 +133,46 @@ def steer(
     mine = as_steers(steers)
     default = GENTLE if in_norms(mine) else WHOLE
     multipliers = as_strengths(default if strengths is None else strengths)
-    whole_number(placebo, "placebo")
+    counts = counts_of(placebo)
     whole_number(seed, "seed")
     whole_number(samples, "samples", 1)
     if samples > 1 and temperature == 0:
         raise ValueError(
             f"samples={samples} at temperature 0: all would be the same text; give a temperature"
         )
-    ids = prompt_ids(model, prompt, chat=chat)
-    check_writing(model, [ids], max_new_tokens, temperature)
+    prompts = [read_prompt(model, one, chat=chat) for one in several(prompt)]
+    if not prompts:
+        raise ValueError("prompt is empty: give a text, or a list of texts")
+    lists = [one.ids.tolist() for one in prompts]
+    check_writing(model, lists, max_new_tokens, temperature)
     watched = Watched(answers_of(model, watch, MEASURES))
     settings = {
         "seed": seed,
         "temperature": float(temperature),
         "max_new_tokens": max_new_tokens,
         "samples": samples,
-        "placebo": placebo,
+        "placebo": asdict(counts),
         "chat": chat,
         "strengths": "given" if strengths is not None else "default",
     }
 
     def work() -> SteeringRun:
-        placebos = placebos_of(mine, placebo, seed, heads_of(model)[0])
-        plan = plan_rows(mine, multipliers, placebos, samples)
+        placebos = placebos_of(mine, counts, seed, heads_of(model)[0])
+        plan = plan_rows(mine, multipliers, placebos.first(counts.texts), samples, len(prompts))
         keys = [key for key, _ in plan]
-        prompts, rows = [ids] * len(plan), [row for _, row in plan]
-        whole = watched.of_texts(model, prompts, rows, max_new_tokens)
+        begun, rows = [lists[key.prompt] for key in keys], [row for _, row in plan]
+        whole = watched.of_texts(model, begun, rows, max_new_tokens)
         steered = Steered(
             model,
             rows,
-            prompts,
+            begun,
             max_new_tokens,
             noting=True,
             keeping=True,
         )
         written = generate_rows(
             model,
-            prompts,
+            begun,
             steered,
             seeds=[row_seed(seed, key.sample) for key in keys],
             max_new_tokens=max_new_tokens,
@@ -170,11 +182,23 @@ def steer(
             on_step=_streamed(keys, watched, whole, on_token, on_steered),
             progress=_part(progress, 0, WRITING),
         )
+        along = [
+            watched.along(one.watched, first) for one, first in zip(written, whole, strict=True)
+        ]
+        effects = measure(
+            model,
+            lists,
+            watched,
+            (mine, placebos),
+            multipliers,
+            known={key: each[0] for key, each in zip(keys, along, strict=True) if len(each)},
+            begun=read_so_far(steered, begun),
+            n_new=max_new_tokens,
+            progress=_part(progress, WRITING, WORDS),
+        )
         return SteeringRun(
             model=model.name,
-            prompt=model.tokenizer.decode(ids),
-            prompt_ids=np.asarray(ids, dtype=np.int64),
-            prompt_strings=model.tokens(ids).strings,
+            prompts=tuple(prompts),
             steers=tuple(card(one, model) for one in mine),
             strengths=multipliers,
             watch=tuple(answer.name for answer in watched.answers),
@@ -184,12 +208,10 @@ def steer(
                 keys,
                 written,
                 steered,
-                watched=[
-                    watched.along(one.watched, first)
-                    for one, first in zip(written, whole, strict=True)
-                ],
-                progress=_part(progress, WRITING, 1),
+                watched=along,
+                progress=_part(progress, WORDS, 1),
             ),
+            effects=effects,
             norms={point: model.norm(point) for point in steered.applied[0].sizes},
             settings=settings,
             vectors={
@@ -264,38 +286,41 @@ def _rows(
         Told how many texts are scored.
     """
     # a text the baseline wrote, or a server scored, is known, and twins are scored once
-    known = {tuple(w.ids.tolist()): w.base_logprobs for w in written if w.base_logprobs is not None}
-    known |= {
-        tuple(w.ids.tolist()): w.logprobs
-        for k, w in zip(keys, written, strict=True)
-        if k.strength == 0
-    }
-    others = {
-        tuple(w.ids.tolist()): n
-        for n, w in enumerate(written)
-        if tuple(w.ids.tolist()) not in known
-    }
-    baseline = next(n for n, key in enumerate(keys) if key.strength == 0)
-    scored = score(
-        model,
-        [(written[n].prompt_ids.tolist(), written[n].ids.tolist()) for n in others.values()],
-        progress,
-        known=[steered.known.get(n) for n in others.values()],
-        beginning=steered.beginning(baseline, written[baseline]),
-    )
-    known |= dict(zip(others, scored, strict=True))
+    known: dict[tuple[int, ...], np.ndarray] = {}
+    for key, one in zip(keys, written, strict=True):
+        if one.base_logprobs is not None:
+            known[key.prompt, *one.ids.tolist()] = one.base_logprobs
+        if key.strength == 0:
+            known[key.prompt, *one.ids.tolist()] = one.logprobs
+    n_prompts = 1 + max(key.prompt for key in keys)
+    for prompt in range(n_prompts):
+        others = {
+            (prompt, *one.ids.tolist()): n
+            for n, (key, one) in enumerate(zip(keys, written, strict=True))
+            if key.prompt == prompt and (prompt, *one.ids.tolist()) not in known
+        }
+        baseline = keys.index(Key("steered", -1, 0.0, 0, prompt))
+        scored = score(
+            model,
+            [(written[n].prompt_ids.tolist(), written[n].ids.tolist()) for n in others.values()],
+            _part(progress, prompt / n_prompts, (prompt + 1) / n_prompts),
+            known=[steered.known.get(n) for n in others.values()],
+            beginning=steered.beginning(baseline, written[baseline]),
+        )
+        known |= dict(zip(others, scored, strict=True))
     return tuple(
         SteeredRow(
             kind=key.kind,
             number=key.number,
             strength=key.strength,
             sample=key.sample,
+            prompt=key.prompt,
             text=one.text,
             ids=one.ids,
             # behind the prompt's last token, whose space a tokenizer may need
             strings=model.tokens([int(one.prompt_ids[-1]), *one.ids]).strings[1:],
             logprobs=one.logprobs,
-            base_logprobs=known[tuple(one.ids.tolist())],
+            base_logprobs=known[key.prompt, *one.ids.tolist()],
             watched=watched[n],
             masks=steered.applied[n].masks,
             sizes=steered.applied[n].sizes,

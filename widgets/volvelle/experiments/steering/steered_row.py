@@ -42,6 +42,8 @@ class SteeredRow:
         |delta| and |h| at every token, at every steered point.
     ended : bool
         Whether the model ended the text itself.
+    prompt : int
+        Which of the run's prompts it goes on from.
     """
 
     kind: str
@@ -57,6 +59,7 @@ class SteeredRow:
     masks: np.ndarray = field(repr=False)
     sizes: dict[str, np.ndarray] = field(repr=False)
     ended: bool = False
+    prompt: int = 0
 
     @property
     def perplexity(self) -> float:

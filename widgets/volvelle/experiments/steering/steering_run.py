@@ -26,10 +26,9 @@ class SteeringRun(Sweep):
     Attributes
     ----------
     model : str
-    prompt : str
-        As the model read it, template included.
-    prompt_ids : int array, shape (n_prompt,)
-    prompt_strings : tuple of str
+    prompts : tuple of Prompt
+        Each with ``text`` as the model read it, template included, ``ids`` and ``strings``;
+        ``prompt``, ``prompt_ids`` and ``prompt_strings`` are those of the first.
     steers : tuple of SteerCard
         Formula, neutral value, place, and the strength in every unit.
     strengths : tuple of float
@@ -38,6 +37,9 @@ class SteeringRun(Sweep):
         Names of the answers that were followed.
     spellings : tuple of tuple of str
         What counted as each.
+    effects : Effects or None
+        What the steers and all placebos do to the watched answers right after the prompts;
+        None where none was watched.
     rows : tuple of SteeredRow
     norms : dict of point -> float
         Median residual norm of each steered point: the unit ``norm``.
@@ -51,8 +53,8 @@ class SteeringRun(Sweep):
     def to_pandas(self) -> pd.DataFrame:
         """Return one line per row.
 
-        Columns: kind, placebo, strength, sample, text, n_tokens, perplexity, repetition, ratio
-        (median |delta|/|h| where it acted), one ``P(answer)`` per watched answer
+        Columns: prompt, kind, placebo, strength, sample, text, n_tokens, perplexity, repetition,
+        ratio (median |delta|/|h| where it acted), one ``P(answer)`` per watched answer
         (right after the prompt), per steered
         point the median |delta| as it is and in residual norms (``|delta| point [raw]``,
         ``[norm]``), and one ``<steer> [unit]`` per steer of method add and unit with its
@@ -63,6 +65,7 @@ class SteeringRun(Sweep):
         lines = []
         for row in self.rows:
             line: dict[str, Any] = {
+                "prompt": row.prompt,
                 "kind": row.kind,
                 "placebo": row.number,
                 "strength": row.strength,
@@ -87,18 +90,19 @@ class SteeringRun(Sweep):
     def tokens_to_pandas(self) -> pd.DataFrame:
         """Return one line per generated token.
 
-        Columns: kind, placebo, strength, sample, position (0 is the first new token), string,
-        id, logprob, base_logprob, steered (any steer acted on it), ratio.
+        Columns: prompt, kind, placebo, strength, sample, position (0 is the first new token),
+        string, id, logprob, base_logprob, steered (any steer acted on it), ratio.
         """
         import pandas as pd
 
         frames = []
-        n = len(self.prompt_ids)
         for row in self.rows:
+            n = len(self.prompts[row.prompt].ids)
             ratios = np.stack([*row.ratios.values(), np.zeros(n + len(row.ids))])
             frames.append(
                 pd.DataFrame(
                     {
+                        "prompt": row.prompt,
                         "kind": row.kind,
                         "placebo": row.number,
                         "strength": row.strength,
@@ -116,7 +120,7 @@ class SteeringRun(Sweep):
         return pd.concat(frames, ignore_index=True)
 
     def summary(self) -> str:
-        """Return one honest sentence: the effect, the placebos that do as much, the collapse."""
+        """Return one honest sentence: effects and their p, what they hold for, the collapse."""
         return summarise(self)
 
     def save(self, path: str | Path) -> Path:

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from volvelle.compute.stats.permutation import LEVEL
+from volvelle.experiments.steering.effects import CALLED
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from volvelle.experiments.steering.effects import Effects
     from volvelle.experiments.steering.sweep import Sweep
 
 # What counts as collapse: the unsteered model finds the text this many times as surprising as
@@ -18,6 +24,15 @@ STILL = 0.005
 # A text must have some length to collapse.
 LEAST_TOKENS = 8
 MOST_WATCHED = 3
+# One prompt on which no answer ever gets this likely shows little of what the model says.
+ANECDOTE = 0.01
+# Of what a p is, beside the p itself.
+SHORTLY = {
+    "random": "random",
+    "shuffled": "other features",
+    "relabelled": "relabelled",
+    "rescaled": "relabelled at its length",
+}
 
 
 def short(value: float) -> str:
@@ -25,6 +40,11 @@ def short(value: float) -> str:
     if not 0 < value < 0.995:
         return f"{value:.2g}"
     return (f"{value:.2f}" if value >= 0.095 else f"{value:.2g}").lstrip("0")
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Return "a, b and c"."""
+    return " and ".join([*([", ".join(parts[:-1])] if parts[1:] else []), parts[-1]])
 
 
 def verb(before: float, after: float) -> str:
@@ -47,29 +67,77 @@ def summarise(run: Sweep) -> str:
     """Return the summary of a run. `SteeringRun.summary` documents it."""
     if len(run.strengths) < 2:
         return "only the baseline was run; give strengths other than 0"
-    parts = [_watched(run, token) for token in run.watch[:MOST_WATCHED]] or [_changed(run)]
+    effects = run.effects
+    parts = [_changed(run)] if effects is None else _answers(run, effects)
     parts += _collapse(run)
     sentence = "; ".join(parts)
-    if not run.placebos:
+    if not run.placebos and (effects is None or not effects.kinds):
         sentence += "; no placebo was run, so nothing says that a random direction would not"
     return sentence + "."
 
 
-def _watched(run: Sweep, token: str) -> str:
-    curve = run.curve(token)
-    base = float(curve[run.strengths.index(0)])
-    furthest = int(np.nanargmax(np.abs(curve - base)))
-    after = float(curve[furthest])
+def _answers(run: Sweep, effects: Effects) -> list[str]:
+    """Say each watched answer with its p, and then once what all p pay for and hold for."""
+    said = [_watched(run, effects, k) for k in range(len(effects.watch))][:MOST_WATCHED]
+    tests = {kind: effects.test(kind) for kind in effects.kinds}
+    told = [f"{test.n} {CALLED[kind]}" for kind, test in tests.items() if test.can_tell]
+    if told:
+        said.append(f"p is {effects.family}, against {listed(told)}")
+    said += [
+        f"{test.n} {CALLED[kind]} cannot tell (the smallest p is {short(test.smallest)})"
+        for kind, test in tests.items()
+        if not test.can_tell
+    ]
+    return said + _texts(effects) + _prompts(effects)
+
+
+def _watched(run: Sweep, effects: Effects, k: int) -> str:
+    tests = {kind: test for kind in effects.kinds if (test := effects.test(kind)).can_tell}
+    change = effects.changes().mean(axis=0)[:, k]
+    # where random directions are left behind, if they are anywhere; else where it goes furthest
+    first = next(iter(tests.values()), None)
+    sure = np.ones(len(change), bool) if first is None else first.p_cells[:, k] <= LEVEL
+    at = int(np.argmax(np.where(sure | ~sure.any(), np.abs(change), -1)))
+    before = float(np.exp(effects.baseline[:, k].astype(np.float64)).mean())
+    after = float(effects.probabilities()[at, k])
+    token = effects.watch[k]
     said = (
-        f"P({token.strip() or repr(token)}) {verb(base, after)} {short(base)} to {short(after)} "
-        f"at {strength_name(run, run.strengths[furthest])}"
+        f"P({token.strip() or repr(token)}) {verb(before, after)} {short(before)} to "
+        f"{short(after)} at {strength_name(run, effects.strengths[at])}"
     )
-    counts = []
-    for kind, what in (("random", "random directions"), ("shuffled", "other features")):
-        reached, n = run.as_strong(token, kind)
-        if n:
-            counts.append(f"{reached} of {n} {what} do as much")
-    return "; ".join([said, *counts])
+    figures: list[str] = []
+    if effects.n_prompts > 1:
+        low, high = (side[at, k] for side in effects.interval())
+        figures.append(f"log-odds {change[at]:+.2f}, 95 % {low:+.2f} to {high:+.2f}")
+    figures += [
+        f"p = {short(float(test.p_cells[at, k]))} {SHORTLY[kind]}".rstrip()
+        for kind, test in tests.items()
+    ]
+    return f"{said} ({'; '.join(figures)})" if figures else said
+
+
+def _texts(effects: Effects) -> list[str]:
+    """Say what texts the direction was fitted to can tell."""
+    labels = effects.labels
+    if not labels.texts:
+        return []
+    fitted = f"the direction was fitted to {labels.texts} texts"
+    if labels.too_few:
+        few = f"the smallest p of {labels.others + 1} labellings is {short(labels.smallest)}"
+        return [f"{fitted}: too few to be told from the same texts relabelled (8 can; {few})"]
+    n = len(effects.placebos.get("relabelled", ()))
+    if not n:
+        return []
+    like = f"median |cosine| to it {short(labels.cosine)}"
+    return [f"{fitted}, of whose {labels.others} other labellings {n} were run ({like})"]
+
+
+def _prompts(effects: Effects) -> list[str]:
+    if effects.n_prompts > 1:
+        return [f"means over {effects.n_prompts} prompts"]
+    most = np.exp(max(float(effects.baseline.max()), float(effects.steered.max())))
+    rare = f", and answers below {short(ANECDOTE)}" if most < ANECDOTE else ""
+    return [f"one prompt{rare}: {'an anecdote' if rare else 'of others nothing is known'}"]
 
 
 def _changed(run: Sweep) -> str:

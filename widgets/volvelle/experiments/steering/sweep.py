@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.experiments.steering.effects import KINDS
 from volvelle.names import known_keywords_in, unknown
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from volvelle.compute.stats.cells import CellTest
+    from volvelle.experiments.steering.effects import Effects
+    from volvelle.experiments.steering.prompts import Prompt
     from volvelle.experiments.steering.rows import SteerCard
     from volvelle.experiments.steering.steered_row import SteeredRow
 
@@ -31,9 +35,7 @@ class Sweep:
     """
 
     model: str
-    prompt: str
-    prompt_ids: np.ndarray = field(repr=False)
-    prompt_strings: tuple[str, ...] = field(repr=False)
+    prompts: tuple[Prompt, ...] = field(repr=False)
     steers: tuple[SteerCard, ...]
     strengths: tuple[float, ...]
     watch: tuple[str, ...]
@@ -42,9 +44,31 @@ class Sweep:
     settings: dict[str, Any] = field(default_factory=dict)
     vectors: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     spellings: tuple[tuple[str, ...], ...] = ()
+    effects: Effects | None = field(default=None, repr=False)
+
+    @property
+    def prompt(self) -> str:
+        """The first prompt as the model read it, template included."""
+        return self.prompts[0].text
+
+    @property
+    def prompt_ids(self) -> np.ndarray:
+        """Token ids of the first prompt, int (n_prompt,)."""
+        return self.prompts[0].ids
+
+    @property
+    def prompt_strings(self) -> tuple[str, ...]:
+        """Tokens of the first prompt as a reader sees them."""
+        return self.prompts[0].strings
 
     def row(
-        self, strength: float, *, kind: str = "steered", number: int | None = None, sample: int = 0
+        self,
+        strength: float,
+        *,
+        kind: str = "steered",
+        number: int | None = None,
+        sample: int = 0,
+        prompt: int = 0,
     ) -> SteeredRow:
         """Return one row; the strength nearest to the asked one within rounding.
 
@@ -59,32 +83,32 @@ class Sweep:
         if strength == 0:
             kind, wanted = "steered", -1
         for row in self.rows:
-            if (row.kind, row.number, row.sample) == (kind, wanted, sample) and np.isclose(
-                row.strength, strength
-            ):
+            asked = (row.kind, row.number, row.sample, row.prompt)
+            if asked == (kind, wanted, sample, prompt) and np.isclose(row.strength, strength):
                 return row
         raise KeyError(
-            f"no row of kind {kind!r}, number {wanted}, sample {sample} at strength {strength:g}; "
-            f"strengths are {', '.join(f'{s:g}' for s in self.strengths)}"
+            f"no row of kind {kind!r}, number {wanted}, sample {sample}, prompt {prompt} at "
+            f"strength {strength:g}; strengths are {', '.join(f'{s:g}' for s in self.strengths)}, "
+            f"prompts 0 to {len(self.prompts) - 1}"
         )
 
     @property
     def baseline(self) -> SteeredRow:
-        """The unsteered row of sample 0."""
+        """The unsteered row of sample 0, of the first prompt."""
         return self.row(0)
 
     @property
     def texts(self) -> dict[float, str]:
-        """The steered text of sample 0 per strength."""
+        """The steered text of sample 0 per strength, of the first prompt."""
         return {strength: self.row(strength).text for strength in self.strengths}
 
     @property
     def placebos(self) -> tuple[tuple[str, int], ...]:
-        """Kind and number of every placebo that was run."""
+        """Kind and number of every placebo that wrote texts."""
         return tuple(dict.fromkeys((r.kind, r.number) for r in self.rows if r.number >= 0))
 
     def curve(self, measure: str, *, kind: str = "steered", number: int = -1) -> np.ndarray:
-        """Return a measure per strength, averaged over samples.
+        """Return a measure per strength, averaged over samples and prompts.
 
         Parameters
         ----------
@@ -100,7 +124,9 @@ class Sweep:
         """
         if measure not in (*self.watch, *MEASURES):
             raise KeyError(unknown("measure", measure, (*self.watch, *MEASURES)))
-        found = []
+        if self.effects is not None and measure in self.watch:
+            return self._answer(self.effects, self.watch.index(measure), kind, number)
+        found: list[float] = []
         for strength in self.strengths:
             rows = [
                 r
@@ -108,10 +134,21 @@ class Sweep:
                 if r.strength == strength
                 and ((r.kind, r.number) == (kind, number) or strength == 0)
             ]
-            found.append(np.mean([self._measure(r, measure) for r in rows]))
+            found.append(float(np.mean([self._measure(r, measure) for r in rows])))
         return np.array(found)
 
-    def _numbers(self, kind: str) -> list[int]:
+    def _answer(self, effects: Effects, k: int, kind: str, number: int) -> np.ndarray:
+        """Return the probability of answer k per strength, 0 among them, mean over prompts."""
+        along = effects.probabilities(kind)
+        along = along if kind == "steered" else along[number]
+        before = float(np.exp(effects.baseline[:, k].astype(np.float64)).mean())
+        return np.insert(along[:, k], self.strengths.index(0), before)
+
+    def _numbers(self, kind: str, measure: str) -> list[int]:
+        if self.effects is not None and measure in self.watch:
+            if kind not in KINDS:
+                raise KeyError(unknown("kind of placebo", kind, KINDS))
+            return list(range(len(self.effects.placebos.get(kind, ()))))
         if kind not in PLACEBOS:
             raise KeyError(unknown("kind of placebo", kind, PLACEBOS))
         return [number for k, number in self.placebos if k == kind]
@@ -129,12 +166,16 @@ class Sweep:
     ) -> pd.DataFrame:
         """Return quantiles of the placebos per strength, beside the steers themselves.
 
+        They show what chance looks like, strength by strength; whether an answer stands out
+        over all of them is what `test` says.
+
         Parameters
         ----------
         measure : str
             As in `curve`.
         quantiles : sequence of float in 0...1
-        kind : {"random", "shuffled"}
+        kind : {"random", "shuffled", "relabelled", "rescaled"}
+            Measures of a text have the first two only.
 
         Returns
         -------
@@ -146,25 +187,32 @@ class Sweep:
 
         index = pd.Index(self.strengths, name="strength")
         frame = pd.DataFrame({"steered": self.curve(measure)}, index=index)
-        numbers = self._numbers(kind)
+        numbers = self._numbers(kind, measure)
         if numbers:
             curves = np.stack([self.curve(measure, kind=kind, number=n) for n in numbers])
             for quantile in quantiles:
                 frame[f"{quantile:g}"] = np.nanquantile(curves, quantile, axis=0)
         return frame
 
-    def as_strong(self, measure: str, kind: str = "random") -> tuple[int, int]:
-        """Return how many placebos move a measure as far as the steers do, and of how many.
+    def test(self, kind: str = "random") -> CellTest:
+        """Test the watched answers at every strength against placebos of one kind.
 
-        Each side is taken at the strength where it goes furthest in the direction the steers
-        go, so that the steers have no choice the placebos lack.
+        Parameters
+        ----------
+        kind : {"random", "shuffled", "relabelled", "rescaled"}
+
+        Returns
+        -------
+        CellTest
+            `Effects.test` documents it.
+
+        Raises
+        ------
+        ValueError
+            Where no answer was watched.
+        KeyError
+            For a kind that was not run.
         """
-        change = self.curve(measure) - self.curve(measure)[self.strengths.index(0)]
-        sign = np.sign(change[np.nanargmax(np.abs(change))])
-        reached = np.nanmax(sign * change)
-        numbers = self._numbers(kind)
-        base = self.curve(measure)[self.strengths.index(0)]
-        others = [
-            np.nanmax(sign * (self.curve(measure, kind=kind, number=n) - base)) for n in numbers
-        ]
-        return sum(bool(other >= reached) for other in others), len(numbers)
+        if self.effects is None:
+            raise ValueError("no answer was watched: give vv.steer(..., watch=[' happy'])")
+        return self.effects.test(kind)

@@ -89,3 +89,32 @@ class Beginning:
             layer.keys = keys[:, :, :n_tokens].expand(n_rows, -1, -1, -1)
             layer.values = values[:, :, :n_tokens].expand(n_rows, -1, -1, -1)
         return cache
+
+
+def resumed_from(
+    model: Engine, known: Sequence[Known | None], reads: Sequence[int], width: int, start: int = -1
+) -> tuple[list[str], torch.Tensor | None]:
+    """Return the blocks that need not run, and the states they would give.
+
+    Parameters
+    ----------
+    known : sequence of Known or None
+    reads : sequence of int
+        Tokens each row reads.
+    width : int
+        Of the batch.
+    start : int
+        The first token the rows read, padded on the right behind their last; -1 for all of
+        them, padded on the left.
+    """
+    here = [one for one in known if one is not None]
+    if not here or len(here) < len(known) or len({one.depth for one in here}) > 1:
+        return [], None
+    states = here[0].states.new_zeros(len(here), width, here[0].states.shape[-1])
+    for row, one, n in zip(states, here, reads, strict=True):
+        # of a row that ended early more is known than is there
+        if start < 0:
+            row[width - n :] = one.states[:n]
+        else:
+            row[:n] = one.states[start : start + n]
+    return [f"{model.layout.blocks}.{n}" for n in range(here[0].depth)], states

@@ -16,6 +16,7 @@ from volvelle.models.traces.unembed import effects_of, gain_of
 from volvelle.models.traces.unembed import unembed as unembed_body
 from volvelle.models.verbs import read as reading
 from volvelle.models.verbs.capture import left_padded, positions, to_numpy
+from volvelle.models.verbs.known import resumed_from
 from volvelle.models.verbs.write import sites
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import torch
 
     from volvelle.models.engine.engine import Engine
+    from volvelle.models.verbs.known import Known
 
 # Rows of a product with the unembedding, so that it stays below 200 MB.
 MOST_ROWS = 512
@@ -49,6 +51,8 @@ def next_token_and_entropy(
     steers: Callable[[list[int]], Sequence[tuple[Point, dict[str, Any]]]] | None,
     wanted: Sequence[int] | None,
     progress: Callable[[float, str], None] | None = None,
+    *,
+    known: Sequence[Known | None] = (),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return what the model expects next, and how undecided it is.
 
@@ -60,6 +64,9 @@ def next_token_and_entropy(
     wanted : sequence of int, optional
         Token ids; the whole vocabulary without.
     progress : callable(fraction, text), optional
+    known : sequence of Known or None, optional
+        One per row, of models that run here: unsteered states, below all steers of all rows. The
+        blocks they have passed do not run again, where all rows of a batch have them.
 
     Returns
     -------
@@ -78,8 +85,16 @@ def next_token_and_entropy(
     for members in together(model, [len(row) for row in rows], per):
         inputs = one_pass(model, [rows[n] for n in members], 1)
         located = sites(model, steers(members) if steers is not None else ())
+        here = [known[n] for n in members] if known else []
+        width = inputs["input_ids"].shape[1]
+        resumed = resumed_from(model, here, [len(rows[n]) for n in members], width)
         logprobs, entropy = model.run(
-            predict_body, inputs, located, tokens, only={path for path, *_ in located}
+            predict_body,
+            inputs,
+            located,
+            tokens,
+            *([resumed] if resumed[0] else []),
+            only={*resumed[0], *(path for path, *_ in located)},
         )
         found |= dict(zip(members, to_numpy(logprobs), strict=True))
         if wanted is not None:

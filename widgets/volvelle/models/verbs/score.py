@@ -9,6 +9,7 @@ import numpy as np
 from volvelle.models.engine.facts import takes, together
 from volvelle.models.traces import score as body
 from volvelle.models.verbs.capture import to_numpy
+from volvelle.models.verbs.known import resumed_from
 from volvelle.models.verbs.predict import one_pass
 from volvelle.models.verbs.write import MOST_LOGITS, sites
 
@@ -98,7 +99,7 @@ def whole(
             continue
         inputs = one_pass(model, [[*prompt, *written][:-1] for prompt, written in part], kept)
         width = inputs["input_ids"].shape[1]
-        resumed = _resumed(
+        resumed = resumed_from(
             model, [known[n] for n in members], [len(p) + len(w) - 1 for p, w in part], width
         )
         located = sites(model, steered(members) if steered is not None else ())
@@ -142,7 +143,7 @@ def _behind(
         if takes(model, "position_ids"):
             first = model.first_position + start
             inputs["position_ids"] = torch.arange(first, first + width).expand(len(members), -1)
-        resumed = _resumed(
+        resumed = resumed_from(
             model, [known[n] for n in members], [len(tail) - 1 for tail in tails], width, start
         )
         written = _table([tail[1:] for tail in tails], width)
@@ -186,35 +187,6 @@ def _passes(lengths: Sequence[int], starts: Sequence[int], most: int) -> list[li
         found.append(order[cut[stop] : stop])
         stop = cut[stop]
     return found[::-1]
-
-
-def _resumed(
-    model: Engine, known: Sequence[Known | None], reads: Sequence[int], width: int, start: int = -1
-) -> tuple[list[str], torch.Tensor | None]:
-    """Return the blocks that need not run, and the states they would give.
-
-    Parameters
-    ----------
-    known : sequence of Known or None
-    reads : sequence of int
-        Tokens each row reads.
-    width : int
-        Of the batch.
-    start : int
-        The first token the rows read, padded on the right behind their last; -1 for all of
-        them, padded on the left.
-    """
-    here = [one for one in known if one is not None]
-    if not here or len(here) < len(known) or len({one.depth for one in here}) > 1:
-        return [], None
-    states = here[0].states.new_zeros(len(here), width, here[0].states.shape[-1])
-    for row, one, n in zip(states, here, reads, strict=True):
-        # of a row that ended early more is known than is there
-        if start < 0:
-            row[width - n :] = one.states[:n]
-        else:
-            row[:n] = one.states[start : start + n]
-    return [f"{model.layout.blocks}.{n}" for n in range(here[0].depth)], states
 
 
 def _table(rows: Sequence[Sequence[int]], width: int, *, left: bool = False) -> torch.Tensor:

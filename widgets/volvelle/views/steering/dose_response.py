@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from volvelle.experiments.steering.dose_result import Dose
 
-QUANTILES = (0.05, 0.5, 0.95)
 KINDS = ("random", "shuffled")
 QUESTIONS = ("asked", "control", "reversed")
 
@@ -159,6 +158,14 @@ def curve_wire(result: Dose, concept: str) -> dict[str, Any]:
         if (result.concept[i] == concept and result.kind[i] == "steered")
         or result.kind[i] == "baseline"
     ]
+    drawn = {
+        measure: {
+            kind: result.band(concept, measure, kind=kind)
+            for kind in KINDS
+            if kind in result.kinds(concept)
+        }
+        for measure in ("p", "entropy", "mass")
+    }
     return {
         "concept": concept,
         # concepts of one point and size share their placebos, and so one band
@@ -168,13 +175,13 @@ def curve_wire(result: Dose, concept: str) -> dict[str, Any]:
         "mass": {q: numbers(result.curve(concept, "mass", question=q)) for q in present},
         "bands": {
             measure: {
-                kind: [numbers(q) for q in np.quantile(curves, QUANTILES, axis=0)]
-                for kind in KINDS
-                if len(curves := result.placebos(concept, measure, kind))
+                kind: [numbers(band[name]) for name in ("low", "middle", "high")]
+                for kind, band in bands.items()
             }
-            for measure in ("p", "entropy", "mass")
+            for measure, bands in drawn.items()
         },
         "n": {kind: len(result.placebos(concept, kind=kind)) for kind in KINDS},
+        "coverage": {kind: band.attrs["coverage"] for kind, band in drawn["p"].items()},
         "formulas": [f"{card.formula}, neutral: {card.neutral}" for card in result.steers[concept]],
         "texts": texts,
     }

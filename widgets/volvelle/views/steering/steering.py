@@ -237,6 +237,7 @@ class Steering(History, Controls, View):
             raise ValueError("this view has no model; make one with vv.Steering(model, ...)")
         if not self._all:
             raise ValueError("nothing to steer: add a direction, as in w.add(direction)")
+        from volvelle.experiments.steering.placebos import counts_with_texts as counts
         from volvelle.experiments.steering.prompts import prompt_ids
         from volvelle.experiments.steering.steer import steer
 
@@ -269,7 +270,7 @@ class Steering(History, Controls, View):
                 prompt,
                 steers or idle,
                 strengths=controls["multiples"] if steers else (),
-                placebo=controls["placebo"] if steers else 0,
+                placebo=counts(controls["placebo"]) if steers else 0,
                 watch=controls["watch"],
                 max_new_tokens=controls["max_new_tokens"],
                 temperature=controls["temperature"],

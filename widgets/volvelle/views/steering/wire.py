@@ -80,6 +80,7 @@ def run_wire(run: SteeringRun, serial: int, controls: dict[str, Any]) -> dict[st
         "once": np.isnan(run.baseline.watched[1:]).any(axis=0).tolist(),
         "columns": [_column(run, run.row(strength)) for strength in strengths],
         "placebos": {kind: sum(k == kind for k, _ in run.placebos) for kind in KINDS},
+        "words": {kind: len(_words(run, kind)) for kind in KINDS},
         "cards": [finite(asdict(card)) for card in run.steers],
         "norms": finite(run.norms),
         "settings": finite(run.settings),
@@ -120,7 +121,24 @@ def _column(run: SteeringRun, row: SteeredRow) -> dict[str, Any]:
         "ratio": finite(row.ratio),
         "ended": bool(row.ended),
         "effective": [finite(card.effective(row.strength)) for card in run.steers],
+        "p": _tests(run, row.strength),
     }
+
+
+def _tests(run: SteeringRun, strength: float) -> dict[str, list[float]]:
+    """Return the watched answers' p by kind of placebo, where there are enough of them to tell."""
+    if run.effects is None or strength == 0:
+        return {}
+    at = run.effects.strengths.index(strength)
+    tests = {kind: run.effects.test(kind) for kind in run.effects.kinds}
+    return {kind: test.p_cells[at].tolist() for kind, test in tests.items() if test.can_tell}
+
+
+def _words(run: SteeringRun, kind: str) -> np.ndarray:
+    """Return placebos' probabilities right after the prompt, (n, n_strengths, n_answers)."""
+    if run.effects is None or kind not in run.effects.kinds:
+        return np.zeros((0, len(run.strengths) - 1, len(run.watch)))
+    return run.effects.probabilities(kind)
 
 
 def _band(run: SteeringRun, strength: float, kind: str) -> np.ndarray:
@@ -128,9 +146,14 @@ def _band(run: SteeringRun, strength: float, kind: str) -> np.ndarray:
     rows = [
         np.exp(r.watched)
         for r in run.rows
-        if r.kind == kind and r.strength == strength and r.sample == 0
+        if r.kind == kind and r.strength == strength and r.sample == 0 and r.prompt == 0
     ]
-    return quantiles(rows)
+    found = quantiles(rows)
+    if run.effects is not None and len(found) and len(words := _words(run, kind)):
+        # of the first word there are more placebos than texts
+        first = words[:, run.effects.strengths.index(strength)]
+        found[0] = np.quantile(first, QUANTILES, axis=0).T
+    return found
 
 
 def quantiles(rows: Sequence[np.ndarray]) -> np.ndarray:

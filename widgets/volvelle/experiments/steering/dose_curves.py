@@ -1,0 +1,232 @@
+"""Curves of a dose-response experiment, their bands and tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from volvelle.compute.stats.cells import CellTest, simultaneous_band, stand_out
+from volvelle.compute.stats.intervals import interval
+from volvelle.experiments.steering.effects import CALLED, KINDS
+from volvelle.names import known_keywords_in, unknown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from volvelle.experiments.steering.rows import SteerCard
+
+QUESTIONS = ("asked", "control", "reversed")
+MEASURES = ("p", "log_odds", "mass", "entropy")
+# Measures between 0 and 1.
+SHARES = ("p", "mass")
+
+
+@known_keywords_in
+@dataclass(frozen=True, eq=False)
+class DoseCurves:
+    """Answers to a question against the strength of concepts and of placebos.
+
+    `Dose` documents its fields.
+    """
+
+    model: str
+    questions: dict[str, tuple[str, ...]] = field(repr=False)
+    answers: tuple[str, ...]
+    spellings: tuple[tuple[str, ...], ...]
+    concepts: tuple[str, ...]
+    steers: dict[str, tuple[SteerCard, ...]] = field(repr=False)
+    strengths: tuple[float, ...]
+    concept: np.ndarray = field(repr=False)
+    kind: np.ndarray = field(repr=False)
+    question: np.ndarray = field(repr=False)
+    number: np.ndarray = field(repr=False)
+    strength: np.ndarray = field(repr=False)
+    logprobs: np.ndarray = field(repr=False)
+    entropy: np.ndarray = field(repr=False)
+    texts: tuple[str, ...] = field(repr=False)
+    placebo_of: dict[str, str] = field(default_factory=dict, repr=False)
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def mass(self) -> np.ndarray:
+        """Probability of all answers together: near 0 the normalised one means little."""
+        return np.exp(self.logprobs).sum(axis=1)
+
+    @property
+    def p(self) -> np.ndarray:
+        """Probability of the first answer among the answers."""
+        shifted = np.exp(self.logprobs - self.logprobs.max(axis=1, keepdims=True))
+        return shifted[:, 0] / shifted.sum(axis=1)
+
+    @property
+    def log_odds(self) -> np.ndarray:
+        """Log-odds of the first answer against the others, ``log(p / (1 - p))`` of `p`."""
+        wide = self.logprobs.astype(np.float64)
+        return wide[:, 0] - np.logaddexp.reduce(wide[:, 1:], axis=1)
+
+    def curve(
+        self,
+        concept: str,
+        measure: str = "p",
+        *,
+        question: str = "asked",
+        kind: str = "steered",
+        number: int = -1,
+    ) -> np.ndarray:
+        """Return a measure per strength, averaged over the question's prompts.
+
+        Parameters
+        ----------
+        concept : str
+        measure : {"p", "log_odds", "mass", "entropy"}
+            Normalised probability of the first answer, its log-odds; probability of all answers
+            together; entropy.
+        question : {"asked", "control", "reversed"}
+        kind, number
+            Which steers.
+
+        Returns
+        -------
+        array, shape (n_strengths,)
+            NaN where nothing was run.
+        """
+        if concept not in self.concepts:
+            raise KeyError(unknown("concept", concept, self.concepts))
+        if measure not in MEASURES:
+            raise KeyError(unknown("measure", measure, MEASURES))
+        if question not in QUESTIONS:
+            raise KeyError(unknown("question", question, QUESTIONS))
+        owner = concept if kind == "steered" else self.placebo_of.get(concept, concept)
+        mine = (self.concept == owner) & (self.kind == kind) & (self.number == number)
+        asked = self.question == question
+        values = getattr(self, measure)
+        found = []
+        for strength in self.strengths:
+            rows = asked & (self.strength == strength)
+            # every line starts from the shared baseline
+            rows &= (self.kind == "baseline") if strength == 0 else mine
+            found.append(values[rows].mean() if rows.any() else np.nan)
+        return np.array(found)
+
+    def placebos(
+        self,
+        concept: str,
+        measure: str = "p",
+        kind: str = "random",
+        question: str = "asked",
+    ) -> np.ndarray:
+        """Return every placebo's curve, shape (n, n_strengths)."""
+        owner = self.placebo_of.get(concept, concept)
+        mine = (self.concept == owner) & (self.kind == kind) & (self.question == question)
+        curves = [
+            self.curve(concept, measure, question=question, kind=kind, number=int(n))
+            for n in np.unique(self.number[mine])
+        ]
+        return np.stack(curves) if curves else np.zeros((0, len(self.strengths)))
+
+    def kinds(self, concept: str) -> tuple[str, ...]:
+        """Return the kinds of placebos that stand for a concept."""
+        owner = self.placebo_of.get(concept, concept)
+        return tuple(k for k in KINDS if ((self.concept == owner) & (self.kind == k)).any())
+
+    def test(self, concept: str, question: str = "asked", kind: str = "random") -> CellTest:
+        """Test a concept's curve against placebos' curves.
+
+        Log-odds of the first answer among the answers, mean over the question's prompts, each
+        strength in units of the placebos' spread, two-sided; every p pays for all strengths of
+        this concept. Other concepts are other tests.
+
+        Parameters
+        ----------
+        concept : str
+        question : {"asked", "control", "reversed"}
+        kind : {"random", "shuffled", "relabelled", "rescaled"}
+
+        Returns
+        -------
+        CellTest
+            Its `p_cells` has shape (n_strengths - 1,), without strength 0.
+
+        Raises
+        ------
+        KeyError
+            For a kind that was not run.
+        """
+        if kind not in self.kinds(concept):
+            raise KeyError(unknown("kind of placebo", kind, self.kinds(concept)))
+        zero = self.strengths.index(0)
+        curve = self.curve(concept, "log_odds", question=question)
+        others = self.placebos(concept, "log_odds", kind, question)
+        n = len(self.strengths) - 1
+        family = f"two-sided over {n} strengths, {len(others)} {CALLED[kind]}"
+        changes = np.delete(np.vstack([curve, others]), zero, axis=1) - curve[zero]
+        return stand_out(changes[0], changes[1:], family)
+
+    def interval(self, concept: str, question: str = "asked") -> tuple[np.ndarray, np.ndarray]:
+        """Return the 95 % interval over prompts of the change of log-odds, (n_strengths,) each.
+
+        NaN of a single prompt.
+        """
+        asked = self.question == question
+        base = self.log_odds[asked & (self.kind == "baseline")]
+        mine = asked & (self.concept == concept) & (self.kind == "steered")
+        changes = np.zeros((len(base), len(self.strengths)))
+        for n, strength in enumerate(self.strengths):
+            if strength != 0:
+                changes[:, n] = self.log_odds[mine & (self.strength == strength)] - base
+        return interval(changes)
+
+    def band(
+        self,
+        concept: str,
+        measure: str = "p",
+        level: float = 0.05,
+        kind: str = "random",
+        question: str = "asked",
+    ) -> pd.DataFrame:
+        """Return a concept's curve and the band that a placebo's whole curve stays inside.
+
+        Parameters
+        ----------
+        concept, measure, kind, question
+            As in `curve`.
+        level : float in 0...1
+            Share of placebos that leave the band somewhere; more where there are so few
+            placebos that none can say less: ``attrs["coverage"]`` is the share that stays.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index strength; columns ``steered``, ``low``, ``middle``, ``high``; without placebos
+            only the first.
+        """
+        import pandas as pd
+
+        frame = pd.DataFrame(
+            {"steered": self.curve(concept, measure, question=question)},
+            index=pd.Index(self.strengths, name="strength"),
+        )
+        curves = self.placebos(concept, measure, kind, question)
+        if len(curves):
+            # shares end at 0 and 1, their log-odds do not
+            there, back = (_to_odds, _from_odds) if measure in SHARES else (_same, _same)
+            band = simultaneous_band(there(curves), level)
+            for name in ("low", "middle", "high"):
+                frame[name] = back(getattr(band, name))
+            frame.attrs["coverage"] = band.coverage
+        return frame
+
+
+def _to_odds(p: np.ndarray) -> np.ndarray:
+    held = np.clip(p.astype(np.float64), 1e-9, 1 - 1e-9)
+    return np.log(held / (1 - held))
+
+
+def _from_odds(odds: np.ndarray) -> np.ndarray:
+    return (1 + np.tanh(odds / 2)) / 2
+
+
+def _same(values: np.ndarray) -> np.ndarray:
+    return values

@@ -1,0 +1,184 @@
+"""How many placebos of which kind a steering experiment runs, and which they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from volvelle.compute.directions.contrast import FEWEST_TEXTS
+from volvelle.compute.steering.placebos import random_steers, relabelled_steers, shuffled_steers
+from volvelle.compute.steering.steers import HeadScale, Steer
+from volvelle.experiments.steering.rows import whole
+from volvelle.names import unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from volvelle.experiments.steering.rows import AnySteer
+
+# Of the next word a placebo costs one short pass, so 99 make p >= .01; of a text all its tokens.
+PLACEBO = MappingProxyType({"words": 99, "texts": 5, "labels": 99})
+# Placebos draw from a stream of their own, so that more samples leave them as they are.
+PLACEBO_STREAM = 7
+# Among few heads the same ones come up again.
+TRIES = 50
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many placebos of each kind are run.
+
+    Attributes
+    ----------
+    words : int
+        Random turns (and other features of the SAE) of which the watched answers are measured.
+    texts : int
+        The first of these, which write texts too.
+    labels : int
+        Directions of the same texts relabelled, of which the watched answers are measured.
+    """
+
+    words: int
+    texts: int
+    labels: int
+
+    def __post_init__(self) -> None:
+        for name in ("words", "texts", "labels"):
+            whole(getattr(self, name), f"placebo {name!r}")
+
+
+def counts_of(placebo: Any) -> Counts:
+    """Return the numbers from one number, or a dict of some of them."""
+    if isinstance(placebo, Mapping):
+        for name in placebo:
+            if name not in PLACEBO:
+                raise ValueError(unknown("kind of placebo", str(name), PLACEBO))
+        given = {**PLACEBO, **placebo}
+        # whoever writes a text says its first word too
+        return Counts(max(given["words"], given["texts"]), given["texts"], given["labels"])
+    whole(placebo, "placebo")
+    return Counts(placebo, placebo, placebo)
+
+
+def counts_with_texts(texts: int) -> dict[str, int]:
+    """Return how many placebos a view runs of which so many write texts; none for 0.
+
+    Whether an answer stands out is asked of enough of them, however few texts are looked at.
+    """
+    return {**PLACEBO, "texts": texts} if texts else dict.fromkeys(PLACEBO, 0)
+
+
+@dataclass(frozen=True)
+class Relabelled:
+    """What placebos of relabelled texts there are.
+
+    Attributes
+    ----------
+    texts : int
+        How many texts the direction was fitted to.
+    others : int
+        How many other labellings they have; 0 where no direction was fitted to texts.
+    cosine : float
+        Of the placebos to the real direction, the median without its sign.
+    """
+
+    texts: int = 0
+    others: int = 0
+    cosine: float = float("nan")
+
+    @property
+    def too_few(self) -> bool:
+        """Whether so few texts have too few labellings to tell anything."""
+        return 0 < self.texts < FEWEST_TEXTS
+
+    @property
+    def smallest(self) -> float:
+        """The smallest p that all labellings reach."""
+        return 1 / (self.others + 1)
+
+
+@dataclass(frozen=True)
+class Placebos:
+    """Placebo steers by kind and number: ``random``, ``shuffled``, ``relabelled``, ``rescaled``."""
+
+    steers: dict[tuple[str, int], list[AnySteer]]
+    relabelled: Relabelled = field(default_factory=Relabelled)
+
+    def first(self, n: int) -> dict[tuple[str, int], list[AnySteer]]:
+        """Return the random and shuffled ones that are numbered below n."""
+        return {
+            (kind, number): steers
+            for (kind, number), steers in self.steers.items()
+            if number < n and kind in ("random", "shuffled")
+        }
+
+
+def placebos_of(
+    steers: Sequence[AnySteer], counts: Counts, seed: int, n_heads: int | None
+) -> Placebos:
+    """Return the placebos of some steers.
+
+    Random turns always; other features where there are SAE features; relabelled texts, at their
+    own length and rescaled, where directions were fitted to texts. None comes twice: of one head
+    of nine there are eight others, however many are asked for.
+    """
+    found: dict[tuple[str, int], list[AnySteer]] = {}
+
+    def turned(rng: np.random.Generator) -> list[AnySteer] | None:
+        return random_steers(steers, rng, n_heads)
+
+    def other_features(rng: np.random.Generator) -> list[AnySteer] | None:
+        return shuffled_steers(steers, rng)
+
+    for stream, (kind, made) in enumerate((("random", turned), ("shuffled", other_features))):
+        seeds = ([seed, PLACEBO_STREAM + stream, n] for n in range(counts.words * TRIES))
+        for number, mine in enumerate(_distinct(made, seeds, counts.words)):
+            found[kind, number] = mine
+    relabelled = _relabelled(steers)
+    cosines: list[float] = []
+    for kind, rescaled in (("relabelled", False), ("rescaled", True)):
+        n = 0 if relabelled.too_few else counts.labels
+        each = relabelled_steers(steers, n, seed, rescaled=rescaled)
+        found |= {(kind, number): mine for number, (mine, _) in enumerate(each)}
+        cosines += [abs(cosine) for _, cosine in each]
+    if cosines:
+        relabelled = replace(relabelled, cosine=float(np.median(cosines)))
+    return Placebos(found, relabelled)
+
+
+def _distinct(
+    made: Callable[[np.random.Generator], list[AnySteer] | None], seeds: Any, n: int
+) -> list[list[AnySteer]]:
+    found: dict[bytes, list[AnySteer]] = {}
+    for seed in seeds:
+        one = made(np.random.default_rng(seed))
+        if one is None:
+            break
+        found.setdefault(b"".join(_written(steer) for steer in one), one)
+        if len(found) == n:
+            break
+    return list(found.values())
+
+
+def _written(steer: AnySteer) -> bytes:
+    if isinstance(steer, HeadScale):
+        return bytes([steer.layer % 256, steer.head % 256])
+    return b"".join(row.tobytes() for row in steer.turned or ())
+
+
+def _relabelled(steers: Sequence[AnySteer]) -> Relabelled:
+    contrasts = [
+        d.contrast
+        for steer in steers
+        if isinstance(steer, Steer) and all(d.contrast is not None for d in steer.directions)
+        for d in steer.directions
+        if d.contrast is not None
+    ]
+    if not contrasts:
+        return Relabelled()
+    fewest = min(contrasts, key=lambda contrast: contrast.others)
+    return Relabelled(fewest.n, fewest.others)
