@@ -45,6 +45,14 @@ VIEWS = {
     "Steering": lambda m: vv.Steering(
         m, [vv.Steer(vv.demo_sae("a").feature(9), 0.3)], "The letter", placebo=3, max_new_tokens=8
     ),
+    "Steering, watched": lambda m: vv.Steering(
+        m,
+        [vv.Steer(vv.demo_sae("a").feature(9), 0.3)],
+        "The letter",
+        placebo=1,
+        max_new_tokens=4,
+        watch=[" happy"],
+    ),
 }
 
 

@@ -142,14 +142,15 @@ def test_generation_with_every_method_and_where(both, case):
 
 def test_steer(both):
     run = lambda m: vv.steer(  # noqa: E731
-        m, PROMPT, vv.Steer(direction(), 0.2), (-1, 0, 1), placebo=2, max_new_tokens=6,
-        watch=(" happy", " sad"), samples=2, temperature=0.7,
+        m, PROMPT, vv.Steer(direction(), 0.2), (-1, 0, 1), {"words": 19, "texts": 2},
+        max_new_tokens=6, watch=(" happy", " sad"), samples=2, temperature=0.7,
     )  # fmt: skip
-    a, _, difference, job = both("vv.steer", run, table)
+    effects = lambda run: [*table(run), run.effects.placebos["random"], run.test().p_cells]  # noqa: E731
+    a, _, difference, job = both("vv.steer", run, effects)
     assert difference <= CLOSE
     assert len(a.to_pandas())
-    # the sweep is one request, beside the norm and the scoring of what was written
-    assert len(job.requests) <= 4
+    # the sweep is one request, beside the norm, the placebos' words and the scoring
+    assert len(job.requests) <= 5
 
 
 def table(result):

@@ -40,7 +40,7 @@ function state() {
       questions: { asked: ["Glad?"], control: ["Monday?"], reversed: ["Sad?"] },
       placebo: 4,
       seed: 3,
-      summary: "joy: P(yes) rises; 4 of 4 random directions do as much.",
+      summary: "joy: P(yes) rises; 4 of 4 questions.",
     },
   };
 }

@@ -248,3 +248,24 @@ def test_components_have_signs_that_do_not_depend_on_the_solver():
     rows = np.random.default_rng(0).standard_normal((9, 20))
     scores = principal_components(rows).scores
     assert (scores[np.abs(scores).argmax(0), np.arange(9)] > 0)[:8].all()
+
+
+def test_a_direction_of_the_plane_knows_the_names_it_is_made_of():
+    rng = np.random.default_rng(3)
+    angles = np.linspace(0, 2 * np.pi, 10, endpoint=False)
+    plane = np.linalg.qr(rng.standard_normal((16, 2)))[0].T
+    vectors = np.stack([np.cos(angles), np.sin(angles)], 1) @ plane
+    vectors = vectors + 0.1 * rng.standard_normal(vectors.shape)
+    names = [f"n{i}" for i in range(10)]
+    for method in ("pca", "ridge"):
+        circle = fit_circle(
+            Dictionary(vectors, names, "resid_post.1"),
+            dict(zip(names, np.degrees(angles), strict=True)),
+            method=method, n_null=10,
+        )  # fmt: skip
+        direction = circle.direction(40)
+        np.testing.assert_allclose(
+            direction.contrast.direction(direction.contrast.labels), direction.vector, atol=1e-4
+        )
+        moved = direction.contrast.direction(direction.contrast.relabelled(1, 0)[0])
+        assert not np.allclose(moved, direction.vector, atol=0.1)

@@ -6,7 +6,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from volvelle.compute.directions.contrast import FEWEST_TEXTS, Contrast
+from volvelle.compute.directions.contrast import FEWEST_TEXTS, Contrast, Exchange
 from volvelle.compute.directions.pairs import pair_direction
 
 
@@ -69,3 +69,15 @@ def test_fewer_than_eight_texts_in_two_halves_cannot_reach_a_p_of_five_percent()
 def test_half_of_the_labellings_are_turned_round():
     found = contrast(6, 6).relabelled(400, seed=3)
     assert 0.35 < found[:, 0].mean() < 0.65
+
+
+def test_exchanged_names_give_sums_of_the_same_vectors():
+    rng = np.random.default_rng(0)
+    one = Exchange(rng.standard_normal((9, 5)).astype("f4"), rng.standard_normal(9))
+    np.testing.assert_allclose(one.direction(one.labels), one.weights @ one.states, rtol=1e-5)
+    found = one.relabelled(40, seed=2)
+    assert len({row.tobytes() for row in found}) == 40
+    assert (np.sort(found, axis=1) == np.arange(9)).all()
+    np.testing.assert_array_equal(found, one.relabelled(40, seed=2))
+    three = Exchange(one.states[:3], one.weights[:3])
+    assert len(three.relabelled(100, seed=0)) == three.others == 5

@@ -11,6 +11,7 @@ import numpy as np
 from volvelle.compute.circles.doubts import doubts
 from volvelle.compute.circles.planes import N_COMPONENTS, principal_components
 from volvelle.compute.directions.captures import Captured, refuse_only_first
+from volvelle.compute.directions.contrast import Exchange
 from volvelle.compute.directions.directions import Direction
 from volvelle.compute.stats.closure import FEWEST, MARGIN, WIDEST_GAP, Closure, closure
 from volvelle.compute.stats.permutation import LEVEL
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from volvelle.compute.directions.captures import Captures
     from volvelle.compute.directions.directions import Dictionary
     from volvelle.compute.directions.points import Point
+
+# A plane that is off its names' span by more than this share of its axes is not made of them.
+OWN = 1e-3
 
 # By number of names, the score of a found circle below which a second draw of the same circle was
 # found (p < .05) in fewer than 80 %: circles in 64 dimensions, signal-to-noise per name .15 to 1,
@@ -168,7 +172,26 @@ class FittedCircle:
         """
         turn = np.radians(float(degrees))
         vector = np.cos(turn) * self.plane[0] + np.sin(turn) * self.plane[1]
-        return Direction(vector, f"{float(degrees) % 360:g}°", self.point)
+        name = f"{float(degrees) % 360:g}°"
+        return Direction(vector, name, self.point, contrast=self._exchange(turn))
+
+    def _exchange(self, turn: float) -> Exchange | None:
+        """Return a direction of the plane as the sum of the names' vectors that it is."""
+        if self._shares is None:
+            return None
+        rows, shares = self._shares
+        return Exchange(rows, shares @ np.array([np.cos(turn), np.sin(turn)]))
+
+    @cached_property
+    def _shares(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Centred vectors (n, d) and each one's share (n, 2) in the axes; None where not theirs."""
+        rows = self.dictionary.vectors.astype(np.float64)
+        rows = rows - rows.mean(axis=0)
+        axes = self.plane.astype(np.float64)
+        inverse = cast("np.ndarray", np.linalg.pinv(rows @ rows.T, hermitian=True))
+        shares = inverse @ rows @ axes.T
+        own = np.abs(shares.T @ rows - axes).max() < OWN * np.abs(axes).max()
+        return (rows.astype(np.float32), shares) if own else None
 
     def project(
         self,

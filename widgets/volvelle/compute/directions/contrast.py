@@ -1,11 +1,11 @@
-"""What a fitted direction was fitted to, and the directions of the same texts relabelled."""
+"""What a fitted direction was fitted to, and the directions that the same data give relabelled."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import combinations, product
-from math import comb
-from typing import TYPE_CHECKING
+from math import comb, factorial
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -41,6 +41,12 @@ class Contrast:
     positive: np.ndarray = field(repr=False)
     paired: bool
     fit: Callable[[np.ndarray, np.ndarray], np.ndarray] = field(repr=False)
+    what: ClassVar[str] = "texts"
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The labels the direction was fitted with."""
+        return self.positive
 
     @property
     def n(self) -> int:
@@ -132,3 +138,54 @@ class Contrast:
             found.setdefault(self._key(one), one)
         found.pop(self._key(self.positive))
         return np.stack(list(found.values())) if found else np.zeros((0, self.n), bool)
+
+
+@dataclass(frozen=True, eq=False)
+class Exchange:
+    """A weighted sum of named vectors, whose names can be exchanged.
+
+    An angle of a circle is such a sum: of all its names, each by its share in the plane.
+
+    Attributes
+    ----------
+    states : float32 array, shape (n, d_model)
+        One vector per name.
+    weights : array, shape (n,)
+        Of each in the direction.
+    """
+
+    states: np.ndarray = field(repr=False)
+    weights: np.ndarray = field(repr=False)
+    what: ClassVar[str] = "names"
+    paired: ClassVar[bool] = False
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Which weight each name has: its own."""
+        return np.arange(self.n)
+
+    @property
+    def n(self) -> int:
+        """How many names."""
+        return len(self.weights)
+
+    @property
+    def others(self) -> int:
+        """How many other orders of the names there are."""
+        return factorial(self.n) - 1
+
+    def relabelled(self, n: int, seed: int) -> np.ndarray:
+        """Return up to n other orders of the names, none twice, as int array (m, n_names)."""
+        rng = np.random.default_rng([seed, 11])
+        known = {self.labels.tobytes()}
+        found: list[np.ndarray] = []
+        while len(found) < min(n, self.others):
+            one = rng.permutation(self.n)
+            if one.tobytes() not in known:
+                known.add(one.tobytes())
+                found.append(one)
+        return np.stack(found) if found else np.zeros((0, self.n), dtype=np.intp)
+
+    def direction(self, order: np.ndarray) -> np.ndarray:
+        """Return the direction under an order of the names, shape (d_model,)."""
+        return (self.weights[order] @ self.states).astype(np.float32)

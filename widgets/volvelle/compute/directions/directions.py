@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from volvelle.compute.directions.captures import Captures
-    from volvelle.compute.directions.contrast import Contrast
+    from volvelle.compute.directions.contrast import Contrast, Exchange
 
 
 def _finite(vectors: object, what: str, n_axes: int) -> np.ndarray:
@@ -54,7 +54,7 @@ class Direction:
         Where it lives, such as ``"resid_post.14"``.
     a_max : float, optional
         The largest activation seen, for SAE features: the unit of ``max_act`` steering.
-    contrast : Contrast, optional
+    contrast : Contrast or Exchange, optional
         The states it was fitted to, of which `volvelle.steer` makes placebos under other labels.
         Kept in memory, not in files.
     """
@@ -63,7 +63,7 @@ class Direction:
     name: str
     point: Point
     a_max: float | None = None
-    contrast: Contrast | None = None
+    contrast: Contrast | Exchange | None = None
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Direction:
         name: str,
         point: str | Point,
         a_max: float | None = None,
-        contrast: Contrast | None = None,
+        contrast: Contrast | Exchange | None = None,
     ) -> None:
         object.__setattr__(self, "vector", _finite(vector, f"direction {name!r}", 1))
         object.__setattr__(self, "name", str(name))

@@ -13,7 +13,7 @@ from volvelle.compute.steering.steers import HeadScale, Steer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from volvelle.compute.directions.contrast import Contrast
+    from volvelle.compute.directions.contrast import Contrast, Exchange
     from volvelle.compute.steering.parts import Part
 
 
@@ -156,7 +156,7 @@ def relabelled_steers(
     return made
 
 
-def _contrast(direction: Direction) -> Contrast:
+def _contrast(direction: Direction) -> Contrast | Exchange:
     assert direction.contrast is not None  # noqa: S101 - chosen by `_is_relabelled`
     return direction.contrast
 
@@ -172,7 +172,7 @@ def _is_relabelled(steer: Steer | HeadScale, *, rescaled: bool) -> bool:
 def _fit_of(direction: Direction) -> bytes:
     """Return what directions share that were fitted to the same labelled texts."""
     contrast = _contrast(direction)
-    return contrast.positive.tobytes() + bytes([contrast.paired])
+    return contrast.labels.tobytes() + bytes([contrast.paired])
 
 
 def _along(steer: Steer, others: dict[int, np.ndarray], *, rescaled: bool) -> list[Steer]:

@@ -79,16 +79,19 @@ class Relabelled:
     Attributes
     ----------
     texts : int
-        How many texts the direction was fitted to.
+        How many texts, or names, the direction was fitted to.
     others : int
         How many other labellings they have; 0 where no direction was fitted to texts.
     cosine : float
         Of the placebos to the real direction, the median without its sign.
+    what : str
+        ``"texts"`` or ``"names"``.
     """
 
     texts: int = 0
     others: int = 0
     cosine: float = float("nan")
+    what: str = "texts"
 
     @property
     def too_few(self) -> bool:
@@ -181,4 +184,4 @@ def _relabelled(steers: Sequence[AnySteer]) -> Relabelled:
     if not contrasts:
         return Relabelled()
     fewest = min(contrasts, key=lambda contrast: contrast.others)
-    return Relabelled(fewest.n, fewest.others)
+    return Relabelled(fewest.n, fewest.others, what=fewest.what)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from volvelle.experiments.steering.ask import MOST_ROWS
-from volvelle.experiments.steering.placebos import counts_with_texts
 from volvelle.models.plan import FLOAT, STEERED, Plan, host_of, measuring, together, writing
 
 if TYPE_CHECKING:
@@ -42,6 +40,7 @@ def steering(
         Answers to follow, each in one or several spellings.
     """
     from volvelle.experiments.steering.answers import ids_of
+    from volvelle.experiments.steering.placebos import counts_with_texts
 
     kinds = 2 if any(d.a_max is not None for steer in directions for d in steer) else 1
     placebos = kinds * n_placebos if directions else 0
@@ -69,6 +68,8 @@ def steering(
 
 def _asking(rows: int, vectors: int, n_answers: int, width: int) -> Plan:
     """Estimate next words under placebos, in as many requests as they take."""
+    from volvelle.experiments.steering.ask import MOST_ROWS
+
     requests = -(-rows // MOST_ROWS)
     what = f"{rows:,} next words of placebos"
     sent = requests * STEERED + vectors * width * FLOAT

@@ -26,6 +26,8 @@ LEAST_TOKENS = 8
 MOST_WATCHED = 3
 # One prompt on which no answer ever gets this likely shows little of what the model says.
 ANECDOTE = 0.01
+# Labellings beyond which their number says nothing.
+MOST_SAID = 10**6
 # Of what a p is, beside the p itself.
 SHORTLY = {
     "random": "random",
@@ -121,15 +123,18 @@ def _texts(effects: Effects) -> list[str]:
     labels = effects.labels
     if not labels.texts:
         return []
-    fitted = f"the direction was fitted to {labels.texts} texts"
+    fitted = f"the direction was fitted to {labels.texts} {labels.what}"
     if labels.too_few:
         few = f"the smallest p of {labels.others + 1} labellings is {short(labels.smallest)}"
-        return [f"{fitted}: too few to be told from the same texts relabelled (8 can; {few})"]
+        return [
+            f"{fitted}: too few to be told from the same {labels.what} relabelled (8 can; {few})"
+        ]
     n = len(effects.placebos.get("relabelled", ()))
     if not n:
         return []
     like = f"median |cosine| to it {short(labels.cosine)}"
-    return [f"{fitted}, of whose {labels.others} other labellings {n} were run ({like})"]
+    others = f"{labels.others:,}" if labels.others < MOST_SAID else "many"
+    return [f"{fitted}, of whose {others} other labellings {n} were run ({like})"]
 
 
 def _prompts(effects: Effects) -> list[str]:

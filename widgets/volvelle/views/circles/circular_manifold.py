@@ -60,7 +60,8 @@ class CircularManifold(CircleTraits, View):
         """The unit direction the hand points in, for `volvelle.steer` and the Steering view."""
         circle = self.circle
         name = f"{self.angle:g}° (near {circle.nearest(self.angle)})"
-        return Direction(circle.direction(self.angle).vector, name, circle.point)
+        found = circle.direction(self.angle)
+        return Direction(found.vector, name, circle.point, contrast=found.contrast)
 
     @property
     def steer(self) -> Steer:
