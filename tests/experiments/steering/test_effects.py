@@ -261,7 +261,9 @@ def test_all_labellings_are_run_where_more_are_asked_for(small, fitted):
     )  # fmt: skip
     assert found.effects.placebos["relabelled"].shape == (34, 1, 1, 1)
     assert found.test("relabelled").smallest == pytest.approx(1 / 35)
-    assert "of whose 34 other labellings 34 were run" in found.summary()
+    assert "of whose 34 other labellings 34 were run (all; median |cosine|" in found.summary()
+    some = vv.steer(small, PROMPT, fitted, (0.2,), 19, watch=["e"], max_new_tokens=1)
+    assert "34 other labellings 19 were run (all of them reach p = .029; " in some.summary()
     assert "p is two-sided over 1 answer x 1 strength, against 19 random directions, " in (
         found.summary()
     )

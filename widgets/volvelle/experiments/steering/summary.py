@@ -134,7 +134,8 @@ def _texts(effects: Effects) -> list[str]:
         return []
     like = f"median |cosine| to it {short(labels.cosine)}"
     others = f"{labels.others:,}" if labels.others < MOST_SAID else "many"
-    return [f"{fitted}, of whose {others} other labellings {n} were run ({like})"]
+    reach = f"all of them reach p = {short(labels.smallest)}" if n < labels.others else "all"
+    return [f"{fitted}, of whose {others} other labellings {n} were run ({reach}; {like})"]
 
 
 def _prompts(effects: Effects) -> list[str]:
