@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from volvelle.compute.directions.directions import Direction
 from volvelle.compute.steering.methods import nonzero
+from volvelle.compute.steering.turns import read_turns, written_kinds
 from volvelle.names import known_keywords_in, unknown
+
+if TYPE_CHECKING:
+    from volvelle.compute.steering.turns import ChatTurns
 
 INCLUDES = ("positions", "window", "tokens")
 EXCLUDES = ("exclude_positions", "exclude_window", "exclude_tokens")
@@ -225,13 +229,33 @@ class Where:
         generated tokens are counted from 0, the first new one. A generated token is touched
         when the model reads it, so the last one never is.
     special : bool
-        Also touch special tokens (beginning and end of text, chat marks).
+        Also touch special tokens (beginning and end of text, chat marks) and, in a chat, all that
+        the template writes around the messages: the words for the roles, the lines between. A
+        token of the template belongs to the turn it leads to, so that ``turns="last assistant",
+        special=True`` in the prompt is what stands between the question and the answer. Marks of
+        thinking are the template's too, each of the side it leads to.
     first : bool
         Also touch position 0, a row's first real token, special or not. Its state is some
         hundred times longer than any other in most models and serves as a rest place of
         attention; nothing else admits it.
     when : When, optional
         Touch only tokens where a feature is active.
+    turns : None, str or tuple of str
+        Whose words in a chat. None for all turns that were given and what is written. A role
+        (``"user"``, ``"assistant"``, ``"system"``, ``"tool"``, ``"developer"``), or a side of what
+        the assistant says: ``"think"`` between ``<think>`` and ``</think>``, ``"answer"`` outside.
+        ``"last user"`` and so on for the last turn of that kind; the last of the assistant's is
+        the one being written. Several are united. A system prompt that the template puts there by
+        itself is touched by ``"system"`` and by ``"all"``, which is every turn, and by nothing
+        else. Where ``<think>`` is several tokens, what is being written may end in the beginning
+        of a mark or not: ``"think"`` and ``"answer"`` leave such a token out.
+
+    Examples
+    --------
+    >>> vv.Where(turns="user")
+    Where(prompt='all', generated='all', special=False, first=False, when=None, turns='user')
+    >>> vv.Where(turns=("last user", "think")).turns
+    ('last user', 'think')
     """
 
     prompt: object = "all"
@@ -239,8 +263,10 @@ class Where:
     special: bool = False
     first: bool = False
     when: When | None = None
+    turns: object = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "turns", read_turns(self.turns))
         for phase in ("prompt", "generated"):
             object.__setattr__(
                 self, phase, TokenChoice.parse(getattr(self, phase), phase).spelled()
@@ -256,7 +282,11 @@ class Where:
         return TokenChoice.parse(getattr(self, name), name)
 
     def prompt_mask(
-        self, ids: np.ndarray, special: np.ndarray, token_ids: dict[str, int] | None = None
+        self,
+        ids: np.ndarray,
+        special: np.ndarray,
+        token_ids: dict[str, int] | None = None,
+        chat: ChatTurns | None = None,
     ) -> np.ndarray:
         """Return which tokens of one prompt are touched, before any `when`.
 
@@ -268,6 +298,8 @@ class Where:
             True at special tokens.
         token_ids : dict, optional
             Ids of the strings among ``tokens``.
+        chat : ChatTurns, optional
+            Of a prompt that was put in a chat template.
 
         Returns
         -------
@@ -276,7 +308,8 @@ class Where:
         Raises
         ------
         ValueError
-            When a prompt selection other than ``"none"`` leaves no token.
+            When a prompt selection other than ``"none"`` leaves no token; for turns of a prompt
+            that is no chat, and turns it does not have.
         """
         chosen = self.phase("prompt")
         n = len(ids)
@@ -285,20 +318,54 @@ class Where:
         mask &= chosen.kept(n, negative=True)
         mask &= ~np.isin(ids, _ids(chosen.exclude_tokens, token_ids))
         asked = mask.copy()
-        later = np.arange(n) > 0
-        mask &= np.where(later, self.special | ~np.asarray(special, dtype=bool), self.first)
+        left_out = np.asarray(special, dtype=bool)
+        mine = np.ones(n, dtype=bool)
+        if chat is not None:
+            left_out, mine = left_out | chat.template, chat.chosen(self._turns)
+        elif self._turns not in (None, "all"):
+            raise ValueError(
+                f"turns={self.turns!r} is about a chat, and this prompt is a plain text; give "
+                "chat=True, or messages with role and content"
+            )
+        mask &= np.where(np.arange(n) > 0, mine & (self.special | ~left_out), self.first)
         # A prompt of one token has nothing left once position 0 is out: that is no mistake of
         # the user's as long as the generated tokens are steered.
-        if not mask.any() and self.prompt not in ("none", "all"):
-            why = "it names no token of this prompt"
-            if asked.any():
-                why = (
-                    "all of it is position 0 (admit it with first=True)"
-                    if not asked[1:].any()
-                    else "all of it is special tokens (admit them with special=True)"
-                )
+        if mask.any() or self.prompt == "none":
+            return mask
+        if self.prompt != "all":
+            why = self._why_nothing(asked, mine, chat)
             raise ValueError(f"prompt={self.prompt!r} selects nothing: {why}")
+        if chat is not None and not self.written_kinds().any():
+            raise ValueError(
+                f"turns={self.turns!r} selects nothing: the turns of this chat are {chat.said}"
+            )
         return mask
+
+    def _why_nothing(self, asked: np.ndarray, mine: np.ndarray, chat: ChatTurns | None) -> str:
+        """Say what kept a selection from touching anything."""
+        if not asked.any():
+            return "it names no token of this prompt"
+        if not asked[1:].any():
+            return "all of it is position 0 (admit it with first=True)"
+        if chat is None:
+            return "all of it is special tokens (admit them with special=True)"
+        if not (asked & mine)[1:].any():
+            return (
+                f"all of it is outside turns={self.turns!r} (the turns are {chat.said}; admit all "
+                "of them with turns='all')"
+            )
+        return "all of it is the chat template's own tokens (admit them with special=True)"
+
+    @property
+    def _turns(self) -> str | tuple[str, ...] | None:
+        return read_turns(self.turns)
+
+    def written_kinds(self) -> np.ndarray:
+        """Return which tokens of an assistant's text are touched, by kind, bool (4,).
+
+        As `thinking.KINDS` names them: answer, think, and the marks that open and close it.
+        """
+        return written_kinds(self._turns, self.special)
 
     def generated_mask(self, n: int) -> np.ndarray:
         """Return which of n generated places are touched whatever token stands there, bool (n,)."""
@@ -335,6 +402,7 @@ class Where:
         n: int,
         special_ids: Iterable[int],
         token_ids: dict[str, int] | None = None,
+        kinds: np.ndarray | None = None,
     ) -> np.ndarray:
         """Return which generated tokens are touched when they are known beforehand.
 
@@ -346,6 +414,8 @@ class Where:
             How many tokens would be generated.
         special_ids, token_ids
             As in `generated_tokens`.
+        kinds : int array, shape (m,), optional
+            Of a chat: what each token is, as an index into `thinking.KINDS`.
 
         Returns
         -------
@@ -354,7 +424,8 @@ class Where:
         m = len(ids)
         include, exclude, kept = self.generated_tokens(max(n, m), special_ids, token_ids)
         mask = self.generated_mask(max(n, m))[:m] | (np.isin(ids, include) & kept[:m])
-        return mask & ~np.isin(ids, exclude)
+        mask &= ~np.isin(ids, exclude)
+        return mask if kinds is None else mask & self.written_kinds()[kinds]
 
     @property
     def strings(self) -> tuple[str, ...]:

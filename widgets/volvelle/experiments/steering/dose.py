@@ -10,7 +10,6 @@ import numpy as np
 
 from volvelle.experiments.steering.answers import Answer, Watched, answers_of, spellings
 from volvelle.experiments.steering.dose_result import Dose
-from volvelle.experiments.steering.prompts import prompt_ids
 from volvelle.experiments.steering.rows import (
     GENTLE_DOSES,
     WHOLE_DOSES,
@@ -136,7 +135,7 @@ def dose(
     whole_number(seed, "seed")
     whole_number(max_new_tokens, "max_new_tokens")
     asked = [
-        (name, prompt_ids(model, one, chat=chat))
+        (name, model.prompt_ids(one, chat=chat))
         for name, given in (("asked", [prompt]), ("control", control), ("reversed", reverse))
         for one in (given if name == "asked" else _several(given))
     ]

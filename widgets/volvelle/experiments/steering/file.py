@@ -43,6 +43,7 @@ def write(run: Mapping[str, Any], path: str | Path) -> Path:
         "model": run["model"],
         "prompt": run["prompt"],
         "prompt_strings": run["prompt_strings"],
+        "prompt_turns": run["prompt_turns"],
         "steers": [asdict(steer) for steer in run["steers"]],
         "strengths": run["strengths"],
         "watch": run["watch"],
@@ -88,6 +89,7 @@ def read(path: str | Path) -> dict[str, Any]:
         "prompt": said["prompt"],
         "prompt_ids": tensors["prompt_ids"],
         "prompt_strings": tuple(said["prompt_strings"]),
+        "prompt_turns": tuple(said.get("prompt_turns", ())),
         "steers": tuple(
             SteerCard(**{**steer, "points": tuple(steer["points"])}) for steer in said["steers"]
         ),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.experiments.steering.answers import Watched, answers_of
-from volvelle.experiments.steering.prompts import prompt_ids
 from volvelle.experiments.steering.rows import (
     GENTLE,
     WHOLE,
@@ -23,6 +22,7 @@ from volvelle.experiments.steering.rows import whole as whole_number
 from volvelle.experiments.steering.steered_row import SteeredRow
 from volvelle.experiments.steering.steering_run import SteeringRun
 from volvelle.experiments.steering.sweep import MEASURES
+from volvelle.models.engine.chats import labels_of
 from volvelle.models.steering.readers import heads_of
 from volvelle.models.steering.steered import Steered
 from volvelle.models.verbs.score import score
@@ -131,7 +131,7 @@ def steer(
         raise ValueError(
             f"samples={samples} at temperature 0: all would be the same text; give a temperature"
         )
-    ids = prompt_ids(model, prompt, chat=chat)
+    ids = model.prompt_ids(prompt, chat=chat)
     check_writing(model, [ids], max_new_tokens, temperature)
     watched = Watched(answers_of(model, watch, MEASURES))
     settings = {
@@ -175,6 +175,7 @@ def steer(
             prompt=model.tokenizer.decode(ids),
             prompt_ids=np.asarray(ids, dtype=np.int64),
             prompt_strings=model.tokens(ids).strings,
+            prompt_turns=labels_of(ids),
             steers=tuple(card(one, model) for one in mine),
             strengths=multipliers,
             watch=tuple(answer.name for answer in watched.answers),

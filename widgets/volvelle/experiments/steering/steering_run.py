@@ -44,6 +44,10 @@ class SteeringRun(Sweep):
     settings : dict
         ``seed``, ``temperature``, ``max_new_tokens``, ``samples``, ``placebo``, ``chat``;
         ``strengths`` is ``"given"`` or ``"default"``.
+    prompt_turns : tuple of str
+        Whose each token of a chat is: a role; ``"template"`` of what the chat template writes
+        around the messages; ``"hidden"`` of a system prompt that it puts there by itself. Empty
+        where the prompt was no chat, and in files of earlier versions.
     vectors : dict of str -> float32 array
         The directions, ``"0.1"`` for the second of the first steer.
     """

@@ -42,6 +42,7 @@ class Sweep:
     settings: dict[str, Any] = field(default_factory=dict)
     vectors: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     spellings: tuple[tuple[str, ...], ...] = ()
+    prompt_turns: tuple[str, ...] = field(default=(), repr=False)
 
     def row(
         self, strength: float, *, kind: str = "steered", number: int | None = None, sample: int = 0
