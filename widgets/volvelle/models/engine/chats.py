@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from jinja2 import TemplateError
@@ -361,8 +362,16 @@ def _preamble(tokens: Tokens, whose: np.ndarray, special: set[int]) -> np.ndarra
 # -- tokens that are being written -----------------------------------------------------------
 
 
+# With how many tokens each was built: some are added later.
+_tables: WeakKeyDictionary[Any, tuple[int, ThinkTable]] = WeakKeyDictionary()
+
+
 def think_table(tokenizer: Any) -> ThinkTable:
     """Return what each token of a vocabulary does to a text that may hold thinking."""
     vocabulary: dict[str, int] = tokenizer.get_vocab()
-    near = [int(token) for piece, token in vocabulary.items() if may_mark(str(piece))]
-    return ThinkTable.of({token: string_of(tokenizer, token) for token in near})
+    built, table = _tables.get(tokenizer, (-1, None))
+    if table is None or built != len(vocabulary):
+        near = [int(token) for piece, token in vocabulary.items() if may_mark(str(piece))]
+        table = ThinkTable.of({token: string_of(tokenizer, token) for token in near})
+        _tables[tokenizer] = (len(vocabulary), table)
+    return table

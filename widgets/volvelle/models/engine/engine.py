@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from volvelle.models.engine.at_work import AtWork
-from volvelle.models.engine.chats import Prompt, checked_messages, think_table
+from volvelle.models.engine.chats import Prompt, checked_messages
 from volvelle.models.engine.facts import Facts
 from volvelle.models.engine.prefix import Prefixes
 from volvelle.models.engine.proofs import RESTS_ON
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from volvelle.compute.directions.points import Point
-    from volvelle.compute.steering.thinking import ThinkTable
     from volvelle.models.engine.architecture import Layout, Site
 
 
@@ -161,8 +159,3 @@ class Engine(Facts, AtWork):
                 "chat=False"
             )
         return Prompt(self.tokenizer, messages, self.name)
-
-    @cached_property
-    def think_table(self) -> ThinkTable:
-        """What each token does to a text that may hold thinking."""
-        return think_table(self.tokenizer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from volvelle.compute.steering.steers import HeadScale, Steer
 from volvelle.compute.steering.thinking import KINDS
+from volvelle.models.engine.chats import think_table
 from volvelle.models.steering.readers import heads_of, reader, sae_reader
 from volvelle.models.verbs.predict import norm
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from volvelle.compute.directions.points import Point
     from volvelle.compute.steering.parts import Part
+    from volvelle.compute.steering.thinking import ThinkTable
     from volvelle.compute.steering.turns import ChatTurns
     from volvelle.compute.steering.where import When, Where
     from volvelle.models.engine.architecture import Site
@@ -151,6 +154,11 @@ class _Builder:
         self.n_heads, self.d_head = heads_of(model)
         self.conditions: dict[tuple, tuple[int, tuple[str, str], When]] = {}
         self.masks: dict[tuple, np.ndarray] = {}
+
+    @cached_property
+    def table(self) -> ThinkTable:
+        """What each token does to a text that may hold thinking."""
+        return think_table(self.model.tokenizer)
 
     def place(self, row: int, owner: int, part: Part, slots: dict[tuple[str, str], int]) -> None:
         site = self._site(part.point)
@@ -295,7 +303,7 @@ class _Builder:
             special, said = self.model.special_ids, None
             chat = self.prompts[row].chat
             if chat is not None:
-                table = self.model.think_table
+                table = self.table
                 special = [*special, *table.marks]
                 said = table.read(self.forced[row], chat.state)[0]
                 kinds[row] = where.written_kinds()
@@ -327,7 +335,7 @@ class _Builder:
 
     def _think(self) -> dict[str, Any]:
         """Return what tells thinking from answering while rows are written."""
-        table = self.model.think_table
+        table = self.table
         states = [0 if read.chat is None else read.chat.state for read in self.prompts]
         return {
             "tokens": torch.from_numpy(table.tokens),
