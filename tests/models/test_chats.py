@@ -210,6 +210,20 @@ def test_a_space_before_a_word_is_of_its_token():
     assert steered(prompt) == [" Hi there"]
 
 
+def test_a_tokenizer_in_python_puts_turns_on_its_own_letters():
+    from transformers import ByT5Tokenizer
+
+    tokenizer = ByT5Tokenizer()
+    tokenizer.chat_template = templates.TEMPLATES["chatml"]
+    prompt = Prompt(tokenizer, [{"role": "user", "content": "h\u00e9, user"}, SAID], "bytes")
+    assert steered(prompt) == ["h\u00e9, user", "\na < b\n", ANSWER]
+
+
+def test_a_message_in_letters_that_are_nobodys_is_followed_too():
+    strange = {"role": "user", "content": "\U000f0000\U000f0001 user"}
+    assert steered(prompt_of("llama 3", [strange])) == [strange["content"]]
+
+
 # -- the demo model --------------------------------------------------------------------------
 
 QUESTION = "Is the user the system's assistant?"

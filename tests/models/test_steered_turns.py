@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from itertools import groupby
 
 import numpy as np
@@ -227,3 +228,22 @@ def test_a_run_keeps_whose_its_prompt_is_and_which_turns_were_steered(tmp_path):
     assert set(run.prompt_turns) == {"user", "template"}
     assert vv.Where(**again.steers[0].where) == steer.where
     np.testing.assert_array_equal(again.row(1).masks, run.row(1).masks)
+
+
+def test_a_file_from_before_there_were_turns_loads(tmp_path):
+    from safetensors.numpy import load_file, save_file
+
+    from volvelle.archive import open_file
+    from volvelle.experiments.steering.file import KIND, VERSION
+
+    model, *_ = speaker()
+    run = vv.steer(model, QUESTION, vv.Steer(direction(), 0.5), (1,), placebo=0, max_new_tokens=2)
+    path = run.save(tmp_path / "run")
+    header = open_file(path, KIND, VERSION)[1]
+    said = json.loads(header["run"])
+    assert said.pop("prompt_turns")
+    assert said["steers"][0]["where"].pop("turns", "missing") is None
+    save_file(load_file(path), path, metadata={**header, "run": json.dumps(said)})
+    again = vv.SteeringRun.load(path)
+    assert again.prompt_turns == ()
+    assert again.prompt_strings == run.prompt_strings

@@ -287,7 +287,8 @@ w"""
     view.run.click()
     live.until("w.status == 'idle' and w.result is not None", expected=True, timeout=90)
     given = view.root.locator(".vv-given .vv-tok")
-    until(given.count, live.ask("len(w.result.prompt_ids)"))
+    n = live.ask("len(w.result.prompt_ids)")
+    until(given.count, lambda count: count == n)
     whose = live.ask("list(w.result.prompt_turns)")
     own = given.evaluate_all("all => all.map(e => e.dataset.own ?? 'user')")
     assert own == whose
@@ -304,5 +305,5 @@ w"""
     assert "".join(given.all_inner_texts()) == "Tell me of the sea."
     turns.fill("usr")
     turns.press("Enter")
-    shown(view.root.get_by_text("did you mean 'user'?"))
+    shown(view.root.get_by_text("where: unknown turn 'usr'; did you mean 'user'?", exact=True))
     live.until("w.where['turns']", "last user")

@@ -146,7 +146,7 @@ const PromptTokens = tracked(({ state, shown }: { state: State; shown: Shown }) 
         <button
           type="button"
           class="vv-plain"
-          aria-pressed={!folded.value}
+          aria-expanded={!folded.value}
           title="what the model reads around the messages: marks, roles, a system prompt nobody gave"
           onClick={() => {
             folded.value = !folded.value;

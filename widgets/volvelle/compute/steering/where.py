@@ -237,7 +237,7 @@ class Where:
     first : bool
         Also touch position 0, a row's first real token, special or not. Its state is some
         hundred times longer than any other in most models and serves as a rest place of
-        attention; nothing else admits it.
+        attention; nothing else admits it, and this does whatever the turns.
     when : When, optional
         Touch only tokens where a feature is active.
     turns : None, str or tuple of str
