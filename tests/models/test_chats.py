@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from itertools import groupby
 
+import jinja2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from models import templates, tiny
 
 import volvelle as vv
-from volvelle.models.engine.chats import Prompt, labels_of
+from volvelle.models.engine.chats import Prompt, labels_of, letters_of
 from volvelle.models.engine.tokens import special_ids, tokenize
 
 # Contents that repeat the template's words and one another, with ends that some templates cut.
@@ -182,6 +185,38 @@ def test_a_template_in_words_of_its_own_is_said_and_not_guessed():
     whole = vv.Where(turns="all", special=True)
     changed = model.next_token("a cat", vv.Steer(**steer, where=whole), chat=True)
     assert np.abs(changed - model.next_token("a cat", chat=True)).max() > 1e-3
+
+
+PIECES = (
+    "user",
+    "assistant\n",
+    "<|im_end|>\n",
+    "<think>",
+    "</think>",
+    " ",
+    "\n",
+    "a",
+    "<b>",
+    "[/INST]",
+)
+SAYING = st.lists(st.sampled_from(PIECES), max_size=6).map("".join)
+
+
+@given(st.lists(SAYING, min_size=1, max_size=4), st.booleans())
+@settings(max_examples=60)
+def test_messages_are_found_whatever_they_repeat(contents, cut):
+    roles = ("user", "assistant")
+    messages = [{"role": roles[n % 2], "content": text} for n, text in enumerate(contents)]
+    template = jinja2.Environment().from_string(templates.TEMPLATES["llama 3" if cut else "chatml"])
+
+    def render(told):
+        return template.render(messages=told, add_generation_prompt=True)
+
+    text = render(messages)
+    whose = letters_of(render, messages, text)
+    for n, content in enumerate(contents):
+        mine = "".join(letter for letter, who in zip(text, whose, strict=True) if who == n)
+        assert mine == (content.strip() if cut else content)
 
 
 # -- tokens that lie across the template's edges ---------------------------------------------
