@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from models import templates, tiny
 
 import volvelle as vv
-from volvelle.models.engine.chats import Prompt, labels_of, letters_of
+from volvelle.models.engine.chats import Prompt, labels_of
+from volvelle.models.engine.letters import letters_of
 from volvelle.models.engine.tokens import special_ids, tokenize
 
 # Contents that repeat the template's words and one another, with ends that some templates cut.

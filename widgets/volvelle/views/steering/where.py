@@ -9,7 +9,8 @@ from typing import Any
 
 from traitlets import Dict, TraitError
 
-from volvelle.compute.steering.where import TokenChoice, When, Where
+from volvelle.compute.steering.choices import TokenChoice
+from volvelle.compute.steering.where import When, Where
 from volvelle.names import unknown
 
 PHASES = ("prompt", "generated")
