@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import zstandard
-from models import shipped, tiny
+from models import shipped, templates, tiny
 
 import volvelle as vv
 from volvelle.experiments.circles.stimuli import read_stimuli
@@ -36,8 +36,8 @@ class Sent(Exception):  # noqa: N818 - no error, a request on its way
 def there(tmp_path_factory):
     """A structure on a server, whose requests are caught before they leave."""
     folder = tmp_path_factory.mktemp("model")
-    tiny.hf("llama").save_pretrained(folder)
-    tiny.tokenizer().save_pretrained(folder)
+    tiny.hf("llama", vocab_size=300).save_pretrained(folder)
+    templates.tokenizer("chatml", tiny.tokenizer()).save_pretrained(folder)
     model = vv.load(folder, remote="http://localhost:1")
     for layer in range(tiny.LAYERS):
         model.norms[vv_point(layer)] = 1.0
@@ -148,6 +148,12 @@ VERBS = {
     "score": lambda m: scoring.score(m, [([1, 2], [3, 4])]),
     "steered and scored": lambda m: vv.steer(
         m, "one", vv.Steer(direction(), 1.0), placebo=1, max_new_tokens=3
+    ),
+    "steered thinking": lambda m: m.generate(
+        "one",
+        [vv.Steer(direction(n), 1.0, where=vv.Where(turns="think")) for n in (1, 2)],
+        max_new_tokens=3,
+        chat=True,
     ),
     "attached later": lambda m: m.submit(lambda: m.norm("embed"), detached=True).result(60),
     "next_token": lambda m: m.next_token("one", tokens=["a"]),

@@ -140,6 +140,35 @@ def test_generation_with_every_method_and_where(both, case):
     assert both(f"steered, {case}", verb, numbers)[2] <= CLOSE
 
 
+# a chat whose answer begins with thinking, as some reasoning models' does
+THINKING = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "<|im_start|>assistant\n<think>\nOne <"
+)
+
+
+@pytest.mark.parametrize("turns", [None, "user", "think", "answer", ("last user", "think")])
+def test_turns_are_told_there_as_here(both, here, there, monkeypatch, turns):
+    for model in (here, there):
+        monkeypatch.setattr(model.tokenizer, "chat_template", THINKING)
+    steer = at(turns=turns)
+
+    def verb(model):
+        ids = model.prompt_ids([{"role": "user", "content": "What is one and one?"}])
+        steered = Steered(model, [[steer], []], [ids] * 2, 8, noting=True)
+        return generate_rows(model, [ids] * 2, steered, max_new_tokens=8), steered.applied
+
+    def numbers(found):
+        rows, applied = found
+        return [*(part for row in rows for part in (row.ids, row.logprobs)), applied[0].masks]
+
+    a, _, difference, _ = both(f"turns={turns!r}", verb, numbers)
+    assert difference <= CLOSE
+    written = a[1][0].masks[0][len(a[0][0].prompt_ids) : -1]
+    # the prompt ends within a thought, and the model writes no mark
+    assert written.all() == (turns not in ("user", "answer"))
+
+
 def test_steer(both):
     run = lambda m: vv.steer(  # noqa: E731
         m, PROMPT, vv.Steer(direction(), 0.2), (-1, 0, 1), {"words": 19, "texts": 2},

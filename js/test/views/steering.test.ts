@@ -85,6 +85,7 @@ function state(changes: Record<string, unknown> = {}) {
       generated: "all",
       special: false,
       first: false,
+      turns: "",
       when: "",
       above: 0,
     },
@@ -190,6 +191,21 @@ describe("controls", () => {
     // 0.3 of a norm of 10 is 1.5 times a vector of length 2
     expect(model.get("strengths")).toEqual({ joy: 1.5 });
     expect(model.get("units")).toEqual({ joy: "raw" });
+  });
+
+  it("choose turns of a chat, where the model has a template", async () => {
+    const { model, one, all } = await shown();
+    const field = "[aria-label='whose turns of a chat']";
+    say(one(field), "change", "last user, think");
+    expect(model.get("where")).toMatchObject({ prompt: "all", turns: "last user, think" });
+    await settled();
+    expect(one(".vv-settings summary").textContent).toContain("turns last user, think");
+    model.set("_facts", { model: "fake", n_layers: 3, template: false });
+    await settled();
+    expect(all(field)).toHaveLength(1); // it can be emptied
+    model.set("where", { ...(model.get("where") as object), turns: "" });
+    await settled();
+    expect(all(field)).toEqual([]);
   });
 
   it("show formula, neutral value and size", async () => {
@@ -299,6 +315,64 @@ describe("texts", () => {
     expect(bar?.textContent).toContain("0.500");
     expect(bar?.textContent).toContain("after the prompt");
     expect(bar?.title).toContain("counts yes, of·course");
+  });
+
+  const chat = (hidden = "Be kind") => ({
+    ...run(1, ["a"]),
+    prompt_strings: ["<s>", hidden, "user", " Hi", "</s>"],
+    prompt_turns: ["template", "hidden", "template", "user", "template"],
+    prompt_steered: u1(0, 0, 0, 1, 0),
+    prompt_ratio: f4(0, 0, 0, 0.25, 0),
+  });
+  const given = ".vv-given .vv-tok";
+
+  it("of a chat tell the template's tokens and its hidden prompt from what was said", async () => {
+    const { el, all, one } = await shown({ _runs: [chat(HOSTILE)], _shown: 1 });
+    const own = all(given).map((t) => t.dataset.own);
+    expect(own).toEqual(["template", "hidden", "template", undefined, "template"]);
+    expect(el.querySelector("img")).toBeNull();
+    expect(all(given)[1]?.textContent).toBe(HOSTILE);
+    expect(one(".vv-legend").textContent).toContain("a system prompt that the template puts there");
+    all(given)[1]?.dispatchEvent(new Event("pointerover", { bubbles: true }));
+    await settled();
+    const card = one(".vv-card").textContent;
+    expect(card).toContain("token 1 of the prompt · a system prompt that the template puts there");
+    expect(card).toContain("not steered here");
+  });
+
+  it("of a chat leave the template out when asked, for the keys too", async () => {
+    const { all, one } = await shown({ _runs: [chat()], _shown: 1 });
+    one(".vv-given button").click();
+    await settled();
+    expect(all(given).map((t) => t.textContent)).toEqual([" Hi"]);
+    expect(one(".vv-given button").textContent).toBe("show the template, 4 tokens");
+    const list = one(".vv-given .vv-written");
+    press(list, "End");
+    await settled();
+    expect(one(".vv-card").textContent).toContain("token 3 of the prompt · user");
+    expect(all(given)[0]?.getAttribute("aria-selected")).toBe("true");
+    press(list, "ArrowLeft");
+    await settled();
+    expect(one(".vv-card").textContent).toContain("token 3");
+    one(".vv-given button").click();
+    await settled();
+    expect(all(given)).toHaveLength(5);
+  });
+
+  it("of no chat have no template to leave out", async () => {
+    const { all, one } = await shown({ _runs: [run(1, ["a"])], _shown: 1 });
+    expect(all(".vv-given button")).toEqual([]);
+    expect(one(".vv-legend").textContent).not.toContain("template");
+  });
+
+  it("of a chat tell them while they are written", async () => {
+    const { model, all } = await shown({ status: "running" });
+    const { prompt_strings, prompt_turns } = chat();
+    const column = { strength: 0, strings: ["a"], logprobs: [-1], watched: [0.1], bands: {} };
+    const stream = { serial: 1, watch: [" happy"], columns: [column] };
+    model.set("_stream", { ...stream, prompt_strings, prompt_turns, prompt_steered: [] });
+    await settled();
+    expect(all(given).filter((t) => t.dataset.own)).toHaveLength(4);
   });
 
   it("say what has been changed since", async () => {

@@ -268,3 +268,42 @@ def test_every_control_has_a_name_for_a_screen_reader(view):
         || e.labels?.length)).map(e => e.outerHTML.slice(0, 80))"""
     )
     assert nameless == []
+
+
+def test_a_chat_shows_what_its_template_writes_and_steers_the_turns_chosen(live):
+    view = Page(
+        live.run(
+            f"""w = vv.Steering(
+    model, {{"ship": vv.Steer(a.feature({SHIP}), 0.4)}}, "Tell me of the sea.", sae=a, chat=True,
+    watch=[" ship"], placebo=1, max_new_tokens=5, live=False)
+w"""
+        ).view
+    )
+    view.root.locator(".vv-settings summary").click()
+    turns = view.root.get_by_label("whose turns of a chat")
+    turns.fill("last user")
+    turns.press("Enter")
+    live.until("w.where['turns']", "last user")
+    view.run.click()
+    live.until("w.status == 'idle' and w.result is not None", expected=True, timeout=90)
+    given = view.root.locator(".vv-given .vv-tok")
+    n = live.ask("len(w.result.prompt_ids)")
+    until(given.count, lambda count: count == n)
+    whose = live.ask("list(w.result.prompt_turns)")
+    own = given.evaluate_all("all => all.map(e => e.dataset.own ?? 'user')")
+    assert own == whose
+    steered = given.evaluate_all("all => all.map(e => e.hasAttribute('data-steered'))")
+    assert steered == [one == "user" for one in whose]
+    hidden = view.root.locator(".vv-given [data-own=hidden]")
+    assert "".join(hidden.all_inner_texts()).startswith("You are a helpful AI assistant")
+    assert not any(
+        view.tokens(1).evaluate_all("all => all.map(e => e.hasAttribute('data-steered'))")
+    )
+    live.picture(view.root, "steering-chat")
+    view.root.get_by_role("button", name="hide the template").click()
+    shown(view.root.get_by_role("button", name="show the template"))
+    assert "".join(given.all_inner_texts()) == "Tell me of the sea."
+    turns.fill("usr")
+    turns.press("Enter")
+    shown(view.root.get_by_text("where: unknown turn 'usr'; did you mean 'user'?", exact=True))
+    live.until("w.where['turns']", "last user")

@@ -239,7 +239,7 @@ def test_placebos_rise_too_and_the_result_shows_it(model):
     question = "Do you feel happy right now? Answer yes or no."
     found = vv.dose(model, question, vv.Steer(happy, 0.1), (1, 2), placebo=4, chat=True)
     name = found.concepts[0]
-    assert found.curve(name)[2] > found.curve(name)[0] + 0.1
+    assert found.curve(name)[2] > found.curve(name)[0] + 0.05
     assert found.placebos(name)[:, 2].max() > found.curve(name)[0] + 0.05
 
 

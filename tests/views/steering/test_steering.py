@@ -7,12 +7,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from models import templates, tiny
 from traitlets import TraitError
 from views.fakes import FakeModel
 
 import volvelle as vv
 from volvelle.experiments.steering.placebos import counts_of, placebos_of
-from volvelle.experiments.steering.prompts import Prompt
+from volvelle.experiments.steering.prompts import PromptCard
 from volvelle.experiments.steering.rows import Key, as_steers, as_strengths, card, plan_rows
 from volvelle.experiments.steering.steered_row import SteeredRow
 from volvelle.experiments.steering.steering_run import SteeringRun
@@ -86,7 +87,7 @@ def steered(monkeypatch, model):
         rows = tuple(row_of(key, n, len(watch)) for key, _ in plan)
         return SteeringRun(
             model="fake",
-            prompts=(Prompt(str(prompt), np.arange(2), ("A", " prompt")),),
+            prompts=(PromptCard(str(prompt), np.arange(2), ("A", " prompt")),),
             steers=tuple(card(one, model) for one in mine),
             strengths=multiples,
             watch=tuple(watch),
@@ -384,6 +385,47 @@ def test_a_chat_goes_to_the_verb_as_messages(model, steered):
     view.run().wait(5)
     assert steered[0].prompt == messages
     assert view.prompt == ""
+
+
+def test_turns_are_words_between_commas(model):
+    view = Steering(model, direction())
+    assert view.where["turns"] == ""
+    assert view.steers() == []
+    view.strengths = {"joy": 0.5}
+    assert view.steers()[0].where.turns is None
+    view.where = view.where | {"turns": " last  user,think "}
+    assert view.where["turns"] == "last user, think"
+    assert view.steers()[0].where == vv.Where(turns=("last user", "think"))
+    view.where = vv.Where(turns="system", special=True)
+    assert view.where["turns"] == "system"
+    assert view.steers()[0].where == vv.Where(turns="system", special=True)
+    view.set_state({"where": view.where | {"turns": "usr"}})
+    assert view.error == "where: unknown turn 'usr'; did you mean 'user'?"
+    assert view.where["turns"] == "system"
+
+
+def test_a_chat_goes_to_the_page_with_whose_its_tokens_are():
+    hf = tiny.hf("llama", vocab_size=300)
+    small = vv.wrap(hf, templates.tokenizer("chatml default", tiny.tokenizer()), name="chat")
+    joy = vv.Direction(np.ones(tiny.WIDTH), "joy", "resid_post.1")
+    view = Steering(small, vv.Steer(joy, 0.5), "Hi", chat=True, placebo=0, max_new_tokens=3)
+    pictures = []
+    view.observe(lambda change: pictures.append(change["new"]), "_stream")
+    view.run().wait(60)
+    (run,) = view._runs
+    strings, whose = run["prompt_strings"], run["prompt_turns"]
+    said = {
+        name: "".join(s for s, w in zip(strings, whose, strict=True) if w == name)
+        for name in set(whose)
+    }
+    assert said["user"] == "Hi"
+    assert said["hidden"] == "You are the user's kind assistant."
+    steered = unpack(run["prompt_steered"])
+    assert [w for w, on in zip(whose, steered, strict=True) if on] == ["user", "user"]
+    assert next(picture for picture in pictures if picture)["prompt_turns"] == whose
+    view.where = vv.Where(turns="user")
+    view.run().wait(60)
+    assert not view.result.row(1).masks[0][len(strings) :].any()
 
 
 def test_live_is_off_and_refused_for_a_model_elsewhere(model, steered):

@@ -87,6 +87,27 @@ def listed(ids: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
     return (ids.unsqueeze(-1) == table.unsqueeze(1)).any(-1)
 
 
+def said(ids: torch.Tensor, think: Mapping[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what the tokens just read are to a text that may hold thinking, and the new states.
+
+    Parameters
+    ----------
+    ids : torch.Tensor, int64, shape (B, 1)
+    think : mapping
+        ``tokens`` (n,) ids in ascending order, ``after`` and ``kinds`` (n, states): where each
+        leads from each state, and what it is there. ``state`` (B,) where each row has come to.
+        Of other tokens the first row counts. What states and kinds are is the caller's.
+
+    Returns
+    -------
+    kinds, states : torch.Tensor, int64, shape (B,)
+    """
+    tokens, state = think["tokens"], think["state"]
+    at = torch.searchsorted(tokens, ids[:, 0].contiguous()).clamp(max=len(tokens) - 1)
+    row = torch.where(tokens[at] == ids[:, 0], at, 0)
+    return think["kinds"][row, state].long(), think["after"][row, state].long()
+
+
 def touched(op: Mapping[str, Any], here: Mapping[str, Any]) -> torch.Tensor:
     """Return the mask of one forward pass, before strength and condition.
 
@@ -96,6 +117,7 @@ def touched(op: Mapping[str, Any], here: Mapping[str, Any]) -> torch.Tensor:
     here : mapping
         ``step``: 0 is the prompt, pass i > 0 reads generated token i - 1. ``ids`` (B, 1) what
         is read (looked at from step 1 on). ``ended`` (B,): rows that read nothing but padding.
+        ``said`` (B,), where an op has ``kinds`` (B, kinds): what is read, as `said` tells it.
 
     Returns
     -------
@@ -109,6 +131,8 @@ def touched(op: Mapping[str, Any], here: Mapping[str, Any]) -> torch.Tensor:
         mask = mask | (listed(here["ids"], op["include"]) & op["kept"][:, step - 1 : step])
     if op["exclude"] is not None:
         mask = mask & ~listed(here["ids"], op["exclude"])
+    if op.get("kinds") is not None:
+        mask = mask & op["kinds"].gather(1, here["said"].view(-1, 1))
     return mask & ~here["ended"].view(-1, 1)
 
 
@@ -128,6 +152,8 @@ def steer(h: torch.Tensor, site: Mapping[str, Any], here: dict[str, Any]) -> tor
     ----------
     h : torch.Tensor, shape (B, T, d) at step 0, else (B, 1, d)
     site : mapping
+        ``ops`` and ``conditions``; ``think``, where an op tells thinking from answering: a dict as
+        `said` takes it, whose ``state`` goes on with every pass.
     here : dict
         As in `touched`; also ``fired``, a dict that lives for one pass and holds the conditions
         met, and ``notes``, a list to which this site adds ``(masks, lengths)``: per op the
@@ -140,6 +166,8 @@ def steer(h: torch.Tensor, site: Mapping[str, Any], here: dict[str, Any]) -> tor
         Bit for bit `h` where no op is on.
     """
     meet(h, site, here["fired"])
+    if here["step"] and site.get("think") is not None:
+        here["said"], site["think"]["state"] = said(here["ids"], site["think"])
     masks: list[torch.Tensor] = []
     state = h.to(torch.float32)
     delta = None

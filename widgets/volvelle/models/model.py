@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -133,7 +134,7 @@ class Model(Engine):
 
     def generate(  # noqa: PLR0917 - the contract's order
         self,
-        prompt: str | Tokens | Sequence[int],
+        prompt: str | Tokens | Sequence[int] | Sequence[Mapping[str, str]],
         steers: Any = (),
         max_new_tokens: int = 48,
         temperature: float = 0.0,
@@ -145,7 +146,8 @@ class Model(Engine):
 
         Parameters
         ----------
-        prompt : str, Tokens or ids
+        prompt : str, Tokens, ids, or chat messages
+            A list of dicts with ``role`` and ``content`` is put in the model's template.
         steers : Steer or sequence of Steer
         max_new_tokens : int
         temperature : float
@@ -183,18 +185,22 @@ class Model(Engine):
 
     def next_token(
         self,
-        prompts: str | Tokens | Sequence[str | Tokens | Sequence[int]],
+        prompts: str | Tokens | Sequence[Any],
         steers: Any = (),
         tokens: Sequence[str | int] | None = None,
+        *,
+        chat: bool = False,
     ) -> np.ndarray:
         """Return what the model expects next.
 
         Parameters
         ----------
-        prompts : str, Tokens or a list of them
+        prompts : str, Tokens, ids or chat messages, or a list of them
         steers : Steer or sequence of Steer
         tokens : sequence of str or int, optional
             Which tokens; each string must be a single token, mind the leading space.
+        chat : bool
+            Put text prompts in the model's chat template, as the user's turn.
 
         Returns
         -------
@@ -206,7 +212,7 @@ class Model(Engine):
         ValueError
             For a string that is not one token.
         """
-        rows = [self.tokens(prompt).ids.tolist() for prompt in _several(prompts)]
+        rows = [self.prompt_ids(prompt, chat=chat) for prompt in _several(prompts)]
         wanted = None if tokens is None else [self.token_id(token) for token in tokens]
         return self.call(
             lambda: predict.next_token(self, rows, self._steered(steers, rows, 0), wanted)
@@ -281,6 +287,6 @@ def _several(texts: Any) -> list[Any]:
     if not np.iterable(texts):
         raise TypeError(f"texts is {type(texts).__name__}, expected str or a list of them")
     listed = list(texts)
-    if listed and all(isinstance(item, (int, np.integer)) for item in listed):
+    if listed and all(isinstance(item, (int, np.integer, Mapping)) for item in listed):
         return [listed]
     return listed

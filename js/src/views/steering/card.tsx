@@ -7,6 +7,7 @@ import { decode } from "../../lib/wire/arrays";
 import { visible } from "../../lib/wire/tokens";
 import { heading } from "./output";
 import type { State } from "./state";
+import { OWN } from "./tokens";
 
 function Probability({ label, logprob }: { label: string; logprob: number | undefined }) {
   return (
@@ -37,6 +38,7 @@ export const Card = tracked(
     const column = shown?.columns[looked.column];
     const i = looked.token;
     if (!shown || (looked.column >= 0 && !column)) return null;
+    const whose = shown.prompt.turns[i];
     const string = column ? column.strings[i] : shown.prompt.strings[i];
     const ratio = column ? column.ratios?.[i] : shown.run && decode(shown.run.prompt_ratio)[i];
     const steered = column ? column.steered?.[i] : shown.prompt.steered[i];
@@ -46,7 +48,9 @@ export const Card = tracked(
         <div class="vv-card-head">
           <bdi class="vv-card-token">{visible(string ?? "") || "(empty)"}</bdi>
           <span class="vv-facts">
-            {column ? `token ${i} of ${column.strings.length}` : `token ${i} of the prompt`}
+            {column
+              ? `token ${i} of ${column.strings.length}`
+              : `token ${i} of the prompt${whose ? ` · ${OWN[whose] ?? whose}` : ""}`}
           </span>
         </div>
         {column && (

@@ -47,6 +47,8 @@ export interface Places {
   generated: string;
   special: boolean;
   first: boolean;
+  /** Words of `Where` between commas; empty for all turns that were given. */
+  turns: string;
   when: string;
   above: number;
 }
@@ -113,6 +115,8 @@ export interface RunWire {
   controls: Partial<SteeringTraits>;
   model: string;
   prompt_strings: string[];
+  /** Whose each token of a chat is: a role, "template" or "hidden"; empty of no chat. */
+  prompt_turns?: string[];
   prompt_steered: WireArray;
   prompt_ratio: WireArray;
   watch: string[];
@@ -138,6 +142,7 @@ export interface StreamWire {
   placebos: Record<string, number>;
   settings: Record<string, number>;
   prompt_strings: string[];
+  prompt_turns?: string[];
   prompt_steered: number[];
   columns: {
     strength: number;
@@ -181,7 +186,7 @@ export interface Shown {
   once: readonly boolean[];
   sizes: readonly SteerSize[];
   columns: Column[];
-  prompt: { strings: string[]; steered: ArrayLike<number> };
+  prompt: { strings: string[]; turns: readonly string[]; steered: ArrayLike<number> };
   placebos: Record<string, number>;
   settings: Record<string, number>;
   run?: RunWire;
@@ -211,7 +216,8 @@ export function readRun(run: RunWire): Shown {
     };
   });
   const { serial, watch, once = [], cards: sizes, placebos, settings } = run;
-  const prompt = { strings: run.prompt_strings, steered: decode(run.prompt_steered) };
+  const { prompt_strings: strings, prompt_turns: turns = [] } = run;
+  const prompt = { strings, turns, steered: decode(run.prompt_steered) };
   const said = { serial, watch, once, sizes, placebos, settings };
   return { ...said, finished: true, columns, prompt, run };
 }
@@ -236,7 +242,8 @@ export function readStream(stream: Partial<StreamWire>): Shown | undefined {
     };
   });
   const { serial = 0, watch = [], once = [], sizes = [], placebos = {}, settings = {} } = stream;
-  const prompt = { strings: stream.prompt_strings ?? [], steered: stream.prompt_steered ?? [] };
+  const { prompt_strings: strings = [], prompt_turns: turns = [], prompt_steered = [] } = stream;
+  const prompt = { strings, turns, steered: prompt_steered };
   const said = { serial, watch, once, sizes, placebos, settings };
   return { ...said, finished: false, columns, prompt };
 }

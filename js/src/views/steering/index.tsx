@@ -18,7 +18,7 @@ import { Search } from "./search";
 import { Prompt, Settings } from "./settings";
 import { makeState, type State } from "./state";
 import sheet from "./style.css";
-import { Text } from "./tokens";
+import { OWN, Text } from "./tokens";
 
 /** Draw the view into `el` until `stop` aborts. */
 export function drawSteering(
@@ -124,20 +124,40 @@ const Result = tracked(({ state }: { state: State }) => {
   );
 });
 
-const PromptTokens = tracked(({ state, shown }: { state: State; shown: Shown }) => (
-  <div class="vv-given">
-    <span class="vv-facts">prompt</span>
-    <Text
-      state={state}
-      serial={shown.serial}
-      column={-1}
-      label="prompt"
-      strings={shown.prompt.strings}
-      steered={shown.prompt.steered}
-      changed={undefined}
-    />
-  </div>
-));
+const PromptTokens = tracked(({ state, shown }: { state: State; shown: Shown }) => {
+  const { folded } = state;
+  const { strings, turns, steered } = shown.prompt;
+  const n = turns.filter((whose) => whose in OWN).length;
+  return (
+    <div class="vv-given">
+      <span class="vv-facts">prompt</span>
+      <Text
+        state={state}
+        serial={shown.serial}
+        column={-1}
+        label="prompt"
+        strings={strings}
+        steered={steered}
+        changed={undefined}
+        turns={turns}
+        folded={folded.value}
+      />
+      {n > 0 && (
+        <button
+          type="button"
+          class="vv-plain"
+          aria-expanded={!folded.value}
+          title="what the model reads around the messages: marks, roles, a system prompt nobody gave"
+          onClick={() => {
+            folded.value = !folded.value;
+          }}
+        >
+          {folded.value ? `show the template, ${n} tokens` : "hide the template"}
+        </button>
+      )}
+    </div>
+  );
+});
 
 /** What the marks and bars mean, at which step, and what n is. */
 const Caption = tracked(({ state, shown }: { state: State; shown: Shown }) => {
@@ -158,6 +178,14 @@ const Caption = tracked(({ state, shown }: { state: State; shown: Shown }) => {
       <span class="vv-tok" data-changed="">
         not in the unsteered text
       </span>
+      {Object.entries(OWN).map(
+        ([own, name]) =>
+          shown.prompt.turns.includes(own) && (
+            <span class="vv-tok" data-own={own} key={own}>
+              {name}
+            </span>
+          ),
+      )}
       {shown.watch.length > 0 && (
         <span>
           bars: P {at}

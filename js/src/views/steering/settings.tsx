@@ -5,6 +5,7 @@ import { readAnswers, readNumbers, writeAnswers } from "./fields";
 import type { State } from "./state";
 
 const ROLES = ["system", "user", "assistant"];
+const TURNS = ["last user", ...ROLES, "think", "answer", "all"];
 
 export const Prompt = tracked(({ state }: { state: State }) => {
   const { traits } = state;
@@ -99,7 +100,7 @@ export const Prompt = tracked(({ state }: { state: State }) => {
 export const Settings = tracked(({ state }: { state: State }) => {
   const { traits } = state;
   const where = traits.signal("where").value;
-  const targets = traits.signal("_facts").value.targets ?? [];
+  const { targets = [], template } = traits.signal("_facts").value;
   const place = (part: Partial<Places>): void => state.change({ where: { ...where, ...part } });
   const help = 'all · none · 0, 3, -1 · 2:8 · -5: · " cat" · any of them after not';
   return (
@@ -107,6 +108,7 @@ export const Settings = tracked(({ state }: { state: State }) => {
       <summary>
         <span>
           <b>where</b> prompt {where.prompt}, generated {where.generated}
+          {where.turns && `, turns ${where.turns}`}
           {where.special && ", special tokens too"}
           {where.first && ", first token too"}
           {where.when && `, when ${where.when} > ${where.above}`}
@@ -146,7 +148,25 @@ export const Settings = tracked(({ state }: { state: State }) => {
             onChange={(event) => place({ generated: event.currentTarget.value })}
           />
         </label>
-        <label title="beginning and end of text, marks of the chat">
+        {(template || where.turns) && (
+          <label title="whose words of a chat; several between commas. think and answer are the two sides of <think>…</think>; a system prompt that the template puts there is steered by system and by all">
+            turns{" "}
+            <input
+              type="text"
+              list="vv-turns"
+              aria-label="whose turns of a chat"
+              placeholder="those given"
+              value={where.turns}
+              onChange={(event) => place({ turns: event.currentTarget.value })}
+            />
+            <datalist id="vv-turns">
+              {TURNS.map((turns) => (
+                <option key={turns}>{turns}</option>
+              ))}
+            </datalist>
+          </label>
+        )}
+        <label title="beginning and end of text, marks of the chat and all its template writes">
           <input
             type="checkbox"
             checked={where.special}

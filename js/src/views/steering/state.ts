@@ -27,6 +27,8 @@ export interface State {
   /** Names of controls that have changed since the shown run. */
   stale: ReadonlySignal<string[]>;
   looked: Signal<Looked | undefined>;
+  /** Whether the chat template's tokens are left out of the prompt. */
+  folded: Signal<boolean>;
   run(): void;
   /** Write controls; a live view runs once they rest. */
   change(values: Partial<SteeringTraits>): void;
@@ -107,6 +109,7 @@ export function makeState(traits: Traits<SteeringTraits>): State {
     }),
     stale,
     looked: signal(undefined),
+    folded: signal(false),
     run,
     change,
     strength,

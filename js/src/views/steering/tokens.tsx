@@ -13,14 +13,26 @@ interface TextProps {
   strings: readonly string[];
   steered: ArrayLike<number> | undefined;
   changed: readonly boolean[] | undefined;
+  /** Whose each token is, of the prompt of a chat. */
+  turns?: readonly string[];
+  /** Leave out what is the chat template's. */
+  folded?: boolean;
 }
 
+/** What nobody wrote: the template's own tokens, and its system prompt, by what they are called. */
+export const OWN: Record<string, string> = {
+  template: "the chat template's own",
+  hidden: "a system prompt that the template puts there",
+};
+
 export const Text = tracked((props: TextProps) => {
-  const { state, serial, column, label, strings, steered, changed } = props;
+  const { state, serial, column, label, strings, steered, changed, turns, folded } = props;
+  const own = (i: number): boolean => (turns?.[i] ?? "") in OWN;
+  const kept = [...strings.keys()].filter((i) => !folded || !own(i));
   const seen = state.looked.value;
   const active = seen?.serial === serial && seen.column === column ? seen.token : -1;
   const look = (list: Element, token: number): void => {
-    const element = list.querySelectorAll<HTMLElement>(".vv-tok")[token];
+    const element = list.querySelector<HTMLElement>(`[data-i="${token}"]`);
     if (element) state.looked.value = { serial, column, token, element };
   };
   return (
@@ -40,15 +52,16 @@ export const Text = tracked((props: TextProps) => {
         state.looked.value = undefined;
       }}
       onKeyDown={(event) => {
-        const step = { ArrowRight: 1, ArrowLeft: -1, Home: -strings.length, End: strings.length };
+        const step = { ArrowRight: 1, ArrowLeft: -1, Home: -kept.length, End: kept.length };
         const by = step[event.key as keyof typeof step];
         if (event.key === "Escape") state.looked.value = undefined;
         if (by === undefined) return;
         event.preventDefault();
-        look(event.currentTarget, Math.min(Math.max(active + by, 0), strings.length - 1));
+        const at = Math.min(Math.max(kept.indexOf(active) + by, 0), kept.length - 1);
+        look(event.currentTarget, kept[at] ?? -1);
       }}
     >
-      {strings.map((string, i) => (
+      {kept.map((i) => (
         <span
           key={i}
           class="vv-tok"
@@ -58,8 +71,9 @@ export const Text = tracked((props: TextProps) => {
           aria-selected={i === active}
           data-steered={steered?.[i] ? "" : undefined}
           data-changed={changed?.[i] ? "" : undefined}
+          data-own={own(i) ? turns?.[i] : undefined}
         >
-          {segments(string).map((part, k) =>
+          {segments(strings[i] ?? "").map((part, k) =>
             part.kind === "text" || part.kind === "space" ? (
               part.text
             ) : (

@@ -2,167 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from numbers import Integral, Real
-from typing import Any, cast
+from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from volvelle.compute.directions.directions import Direction
+from volvelle.compute.steering.choices import TokenChoice
 from volvelle.compute.steering.methods import nonzero
-from volvelle.names import known_keywords_in, unknown
+from volvelle.compute.steering.turns import read_turns, written_kinds
+from volvelle.names import known_keywords_in
 
-INCLUDES = ("positions", "window", "tokens")
-EXCLUDES = ("exclude_positions", "exclude_window", "exclude_tokens")
-# what windows and positions may come as
-WINDOWS: tuple[type, ...] = (tuple, slice)
-PLACES: tuple[type, ...] = (int, list, range, np.ndarray)
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-
-@dataclass(frozen=True)
-class TokenChoice:
-    """One phase's choice of tokens, in one form whatever the spelling.
-
-    Attributes
-    ----------
-    everything : bool
-        Start from all tokens.
-    positions, exclude_positions : tuple of int
-        Token indices; negative ones count from the prompt's end.
-    window, exclude_window : (int, int or None) or None
-        Half-open range of token indices; stop None is open.
-    tokens, exclude_tokens : tuple of int or str
-        Token ids, or the strings of single tokens (the model's tokenizer resolves them).
-    """
-
-    everything: bool = False
-    positions: tuple[int, ...] = ()
-    window: tuple[int, int | None] | None = None
-    tokens: tuple[int | str, ...] = ()
-    exclude_positions: tuple[int, ...] = ()
-    exclude_window: tuple[int, int | None] | None = None
-    exclude_tokens: tuple[int | str, ...] = ()
-
-    @classmethod
-    def parse(cls, given: object, phase: str) -> TokenChoice:
-        """Read one phase of a `Where`, in any of its spellings.
-
-        Parameters
-        ----------
-        given : "all", "none", None, int, list of int, (start, stop), slice, dict or TokenChoice
-            What the user wrote; `Where` documents the meaning.
-        phase : str
-            ``"prompt"`` or ``"generated"``, for messages.
-
-        Raises
-        ------
-        ValueError, TypeError
-            For anything else, with the spellings that exist.
-        """
-        if isinstance(given, TokenChoice):
-            return given
-        if given is None or (isinstance(given, str) and given in ("all", "none")):
-            return cls(everything=given == "all")
-        if isinstance(given, WINDOWS):
-            return cls(window=_window(given, phase))
-        if isinstance(given, Mapping):
-            return cls._of_mapping(cast("Mapping[str, Any]", given), phase)
-        if isinstance(given, PLACES) and not isinstance(given, bool):
-            return cls(positions=_positions(given, phase))
-        raise TypeError(
-            f"{phase}={given!r} names no tokens; write 'all', 'none', a position, a list of "
-            "positions, a window (start, stop), or a dict with any of "
-            + ", ".join((*INCLUDES, *EXCLUDES))
-        )
-
-    @classmethod
-    def _of_mapping(cls, given: Mapping[str, Any], phase: str) -> TokenChoice:
-        known = (*INCLUDES, *EXCLUDES)
-        for name in given:
-            if name not in known:
-                raise ValueError(unknown(f"key of {phase}", name, known))
-        read: dict[str, Any] = {}
-        for name, value in given.items():
-            if name.endswith("window"):
-                read[name] = None if value is None else _window(value, phase)
-            elif name.endswith("positions"):
-                read[name] = _positions(value, phase)
-            else:
-                listed = [value] if isinstance(value, (int, str)) else list(value)
-                read[name] = tuple(v if isinstance(v, str) else int(v) for v in listed)
-        # excludes alone take away from everything
-        return cls(everything=not any(given.get(name) is not None for name in INCLUDES), **read)
-
-    def spelled(self) -> str | dict[str, Any]:
-        """Return the spelling JSON can hold: ``"all"``, ``"none"`` or a dict."""
-        parts = {
-            name: list(cast("tuple[Any, ...]", value)) if isinstance(value, tuple) else value
-            for name, value in vars(self).items()
-            if name != "everything" and value not in ((), None)
-        }
-        if parts:
-            return parts
-        return "all" if self.everything else "none"
-
-    def places(self, n: int, negative: bool) -> np.ndarray:
-        """Return the mask over n tokens before any token id or rule is looked at, bool (n,)."""
-        mask = np.full(n, self.everything)
-        mask[self._indices(self.positions, n, negative)] = True
-        if self.window is not None:
-            mask[_slice(self.window)] = True
-        return mask
-
-    def kept(self, n: int, negative: bool) -> np.ndarray:
-        """Return the mask of what the excluded places leave, bool (n,)."""
-        mask = np.ones(n, dtype=bool)
-        mask[self._indices(self.exclude_positions, n, negative)] = False
-        if self.exclude_window is not None:
-            mask[_slice(self.exclude_window)] = False
-        return mask
-
-    @staticmethod
-    def _indices(positions: tuple[int, ...], n: int, negative: bool) -> list[int]:
-        if not negative and any(p < 0 for p in positions):
-            raise ValueError(
-                f"generated position {min(positions)} counts from an end nobody knows yet; "
-                "generated tokens are 0, 1, 2, ... from the first new one"
-            )
-        if negative and (outside := [p for p in positions if not -n <= p < n]):
-            raise IndexError(
-                f"position {outside[0]} is outside the prompt's 0...{n - 1} (-1...-{n})"
-            )
-        return [p for p in positions if -n <= p < n]
-
-
-def _positions(given: object, phase: str) -> tuple[int, ...]:
-    listed = [given] if isinstance(given, int) else given
-    if not isinstance(listed, Iterable):
-        raise TypeError(f"positions of {phase} are integers, not {given!r}")
-    found = list(cast("Iterable[object]", listed))
-    whole = [int(p) for p in found if isinstance(p, Integral)]
-    if len(whole) < len(found):
-        raise TypeError(f"positions of {phase} are integers, not {given!r}")
-    return tuple(whole)
-
-
-def _window(given: object, phase: str) -> tuple[int, int | None]:
-    if isinstance(given, slice):
-        cut = cast("slice[Any, Any, Any]", given)
-        if cut.step not in (None, 1):
-            raise ValueError(f"the window of {phase} has step {cut.step}; windows are unbroken")
-        given = (cut.start or 0, cut.stop)
-    pair = tuple(cast("Iterable[object]", given)) if isinstance(given, (tuple, list)) else ()
-    if len(pair) != 2 or not isinstance(pair[0], int) or not isinstance(pair[1], int | None):
-        raise ValueError(
-            f"the window of {phase} is (start, stop) with stop None for open, not {given!r}; "
-            "single positions go in a list"
-        )
-    return pair[0], pair[1]
-
-
-def _slice(window: tuple[int, int | None]) -> slice:
-    return slice(window[0], window[1])
+    from volvelle.compute.steering.turns import ChatTurns
 
 
 def check_feature(given: object) -> None:
@@ -225,13 +80,33 @@ class Where:
         generated tokens are counted from 0, the first new one. A generated token is touched
         when the model reads it, so the last one never is.
     special : bool
-        Also touch special tokens (beginning and end of text, chat marks).
+        Also touch special tokens (beginning and end of text, chat marks) and, in a chat, all that
+        the template writes around the messages: the words for the roles, the lines between. A
+        token of the template belongs to the turn it leads to, so that ``turns="last assistant",
+        special=True`` in the prompt is what stands between the question and the answer. Marks of
+        thinking are the template's too, each of the side it leads to.
     first : bool
         Also touch position 0, a row's first real token, special or not. Its state is some
         hundred times longer than any other in most models and serves as a rest place of
-        attention; nothing else admits it.
+        attention; nothing else admits it, and this does whatever the turns.
     when : When, optional
         Touch only tokens where a feature is active.
+    turns : None, str or tuple of str
+        Whose words in a chat. None for all turns that were given and what is written. A role
+        (``"user"``, ``"assistant"``, ``"system"``, ``"tool"``, ``"developer"``), or a side of what
+        the assistant says: ``"think"`` between ``<think>`` and ``</think>``, ``"answer"`` outside.
+        ``"last user"`` and so on for the last turn of that kind; the last of the assistant's is
+        the one being written. Several are united. A system prompt that the template puts there by
+        itself is touched by ``"system"`` and by ``"all"``, which is every turn, and by nothing
+        else. Where ``<think>`` is several tokens, what is being written may end in the beginning
+        of a mark or not: ``"think"`` and ``"answer"`` leave such a token out.
+
+    Examples
+    --------
+    >>> vv.Where(turns="user")
+    Where(prompt='all', generated='all', special=False, first=False, when=None, turns='user')
+    >>> vv.Where(turns=("last user", "think")).turns
+    ('last user', 'think')
     """
 
     prompt: object = "all"
@@ -239,8 +114,10 @@ class Where:
     special: bool = False
     first: bool = False
     when: When | None = None
+    turns: object = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "turns", read_turns(self.turns))
         for phase in ("prompt", "generated"):
             object.__setattr__(
                 self, phase, TokenChoice.parse(getattr(self, phase), phase).spelled()
@@ -256,7 +133,11 @@ class Where:
         return TokenChoice.parse(getattr(self, name), name)
 
     def prompt_mask(
-        self, ids: np.ndarray, special: np.ndarray, token_ids: dict[str, int] | None = None
+        self,
+        ids: np.ndarray,
+        special: np.ndarray,
+        token_ids: dict[str, int] | None = None,
+        chat: ChatTurns | None = None,
     ) -> np.ndarray:
         """Return which tokens of one prompt are touched, before any `when`.
 
@@ -268,6 +149,8 @@ class Where:
             True at special tokens.
         token_ids : dict, optional
             Ids of the strings among ``tokens``.
+        chat : ChatTurns, optional
+            Of a prompt that was put in a chat template.
 
         Returns
         -------
@@ -276,7 +159,8 @@ class Where:
         Raises
         ------
         ValueError
-            When a prompt selection other than ``"none"`` leaves no token.
+            When a prompt selection other than ``"none"`` leaves no token; for turns of a prompt
+            that is no chat, and turns it does not have.
         """
         chosen = self.phase("prompt")
         n = len(ids)
@@ -285,20 +169,54 @@ class Where:
         mask &= chosen.kept(n, negative=True)
         mask &= ~np.isin(ids, _ids(chosen.exclude_tokens, token_ids))
         asked = mask.copy()
-        later = np.arange(n) > 0
-        mask &= np.where(later, self.special | ~np.asarray(special, dtype=bool), self.first)
+        left_out = np.asarray(special, dtype=bool)
+        mine = np.ones(n, dtype=bool)
+        if chat is not None:
+            left_out, mine = left_out | chat.template, chat.chosen(self._turns)
+        elif self._turns not in (None, "all"):
+            raise ValueError(
+                f"turns={self.turns!r} is about a chat, and this prompt is a plain text; give "
+                "chat=True, or messages with role and content"
+            )
+        mask &= np.where(np.arange(n) > 0, mine & (self.special | ~left_out), self.first)
         # A prompt of one token has nothing left once position 0 is out: that is no mistake of
         # the user's as long as the generated tokens are steered.
-        if not mask.any() and self.prompt not in ("none", "all"):
-            why = "it names no token of this prompt"
-            if asked.any():
-                why = (
-                    "all of it is position 0 (admit it with first=True)"
-                    if not asked[1:].any()
-                    else "all of it is special tokens (admit them with special=True)"
-                )
+        if mask.any() or self.prompt == "none":
+            return mask
+        if self.prompt != "all":
+            why = self._why_nothing(asked, mine, chat)
             raise ValueError(f"prompt={self.prompt!r} selects nothing: {why}")
+        if chat is not None and not self.written_kinds().any():
+            raise ValueError(
+                f"turns={self.turns!r} selects nothing: the turns of this chat are {chat.said}"
+            )
         return mask
+
+    def _why_nothing(self, asked: np.ndarray, mine: np.ndarray, chat: ChatTurns | None) -> str:
+        """Say what kept a selection from touching anything."""
+        if not asked.any():
+            return "it names no token of this prompt"
+        if not asked[1:].any():
+            return "all of it is position 0 (admit it with first=True)"
+        if chat is None:
+            return "all of it is special tokens (admit them with special=True)"
+        if not (asked & mine)[1:].any():
+            return (
+                f"all of it is outside turns={self.turns!r} (the turns are {chat.said}; admit all "
+                "of them with turns='all')"
+            )
+        return "all of it is the chat template's own tokens (admit them with special=True)"
+
+    @property
+    def _turns(self) -> str | tuple[str, ...] | None:
+        return read_turns(self.turns)
+
+    def written_kinds(self) -> np.ndarray:
+        """Return which tokens of an assistant's text are touched, by kind, bool (4,).
+
+        As `thinking.KINDS` names them: answer, think, and the marks that open and close it.
+        """
+        return written_kinds(self._turns, self.special)
 
     def generated_mask(self, n: int) -> np.ndarray:
         """Return which of n generated places are touched whatever token stands there, bool (n,)."""
@@ -335,6 +253,7 @@ class Where:
         n: int,
         special_ids: Iterable[int],
         token_ids: dict[str, int] | None = None,
+        kinds: np.ndarray | None = None,
     ) -> np.ndarray:
         """Return which generated tokens are touched when they are known beforehand.
 
@@ -346,6 +265,8 @@ class Where:
             How many tokens would be generated.
         special_ids, token_ids
             As in `generated_tokens`.
+        kinds : int array, shape (m,), optional
+            Of a chat: what each token is, as an index into `thinking.KINDS`.
 
         Returns
         -------
@@ -354,7 +275,8 @@ class Where:
         m = len(ids)
         include, exclude, kept = self.generated_tokens(max(n, m), special_ids, token_ids)
         mask = self.generated_mask(max(n, m))[:m] | (np.isin(ids, include) & kept[:m])
-        return mask & ~np.isin(ids, exclude)
+        mask &= ~np.isin(ids, exclude)
+        return mask if kinds is None else mask & self.written_kinds()[kinds]
 
     @property
     def strings(self) -> tuple[str, ...]:

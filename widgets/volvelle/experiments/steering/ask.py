@@ -97,7 +97,8 @@ def beginnings(
     if model.remote:
         return {}
     found: dict[tuple[int, ...], Known] = {}
-    for prompt in dict.fromkeys(tuple(one) for one in prompts):
+    # the prompts themselves, which know their turns
+    for prompt in {tuple(one): one for one in prompts}.values():
         rows = [list(mine) for mine in steers]
         steered = Steered(model, rows, [prompt] * len(rows), 1, keeping=True)
         generate_rows(model, [prompt] * len(rows), steered, max_new_tokens=1)

@@ -12,7 +12,7 @@ from volvelle.experiments.steering.answers import Answer, Watched, answers_of, s
 from volvelle.experiments.steering.ask import ask, beginnings
 from volvelle.experiments.steering.dose_result import Dose
 from volvelle.experiments.steering.placebos import Counts, placebos_of
-from volvelle.experiments.steering.prompts import prompt_ids, several
+from volvelle.experiments.steering.prompts import several
 from volvelle.experiments.steering.rows import (
     GENTLE_DOSES,
     WHOLE_DOSES,
@@ -139,7 +139,7 @@ def dose(
     whole_number(seed, "seed")
     whole_number(max_new_tokens, "max_new_tokens")
     asked = [
-        (name, prompt_ids(model, one, chat=chat))
+        (name, model.prompt_ids(one, chat=chat))
         for name, given in (("asked", prompt), ("control", control), ("reversed", reverse))
         for one in several(given)
     ]

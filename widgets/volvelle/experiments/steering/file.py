@@ -12,7 +12,7 @@ import numpy as np
 from volvelle.archive import named, open_file
 from volvelle.experiments.steering.effects import Effects
 from volvelle.experiments.steering.placebos import Relabelled
-from volvelle.experiments.steering.prompts import Prompt
+from volvelle.experiments.steering.prompts import PromptCard
 from volvelle.experiments.steering.rows import SteerCard
 from volvelle.experiments.steering.steered_row import SteeredRow
 
@@ -53,7 +53,12 @@ def write(run: Mapping[str, Any], path: str | Path) -> Path:
     described = {
         "model": run["model"],
         "prompts": [
-            {"text": prompt.text, "n": len(prompt.ids), "strings": prompt.strings}
+            {
+                "text": prompt.text,
+                "n": len(prompt.ids),
+                "strings": prompt.strings,
+                "turns": prompt.turns,
+            }
             for prompt in run["prompts"]
         ],
         "steers": [asdict(steer) for steer in run["steers"]],
@@ -119,14 +124,15 @@ def read(path: str | Path) -> dict[str, Any]:
     }
 
 
-def _prompts(ids: np.ndarray, said: Mapping[str, Any]) -> tuple[Prompt, ...]:
+def _prompts(ids: np.ndarray, said: Mapping[str, Any]) -> tuple[PromptCard, ...]:
     if "prompts" not in said:
-        return (Prompt(said["prompt"], ids, tuple(said["prompt_strings"])),)
-    found: list[Prompt] = []
+        return (PromptCard(said["prompt"], ids, tuple(said["prompt_strings"])),)
+    found: list[PromptCard] = []
     start = 0
     for prompt in said["prompts"]:
         stop = start + prompt["n"]
-        found.append(Prompt(prompt["text"], ids[start:stop], tuple(prompt["strings"])))
+        strings, turns = tuple(prompt["strings"]), tuple(prompt.get("turns", ()))
+        found.append(PromptCard(prompt["text"], ids[start:stop], strings, turns))
         start = stop
     return tuple(found)
 

@@ -134,7 +134,7 @@ class SteerCard:
         The steer's own s; a row's effective strength is its multiplier times this.
     points : tuple of str
     where : dict
-        ``prompt``, ``generated``, ``special``, ``first``, ``when``.
+        ``prompt``, ``generated``, ``special``, ``first``, ``turns``, ``when``.
     settings : dict
         The method's own numbers: c, min, max, target. A clamp's target also in every unit, per
         feature: ``target_raw`` (activations), ``target_max_act`` (multiples of the largest;
@@ -172,6 +172,7 @@ def card(steer: AnySteer, model: Model) -> SteerCard:
         "generated": where.generated,
         "special": where.special,
         "first": where.first,
+        "turns": where.turns,
         "when": None if when is None else {"feature": when.feature.name, "above": when.above},
     }
     parts = steer.parts()

@@ -140,10 +140,9 @@ def steer(
         raise ValueError(
             f"samples={samples} at temperature 0: all would be the same text; give a temperature"
         )
-    prompts = [read_prompt(model, one, chat=chat) for one in several(prompt)]
-    if not prompts:
+    lists = [model.prompt_ids(one, chat=chat) for one in several(prompt)]
+    if not lists:
         raise ValueError("prompt is empty: give a text, or a list of texts")
-    lists = [one.ids.tolist() for one in prompts]
     check_writing(model, lists, max_new_tokens, temperature)
     watched = Watched(answers_of(model, watch, MEASURES))
     settings = {
@@ -158,7 +157,7 @@ def steer(
 
     def work() -> SteeringRun:
         placebos = placebos_of(mine, counts, seed, heads_of(model)[0])
-        plan = plan_rows(mine, multipliers, placebos.first(counts.texts), samples, len(prompts))
+        plan = plan_rows(mine, multipliers, placebos.first(counts.texts), samples, len(lists))
         keys = [key for key, _ in plan]
         begun, rows = [lists[key.prompt] for key in keys], [row for _, row in plan]
         whole = watched.of_texts(model, begun, rows, max_new_tokens)
@@ -198,7 +197,7 @@ def steer(
         )
         return SteeringRun(
             model=model.name,
-            prompts=tuple(prompts),
+            prompts=tuple(read_prompt(model, ids) for ids in lists),
             steers=tuple(card(one, model) for one in mine),
             strengths=multipliers,
             watch=tuple(answer.name for answer in watched.answers),

@@ -26,9 +26,10 @@ class SteeringRun(Sweep):
     Attributes
     ----------
     model : str
-    prompts : tuple of Prompt
-        Each with ``text`` as the model read it, template included, ``ids`` and ``strings``;
-        ``prompt``, ``prompt_ids`` and ``prompt_strings`` are those of the first.
+    prompts : tuple of PromptCard
+        Each with ``text`` as the model read it, template included, ``ids``, ``strings`` and
+        ``turns`` (whose each token of a chat is); ``prompt``, ``prompt_ids``,
+        ``prompt_strings`` and ``prompt_turns`` are those of the first.
     steers : tuple of SteerCard
         Formula, neutral value, place, and the strength in every unit.
     strengths : tuple of float

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from volvelle.compute.stats.cells import CellTest
     from volvelle.experiments.steering.effects import Effects
-    from volvelle.experiments.steering.prompts import Prompt
+    from volvelle.experiments.steering.prompts import PromptCard
     from volvelle.experiments.steering.rows import SteerCard
     from volvelle.experiments.steering.steered_row import SteeredRow
 
@@ -35,7 +35,7 @@ class Sweep:
     """
 
     model: str
-    prompts: tuple[Prompt, ...] = field(repr=False)
+    prompts: tuple[PromptCard, ...] = field(repr=False)
     steers: tuple[SteerCard, ...]
     strengths: tuple[float, ...]
     watch: tuple[str, ...]
@@ -60,6 +60,11 @@ class Sweep:
     def prompt_strings(self) -> tuple[str, ...]:
         """Tokens of the first prompt as a reader sees them."""
         return self.prompts[0].strings
+
+    @property
+    def prompt_turns(self) -> tuple[str, ...]:
+        """Whose each token of the first prompt is; empty where it is no chat."""
+        return self.prompts[0].turns
 
     def row(
         self,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from volvelle.models.engine.at_work import AtWork
+from volvelle.models.engine.chats import Prompt, checked_messages
 from volvelle.models.engine.facts import Facts
 from volvelle.models.engine.prefix import Prefixes
 from volvelle.models.engine.proofs import RESTS_ON
@@ -113,15 +115,47 @@ class Engine(Facts, AtWork):
             )
         return int(ids[0])
 
-    def prompt_ids(self, prompt: str | Tokens | Sequence[int], *, chat: bool = False) -> list[int]:
-        """Return the ids of a prompt, in the chat template where asked for."""
-        if not chat:
-            return self.tokens(prompt).ids.tolist()
-        if not isinstance(prompt, str):
+    def prompt_ids(
+        self,
+        prompt: str | Tokens | Sequence[int] | Mapping[str, str] | Sequence[Mapping[str, str]],
+        *,
+        chat: bool = False,
+    ) -> list[int]:
+        """Return the ids of a prompt, in the chat template where asked for.
+
+        Parameters
+        ----------
+        prompt : str, Tokens, sequence of int, or sequence of dict
+            Dicts are chat messages with ``role`` and ``content``, put in the model's template.
+        chat : bool
+            Put a text in the template as the user's turn.
+
+        Returns
+        -------
+        list of int
+            Of a chat a `Prompt`, which knows whose the tokens are.
+
+        Raises
+        ------
+        ValueError
+            For messages without role or content, roles no template knows, messages the model's
+            template refuses, and models without a template.
+        TypeError
+            For messages whose content is no text; for tokens with ``chat=True``.
+        """
+        if isinstance(prompt, Mapping):
+            prompt = [cast("Mapping[str, str]", prompt)]
+        if isinstance(prompt, (list, tuple)) and prompt and isinstance(prompt[0], Mapping):
+            messages = checked_messages(prompt)
+        elif not chat:
+            return self.tokens(cast("str | Tokens | Sequence[int]", prompt)).ids.tolist()
+        elif isinstance(prompt, str):
+            messages = [{"role": "user", "content": prompt}]
+        else:
             raise TypeError("chat=True wraps a prompt given as text in the chat template")
         if not getattr(self.tokenizer, "chat_template", None):
-            raise ValueError(f"{self.name}'s tokenizer has no chat template; use chat=False")
-        text = self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
-        )
-        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+            raise ValueError(
+                f"{self.name}'s tokenizer has no chat template; give the prompt as text, with "
+                "chat=False"
+            )
+        return Prompt(self.tokenizer, messages, self.name)

@@ -82,7 +82,7 @@ class Tokens:
         return f"Tokens({len(self)}: {shown}{'|...' if len(self) > 12 else ''})"
 
 
-def tokenize(tokenizer: Any, text: str) -> Tokens:
+def tokenize(tokenizer: Any, text: str, *, adding: bool = True) -> Tokens:
     """Split a text into the tokens the model is given.
 
     Parameters
@@ -91,13 +91,16 @@ def tokenize(tokenizer: Any, text: str) -> Tokens:
     text : str
         Special tokens written out in it are read as such; those the tokenizer adds by itself
         (a BOS) are added.
+    adding : bool
+        Whether they are; a chat's template has written its own.
     """
     if not isinstance(text, str):
         raise TypeError(f"text is {type(text).__name__}, expected str")
     if not getattr(tokenizer, "is_fast", False):
-        return tokens_of_ids(tokenizer, tokenizer(text)["input_ids"], text)
+        ids = tokenizer(text, add_special_tokens=adding)["input_ids"]
+        return tokens_of_ids(tokenizer, ids, text)
     # silences "sequence longer than the maximum": long texts are run in windows
-    encoded = tokenizer(text, return_offsets_mapping=True, verbose=False)
+    encoded = tokenizer(text, add_special_tokens=adding, return_offsets_mapping=True, verbose=False)
     ids = np.asarray(encoded["input_ids"], dtype=np.int64)
     offsets = np.asarray(encoded["offset_mapping"], dtype=np.int64).reshape(-1, 2)
     return _assemble(tokenizer, ids, offsets, text)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from volvelle.models.remote.status import RemoteRequest
 
 # Raised when digests or the bodies of traces change.
-FORMAT = 1
+FORMAT = 2
 # Seconds between two looks: at first, and at most.
 SOON = 0.2
 LATER = 3.0

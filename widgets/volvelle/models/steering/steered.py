@@ -9,7 +9,8 @@ import numpy as np
 
 from volvelle.compute.directions.points import Point
 from volvelle.compute.steering.steers import HeadScale, Steer
-from volvelle.models.steering.tensors import lay_out
+from volvelle.models.engine.chats import Prompt
+from volvelle.models.steering.tensors import Read, lay_out
 from volvelle.models.verbs.known import Beginning, Known
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class Steered:
     rows : sequence of sequence of Steer or HeadScale
         The steers of each row.
     prompts : sequence of int array
-        Each row's token ids. Rows with one prompt may share one array.
+        Each row's token ids, of chats as `Engine.prompt_ids` returns them. Rows with one prompt
+        may share one array.
     n : int
         Tokens to generate.
     noting : bool
@@ -101,12 +103,16 @@ class Steered:
         self._forced = [np.asarray(tokens, dtype=np.int64) for tokens in forced]
         special = np.asarray(model.special_ids, dtype=np.int64)
         # keyed by the object: a sweep shares one prompt
-        seen: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        seen: dict[int, Read] = {}
         self._prompts = []
         for prompt in prompts:
             if id(prompt) not in seen:
                 ids = np.asarray(prompt, dtype=np.int64)
-                seen[id(prompt)] = (ids, np.isin(ids, special))
+                read = Read(ids, np.isin(ids, special))
+                if isinstance(prompt, Prompt):
+                    known = prompt.turns
+                    read = read._replace(chat=known, trouble="" if known else prompt.trouble)
+                seen[id(prompt)] = read
             self._prompts.append(seen[id(prompt)])
 
     def __call__(self, members: Sequence[int]) -> list[tuple[Point, dict[str, Any]]]:
@@ -140,9 +146,9 @@ class Steered:
             for point, owners in zip(laid.points, laid.owners, strict=True)
             if owners
         ]
-        width = max(len(self._prompts[n][0]) for n in members)
+        width = max(len(self._prompts[n].ids) for n in members)
         for b, n in enumerate(members):
-            ids = self._prompts[n][0]
+            ids = self._prompts[n].ids
             start = width - len(ids)
             # the token after the last pass is never read
             length = len(ids) + len(notes) if self.n else len(ids)
@@ -175,9 +181,9 @@ class Steered:
         """
         import torch
 
-        padded = max(len(self._prompts[n][0]) for n in members)
+        padded = max(len(self._prompts[n].ids) for n in members)
         for b, n in enumerate(members):
-            self._caches[n] = (cache, b, padded - len(self._prompts[n][0]))
+            self._caches[n] = (cache, b, padded - len(self._prompts[n].ids))
         laid = self._laid[tuple(members)]
         depth = depth_of(self.model, *laid.sites[0][:2]) if laid.sites and before else 0
         if not depth:
@@ -185,7 +191,7 @@ class Steered:
         width = before[0].shape[1]
         written = torch.cat([before[0][:, width:], *before[1:]], dim=1)
         for b, n in enumerate(members):
-            prompt = before[0][b, width - len(self._prompts[n][0]) :]
+            prompt = before[0][b, width - len(self._prompts[n].ids) :]
             self.known[n] = Known(depth, torch.cat([prompt, written[b]]))
 
     def beginning(self, n: int, written: Generation) -> Beginning | None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 
 from volvelle.compute.steering.steers import HeadScale, Steer
+from volvelle.compute.steering.thinking import KINDS
+from volvelle.models.engine.chats import think_table
 from volvelle.models.steering.readers import heads_of, reader, sae_reader
 from volvelle.models.verbs.predict import norm
 
@@ -17,11 +20,32 @@ if TYPE_CHECKING:
 
     from volvelle.compute.directions.points import Point
     from volvelle.compute.steering.parts import Part
+    from volvelle.compute.steering.thinking import ThinkTable
+    from volvelle.compute.steering.turns import ChatTurns
     from volvelle.compute.steering.where import When, Where
     from volvelle.models.engine.architecture import Site
     from volvelle.models.engine.engine import Engine
 
     AnySteer = Steer | HeadScale
+
+
+class Read(NamedTuple):
+    """A row's prompt without padding, as steers look at it.
+
+    Attributes
+    ----------
+    ids : int array, shape (n_tokens,)
+    special : bool array, shape (n_tokens,)
+    chat : ChatTurns or None
+        Of a chat.
+    trouble : str
+        What to say of a chat whose turns are not known.
+    """
+
+    ids: np.ndarray
+    special: np.ndarray
+    chat: ChatTurns | None = None
+    trouble: str = ""
 
 
 @dataclass
@@ -45,7 +69,7 @@ class LaidOut:
 
 def lay_out(
     rows: Sequence[Sequence[AnySteer]],
-    prompts: Sequence[tuple[np.ndarray, np.ndarray]],
+    prompts: Sequence[Read],
     model: Engine,
     *,
     n: int = 0,
@@ -58,8 +82,7 @@ def lay_out(
     ----------
     rows : sequence of sequence of Steer or HeadScale
         One entry per row; a row may have none.
-    prompts : sequence of (ids, special)
-        Each row's prompt without padding, (n_tokens,) each.
+    prompts : sequence of Read
     model : Engine
     n : int
         Tokens to generate.
@@ -109,7 +132,7 @@ class _Builder:
     def __init__(
         self,
         rows: Sequence[Sequence[AnySteer]],
-        prompts: Sequence[tuple[np.ndarray, np.ndarray]],
+        prompts: Sequence[Read],
         model: Engine,
         n: int,
         *,
@@ -122,7 +145,7 @@ class _Builder:
         self.n = n
         self.padded = padded
         self.forced = list(forced) or [np.zeros(0, dtype=np.int64)] * len(rows)
-        lengths = (len(ids) + len(f) for (ids, _), f in zip(prompts, self.forced, strict=True))
+        lengths = (len(p.ids) + len(f) for p, f in zip(prompts, self.forced, strict=True))
         self.width = max(lengths, default=0)
         self.sites: dict[tuple[str, str], Site] = {}
         self.names: dict[tuple[str, str], str] = {}
@@ -131,6 +154,11 @@ class _Builder:
         self.n_heads, self.d_head = heads_of(model)
         self.conditions: dict[tuple, tuple[int, tuple[str, str], When]] = {}
         self.masks: dict[tuple, np.ndarray] = {}
+
+    @cached_property
+    def table(self) -> ThinkTable:
+        """What each token does to a text that may hold thinking."""
+        return think_table(self.model.tokenizer)
 
     def place(self, row: int, owner: int, part: Part, slots: dict[tuple[str, str], int]) -> None:
         site = self._site(part.point)
@@ -198,7 +226,10 @@ class _Builder:
                 for number, place, when in self.conditions.values()
                 if place == here
             ]
-            laid.sites.append((*here, {"ops": ops, "conditions": conditions}))
+            payload: dict[str, Any] = {"ops": ops, "conditions": conditions}
+            if any(op["kinds"] is not None for op in ops):
+                payload["think"] = self._think()
+            laid.sites.append((*here, payload))
             laid.owners.append(owners)
             laid.points.append(self.names[here])
         return laid
@@ -262,35 +293,56 @@ class _Builder:
         prompt = np.zeros((self.n_rows, self.width), dtype=bool)
         generated = np.zeros((self.n_rows, self.n), dtype=bool)
         kept = np.zeros((self.n_rows, self.n), dtype=bool)
+        kinds = np.ones((self.n_rows, len(KINDS)), dtype=bool)
         include: dict[int, np.ndarray] = {}
         exclude: dict[int, np.ndarray] = {}
         for row, part in parts.items():
             where = part.where
             mask = self._prompt_mask(where, row)
             strings = {s: self.model.token_id(s) for s in where.strings}
-            forced = where.known_mask(self.forced[row], self.n, self.model.special_ids, strings)
+            special, said = self.model.special_ids, None
+            chat = self.prompts[row].chat
+            if chat is not None:
+                table = self.table
+                special = [*special, *table.marks]
+                said = table.read(self.forced[row], chat.state)[0]
+                kinds[row] = where.written_kinds()
+            forced = where.known_mask(self.forced[row], self.n, special, strings, said)
             read = np.concatenate([mask, forced])
             start = self.width - len(read) if self.padded == "left" else 0
             prompt[row, start : start + len(read)] = read
-            generated[row] = where.generated_mask(self.n)
-            found = where.generated_tokens(self.n, self.model.special_ids, strings)
-            include[row], exclude[row], kept[row] = found
-            _check_not_empty(where, mask, generated[row], include[row], self.n)
+            generated[row] = where.generated_mask(self.n) & kinds[row].any()
+            include[row], exclude[row], kept[row] = where.generated_tokens(self.n, special, strings)
+            _check_not_empty(where, read, generated[row], include[row], self.n, chat)
         return {
             "prompt": torch.from_numpy(prompt),
             "generated": torch.from_numpy(generated),
             "kept": torch.from_numpy(kept),
             "include": self._table(include),
             "exclude": self._table(exclude),
+            "kinds": None if kinds.all() or not self.n else torch.from_numpy(kinds),
         }
 
     def _prompt_mask(self, where: Where, row: int) -> np.ndarray:
-        ids, special = self.prompts[row]
-        key = (id(where), id(ids))
+        read = self.prompts[row]
+        key = (id(where), id(read.ids))
         if key not in self.masks:
+            if read.trouble and not (where.turns == "all" and where.special):
+                raise ValueError(read.trouble)
             strings = {s: self.model.token_id(s) for s in where.strings}
-            self.masks[key] = where.prompt_mask(ids, special, strings)
+            self.masks[key] = where.prompt_mask(read.ids, read.special, strings, read.chat)
         return self.masks[key]
+
+    def _think(self) -> dict[str, Any]:
+        """Return what tells thinking from answering while rows are written."""
+        table = self.table
+        states = [0 if read.chat is None else read.chat.state for read in self.prompts]
+        return {
+            "tokens": torch.from_numpy(table.tokens),
+            "after": torch.from_numpy(table.after),
+            "kinds": torch.from_numpy(table.kinds),
+            "state": torch.tensor(states, dtype=torch.long),
+        }
 
     def _table(self, ids: dict[int, np.ndarray]) -> torch.Tensor | None:
         longest = max((len(found) for found in ids.values()), default=0)
@@ -302,14 +354,44 @@ class _Builder:
         return torch.from_numpy(table)
 
 
-def _check_not_empty(
-    where: Where, mask: np.ndarray, generated: np.ndarray, include: np.ndarray, n: int
+def _check_not_empty(  # noqa: PLR0917 - what is left of one row, each by its name
+    where: Where,
+    read: np.ndarray,
+    generated: np.ndarray,
+    include: np.ndarray,
+    n: int,
+    chat: ChatTurns | None,
 ) -> None:
-    later = generated.any() or len(include)
+    """Refuse a place that names no token at all.
+
+    Parameters
+    ----------
+    where : Where
+    read : bool array
+        Of the prompt, and of what is read behind it in the same pass.
+    generated : bool array, shape (n,)
+    include : int array
+        Tokens touched wherever they come.
+    n : int
+        Tokens to be written.
+    chat : ChatTurns or None
+    """
+    written = chat is None or where.written_kinds().any()
+    later = (generated.any() or len(include)) and written
     if where.generated not in ("none", "all") and n and not later:
-        raise ValueError(f"generated={where.generated!r} names none of the {n} tokens to come")
-    if where.generated == "none" and not mask.any():
+        whose = "" if written else f": they are the assistant's, and turns={where.turns!r}"
+        raise ValueError(
+            f"generated={where.generated!r} names none of the {n} tokens to come{whose}"
+        )
+    if read.any() or (where.generated != "none" and written and (n or where.turns is None)):
+        return
+    if chat is None:
         raise ValueError(
             f"prompt={where.prompt!r} leaves no token of this prompt to steer once position 0 and "
             "special tokens are out; admit them with first=True, special=True"
         )
+    raise ValueError(
+        f"prompt={where.prompt!r}, turns={where.turns!r} leave no token of this prompt to steer "
+        f"(the turns are {chat.said}) once position 0 and the template's own tokens are out; admit "
+        "them with first=True, special=True, or let the model write"
+    )

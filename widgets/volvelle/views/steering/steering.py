@@ -238,8 +238,8 @@ class Steering(History, Controls, View):
         if not self._all:
             raise ValueError("nothing to steer: add a direction, as in w.add(direction)")
         from volvelle.experiments.steering.placebos import counts_with_texts as counts
-        from volvelle.experiments.steering.prompts import prompt_ids
         from volvelle.experiments.steering.steer import steer
+        from volvelle.models.engine.chats import labels_of
 
         steers = self.steers()
         idle = [row.steer for row in self._all.values()]
@@ -263,8 +263,8 @@ class Steering(History, Controls, View):
                         self._stream = picture | frame
 
             chat = controls["chat"] and not self.messages
-            given = spell(prompt_ids(model, prompt, chat=chat))
-            stream = Stream(spell, show, controls["watch"], given)
+            ids = model.prompt_ids(prompt, chat=chat)
+            stream = Stream(spell, show, controls["watch"], spell(ids), labels_of(ids))
             return steer(
                 model,
                 prompt,

@@ -9,7 +9,8 @@ from typing import Any
 
 from traitlets import Dict, TraitError
 
-from volvelle.compute.steering.where import TokenChoice, When, Where
+from volvelle.compute.steering.choices import TokenChoice
+from volvelle.compute.steering.where import When, Where
 from volvelle.names import unknown
 
 PHASES = ("prompt", "generated")
@@ -19,6 +20,7 @@ EVERYWHERE = {
     "generated": "all",
     "special": False,
     "first": False,
+    "turns": "",
     "when": "",
     "above": 0.0,
 }
@@ -103,7 +105,8 @@ class Places(Dict):
     """Where all steers of a view act, as JSON; a `volvelle.Where` may be assigned.
 
     Keys: ``prompt``, ``generated`` (text that `read_places` reads), ``special``, ``first``
-    (bool), ``when`` (name of a direction, empty for always), ``above`` (its threshold).
+    (bool), ``turns`` (words of `Where` between commas, empty for its None), ``when`` (name of a
+    direction, empty for always), ``above`` (its threshold).
     A `When` that came with a `Where` is kept by the view, under its feature's name.
     """
 
@@ -118,6 +121,7 @@ class Places(Dict):
             found = EVERYWHERE | given
             found |= {phase: write_places(found[phase], phase) for phase in PHASES}
             found |= {flag: bool(found[flag]) for flag in FLAGS}
+            found["turns"] = ", ".join(_words(found["turns"]))
             found |= {"when": str(found["when"] or ""), "above": float(found["above"])}
             where_of(found, None)
         except (TypeError, ValueError) as error:
@@ -126,7 +130,8 @@ class Places(Dict):
 
     def _keys(self, obj: Any, value: Any) -> dict[str, Any]:
         if isinstance(value, Where):
-            given: dict[str, Any] = {name: getattr(value, name) for name in (*PHASES, *FLAGS)}
+            names = (*PHASES, *FLAGS, "turns")
+            given: dict[str, Any] = {name: getattr(value, name) for name in names}
             if value.when is not None:
                 obj.remember(value.when.feature)
                 given |= {"when": value.when.feature.name, "above": value.when.above}
@@ -139,6 +144,12 @@ class Places(Dict):
         return dict(value)
 
 
+def _words(turns: Any) -> tuple[str, ...]:
+    """Return the words of a choice of turns, typed or as `Where` has them; () for None."""
+    listed = turns.split(",") if isinstance(turns, str) else turns or ()
+    return tuple(word for one in listed if (word := " ".join(str(one).split())))
+
+
 def where_of(places: Mapping[str, Any], feature: Any) -> Where:
     """Return the `Where` of the trait's value; `feature` is what ``when`` names, or None."""
     return Where(
@@ -146,5 +157,6 @@ def where_of(places: Mapping[str, Any], feature: Any) -> Where:
         generated=read_places(places["generated"], "generated"),
         special=places["special"],
         first=places["first"],
+        turns=_words(places["turns"]) or None,
         when=None if feature is None else When(feature, above=places["above"]),
     )

@@ -73,6 +73,7 @@ def run_wire(run: SteeringRun, serial: int, controls: dict[str, Any]) -> dict[st
         "controls": controls,
         "model": run.model,
         "prompt_strings": list(run.prompt_strings),
+        "prompt_turns": list(run.prompt_turns),
         "prompt_steered": pack(_touched(furthest)[:n_prompt]),
         "prompt_ratio": pack(_ratio(furthest, n_prompt)[0]),
         "watch": list(run.watch),
@@ -183,6 +184,8 @@ class Stream:
         Answers; a list is one in several spellings.
     prompt : sequence of str
         Its tokens as a reader sees them.
+    turns : sequence of str
+        Whose they are, as `SteeringRun.prompt_turns`.
     """
 
     def __init__(
@@ -191,8 +194,10 @@ class Stream:
         show: Callable[[dict[str, Any]], None],
         watch: Sequence[str | list[str]],
         prompt: Sequence[str] = (),
+        turns: Sequence[str] = (),
     ) -> None:
-        self._spell, self._show, self._prompt = spell, show, list(prompt)
+        self._spell, self._show = spell, show
+        self._prompt, self._turns = list(prompt), list(turns)
         self._watch = [one if isinstance(one, str) else one[0] for one in watch]
         self._once = [False] * len(watch)
         self._marks: dict[float, list[bool]] = {}
@@ -263,6 +268,7 @@ class Stream:
             "once": self._once,
             "columns": finite(columns),
             "prompt_strings": self._prompt,
+            "prompt_turns": self._turns,
             "prompt_steered": [int(on) for on in marks],
             "placebos": {
                 kind: max((len(g) for (k, _), g in self._placebos.items() if k == kind), default=0)
