@@ -27,7 +27,7 @@ export interface Curve {
   entropy: Partial<Record<Question, Line>>;
   mass: Partial<Record<Question, Line>>;
   /** Low end, middle and high end that placebos' whole curves stay between. */
-  bands: Record<Measure, Record<string, Line[]>>;
+  bands: Partial<Record<Measure | "control", Record<string, Line[]>>>;
   n: Record<string, number>;
   /** Which share of placebos stays inside the band at every strength, by kind. */
   coverage: Record<string, number>;

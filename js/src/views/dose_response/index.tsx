@@ -147,8 +147,9 @@ const Charts = tracked(({ traits, drawn, order, colour }: ChartsProps) => {
       const { concept, owner } = curve;
       const sharing = drawn.filter((other) => other.owner === owner);
       // one band where concepts share their placebos, in no concept's colour
-      const own = question === "asked" && !dashed && sharing[0] === curve;
-      const bands = Object.entries(own ? curve.bands[measure] : {});
+      const own = question !== "reversed" && !dashed && sharing[0] === curve;
+      const band = curve.bands[question === "control" ? question : measure];
+      const bands = Object.entries((own && band) || {});
       const tint = sharing.length > 1 ? "var(--ink-soft)" : colour(concept);
       return {
         key: concept,

@@ -39,7 +39,7 @@ export const Readout = tracked(({ curves, facts, at, colour }: ReadoutProps) => 
       </thead>
       <tbody>
         {curves.map((curve) => {
-          const bands = Object.entries(curve.bands.p);
+          const bands = Object.entries(curve.bands.p ?? {});
           return (
             <tr key={curve.concept}>
               <th>

@@ -1,6 +1,6 @@
 // Probabilities of the watched tokens, and beside each what placebos of the same size do.
 import { Fragment } from "preact";
-import { short } from "../../lib/ui/numbers";
+import { short, tidy } from "../../lib/ui/numbers";
 import { tracked } from "../../lib/ui/tracked";
 import { visible } from "../../lib/wire/tokens";
 import type { Shown } from "./data";
@@ -62,7 +62,7 @@ export const Watched = tracked(({ state, shown, column }: WatchedProps) => {
           spelled.length > 1 && `counts ${spelled.map(visible).join(", ")}`,
           once[k] && "an answer of several tokens: P of the whole, right after the prompt",
           said && `placebo band (5…95 %): ${said}`,
-          ...tests.map(([kind, each]) => `p = ${short(each[k] ?? 1)} against ${CALLED[kind]}`),
+          ...tests.map(([kind, each]) => `p = ${tidy(each[k] ?? 1)} against ${CALLED[kind]}`),
           tests.length > 0 && "p pays for all answers and strengths",
         ];
         return (
@@ -96,7 +96,7 @@ export const Watched = tracked(({ state, shown, column }: WatchedProps) => {
             </span>
             <span class="vv-num">
               {value === undefined ? "–" : short(value)}
-              {tests.length > 0 && <small>p {short(p)}</small>}
+              {tests.length > 0 && <small>p {tidy(p)}</small>}
             </span>
           </div>
         );

@@ -13,14 +13,35 @@ from volvelle.experiments.steering.effects import CALLED, KINDS
 from volvelle.names import known_keywords_in, unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
     from volvelle.experiments.steering.rows import SteerCard
 
 QUESTIONS = ("asked", "control", "reversed")
 MEASURES = ("p", "log_odds", "mass", "entropy")
-# Measures between 0 and 1.
-SHARES = ("p", "mass")
+
+
+def _to_odds(p: np.ndarray) -> np.ndarray:
+    held = np.clip(p.astype(np.float64), 1e-9, 1 - 1e-9)
+    return np.log(held / (1 - held))
+
+
+def _from_odds(odds: np.ndarray) -> np.ndarray:
+    return (1 + np.tanh(odds / 2)) / 2
+
+
+def _to_log(values: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(values.astype(np.float64), 1e-9))
+
+
+# From a measure that ends to one that does not, and back.
+BOUNDED: dict[str, tuple[Callable[[np.ndarray], np.ndarray], ...]] = {
+    "p": (_to_odds, _from_odds),
+    "mass": (_to_odds, _from_odds),
+    "entropy": (_to_log, np.exp),
+}
 
 
 @known_keywords_in
@@ -210,23 +231,10 @@ class DoseCurves:
         )
         curves = self.placebos(concept, measure, kind, question)
         if len(curves):
-            # shares end at 0 and 1, their log-odds do not
-            there, back = (_to_odds, _from_odds) if measure in SHARES else (_same, _same)
+            # shares end at 0 and 1, entropies at 0; their log-odds and logs do not end
+            there, back = BOUNDED.get(measure, (np.asarray, np.asarray))
             band = simultaneous_band(there(curves), level)
             for name in ("low", "middle", "high"):
                 frame[name] = back(getattr(band, name))
             frame.attrs["coverage"] = band.coverage
         return frame
-
-
-def _to_odds(p: np.ndarray) -> np.ndarray:
-    held = np.clip(p.astype(np.float64), 1e-9, 1 - 1e-9)
-    return np.log(held / (1 - held))
-
-
-def _from_odds(odds: np.ndarray) -> np.ndarray:
-    return (1 + np.tanh(odds / 2)) / 2
-
-
-def _same(values: np.ndarray) -> np.ndarray:
-    return values

@@ -158,13 +158,15 @@ def curve_wire(result: Dose, concept: str) -> dict[str, Any]:
         if (result.concept[i] == concept and result.kind[i] == "steered")
         or result.kind[i] == "baseline"
     ]
+    panels = {"p": ("p", "asked"), "entropy": ("entropy", "asked"), "mass": ("mass", "asked")}
+    panels |= {"control": ("p", "control")} if "control" in present else {}
     drawn = {
-        measure: {
-            kind: result.band(concept, measure, kind=kind)
+        panel: {
+            kind: result.band(concept, measure, kind=kind, question=question)
             for kind in KINDS
-            if kind in result.kinds(concept)
+            if len(result.placebos(concept, measure, kind, question))
         }
-        for measure in ("p", "entropy", "mass")
+        for panel, (measure, question) in panels.items()
     }
     return {
         "concept": concept,
