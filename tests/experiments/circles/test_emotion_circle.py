@@ -203,8 +203,11 @@ def test_texts_are_written_around_the_wheel_and_without_it(model, circle):
         placebo=0,
         samples=1,
         max_new_tokens=4,
+        text_placebo=2,
     )
     assert len(set(same.texts_table().text)) == 1
+    planes = same.texts_table()[["plane", "drawn"]].drop_duplicates().values.tolist()
+    assert planes == [["circle", 0], ["span", 0], ["span", 1]]
 
 
 def test_texts_and_states_are_read_alike(model, circle):
