@@ -155,8 +155,14 @@ describe("the head", () => {
     ]) {
       expect(said).toContain(part);
     }
-    expect(said).toContain("-4.0 … 5.0 % when labels are permuted");
+    expect(said).toContain("twins 70.0 % beyond chance; −4.0 … 5.0 % when labels are permuted");
     expect(said).toContain("seed 0");
+  });
+
+  it("say so where two dictionaries keep apart", async () => {
+    const facts = { ...(traits()._facts as object), twins: -0.12 };
+    const { el } = await shown({ _facts: facts });
+    expect(el.querySelector(".vv-numbers")?.textContent).toContain("twins −12.0 %");
   });
 
   it("says how far the seed moves the picture once somebody asked", async () => {

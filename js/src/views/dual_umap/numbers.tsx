@@ -12,7 +12,7 @@ interface Fact {
   explain: string;
 }
 
-const tenths = (share = 0): string => (100 * share).toFixed(1);
+const tenths = (share = 0): string => (100 * share).toFixed(1).replace("-", "−");
 
 /** Facts in order; none that are not known yet. */
 export function factsOf(facts: Partial<Facts>): Fact[] {
@@ -40,7 +40,7 @@ export function factsOf(facts: Partial<Facts>): Fact[] {
   if (facts.twins !== undefined) {
     found.push({
       name: "twins",
-      value: percent(facts.twins),
+      value: `${tenths(facts.twins)} %`,
       against: `beyond chance; ${tenths(facts.twins_low)} … ${tenths(facts.twins_high)} % when labels are permuted`,
       explain:
         "features of the smaller dictionary whose nearest of all, in the original space, is of the other: 100 % where every one has a twin, 0 by chance, below 0 where they keep apart",
