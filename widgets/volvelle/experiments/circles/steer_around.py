@@ -75,7 +75,7 @@ def steer_around(
     placebo : int, or mapping of str to int, optional
         Placebo planes: ``"random"`` in the whole space, and ``"span"`` inside the span of the
         circle's vectors, the harder control. A number is that of each kind, 0 for none. By
-        default 10 random and 25 of the span.
+        default 10 random and 25 of the span, one CPU minute on the demo model.
     samples : int
         Texts to write per prompt and angle; 0 for none.
     max_new_tokens : int
@@ -85,7 +85,8 @@ def steer_around(
     text_placebo : bool, int, or mapping of str to int
         Placebo planes around which texts are written too: a number of planes of the span, or
         numbers of both kinds. True for 20 of the span, which can tell (p .048): see
-        `Wheel.valence_wave`. Each costs as many texts as the circle does.
+        `Wheel.valence_wave`. Each costs as many texts as the circle does: 20, with one sample of
+        the four openings, three CPU minutes on the demo model.
     vad : path, optional
         A norms file of your own (CSV: word, valence, arousal), to score texts with. None is
         shipped: no arousal norms with a free licence exist.
