@@ -149,6 +149,7 @@ def match_by_cosine(
     n_null = n_permutations(min(len(a), len(b))) if n_null is None else n_null
     scramble = Scrambler(b)
     null = [_chance(a, scramble(random), random, device) for _ in range(n_null)]
+    del scramble  # as large as b: what follows makes another
     found = found or best_by_cosine(a, b, device=device)
     pairs = _matching(found, null, (len(a), len(b)))
     if not tested(a, b) or not np.isfinite(pairs.threshold):

@@ -65,8 +65,9 @@ class FamilyScrambler:
     """
 
     def __init__(self, vectors: np.ndarray, seed: int = 0) -> None:
-        self.middle = _middles(vectors, seed)
-        rest = vectors - self.middle
+        self.label = _clustered(vectors, seed)
+        self.middles = _means(vectors, self.label)
+        rest = vectors - self.middles[self.label]
         self.axes = axes_of(rest)
         self.pieces = product(rest, self.axes)
 
@@ -75,12 +76,13 @@ class FamilyScrambler:
         pieces = self.pieces.copy()
         random.permuted(pieces, axis=0, out=pieces)
         rows = product(pieces, self.axes.T)
-        rows += self.middle
+        for cluster, middle in enumerate(self.middles):  # no further array as large as all rows
+            rows[self.label == cluster] += middle
         return unit_rows(rows, rows)
 
 
-def _middles(vectors: np.ndarray, seed: int) -> np.ndarray:
-    """Return the mean of the cluster of each row; small clusters join the nearest large one."""
+def _clustered(vectors: np.ndarray, seed: int) -> np.ndarray:
+    """Return the cluster of each row; small clusters join the nearest large one."""
     n_clusters = min(max(len(vectors) // MEMBERS, 1), MOST_CLUSTERS)
     label = clusters(vectors, n_clusters, seed=seed, n_rounds=N_ROUNDS).astype(np.intp)
     counts = np.bincount(label)
@@ -89,7 +91,7 @@ def _middles(vectors: np.ndarray, seed: int) -> np.ndarray:
     if len(large) and strays.any():
         centres = unit_rows(_means(vectors, label)[large])
         label[strays] = large[product(vectors[strays], centres.T).argmax(axis=1)]
-    return _means(vectors, label)[label]
+    return label
 
 
 def _means(vectors: np.ndarray, label: np.ndarray) -> np.ndarray:
