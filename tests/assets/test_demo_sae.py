@@ -146,8 +146,8 @@ def test_eight_modern_texts_are_explained_worse_as_the_card_says(model, name):
 
 
 def test_the_card_tells_both_figures_and_what_position_0_makes_of_them(model):
-    states = np.asarray(model.capture(list(MODERN.values()), [POINT])[POINT])
-    kept = model.capture(list(MODERN.values()), [POINT]).mask
+    capture = model.capture(list(MODERN.values()), [POINT])
+    states, kept = np.asarray(capture[POINT]), capture.mask
     first = np.linalg.norm(states[:, 0], axis=1)
     assert first.min() > 100 * np.median(np.linalg.norm(states[kept], axis=1))
     text = (FOLDER / "card.md").read_text()
