@@ -19,6 +19,7 @@ from volvelle.assets.demo_sae.train import Recipe, Trainee
 FOLDER = Path(str(files("volvelle.assets.demo_sae")))
 CARD = json.loads((FOLDER / "card.json").read_text())
 EVALUATION = json.loads((FOLDER / "evaluation.json").read_text())["texts"]
+MODERN = json.loads((FOLDER / "modern.json").read_text())["texts"]
 POINT = "resid_post.14"
 # torch says once per process that these, which the trainer needs, are in beta
 pytestmark = pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
@@ -127,6 +128,41 @@ def test_the_library_measures_what_the_card_says(evaluated, name, register):
     assert explained == pytest.approx(said["fve"], abs=2e-3)
     assert (codes > 0).sum(1).mean() == pytest.approx(said["l0"], abs=0.01)
     assert explained >= 0.65
+
+
+@both
+def test_eight_modern_texts_are_explained_worse_as_the_card_says(model, name):
+    said = CARD["dictionaries"][name]["modern"]
+    assert len(MODERN) == 8
+    assert {"code", "french"} < set(MODERN)
+    found = vv.encode(model, list(MODERN.values()), vv.demo_sae(name))
+    assert found.scored.sum() == said["all"]["tokens"]
+    assert found.fve == pytest.approx(said["all"]["fve"], abs=2e-3)
+    assert said["all"]["fve"] < CARD["dictionaries"][name]["held_out"]["all"]["fve"] - 0.05
+    for register in ("code", "french"):
+        one = vv.encode(model, MODERN[register], vv.demo_sae(name))
+        assert one.fve == pytest.approx(said[register]["fve"], abs=2e-3)
+        assert one.fve < said["all"]["fve"]
+
+
+def test_the_card_tells_both_figures_and_what_position_0_makes_of_them(model):
+    capture = model.capture(list(MODERN.values()), [POINT])
+    states, kept = np.asarray(capture[POINT]), capture.mask
+    first = np.linalg.norm(states[:, 0], axis=1)
+    assert first.min() > 100 * np.median(np.linalg.norm(states[kept], axis=1))
+    text = (FOLDER / "card.md").read_text()
+    assert "about .99" not in text
+    for name in "ab":
+        x = states[kept]
+        sae = vv.demo_sae(name)
+        error = x - np.asarray(sae.decode(np.asarray(sae.encode(x))))
+        with_first = 1 - np.square(error).sum() / np.square(x - x.mean(0)).sum()
+        said = CARD["dictionaries"][name]["modern"]["first_too"]["fve"]
+        assert with_first == pytest.approx(said, abs=5e-3)
+        assert f"{said:.2f} (`{name}`)" in text
+    figures = CARD["dictionaries"]["a"]
+    both_figures = (figures["held_out"]["all"]["fve"], figures["modern"]["all"]["fve"])
+    assert "{:.2f} in register is {:.2f} here".format(*both_figures) in text
 
 
 @both

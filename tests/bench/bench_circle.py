@@ -15,7 +15,6 @@ from harness import REPETITIONS, Table, side_by_side, two_threads
 
 import volvelle as vv
 from volvelle.compute.circles.fit import fit_circle
-from volvelle.experiments.circles.lexicons import wave_of_texts
 
 LAYER = 14
 WHEEL, NULL_S, CIRCLE_S, R = 1.1, 2, 60, 0.85
@@ -75,19 +74,23 @@ def texts_around(model: vv.Model, circle: vv.Circle) -> None:
     """Print VADER of 16 texts per angle against the angle, and how the texts hold up."""
     before = time.process_time()
     wheel = vv.steer_around(
-        model, circle, strengths=STRENGTH, placebo=0, samples=SAMPLES, max_new_tokens=24
+        model,
+        circle,
+        strengths=STRENGTH,
+        placebo=0,
+        samples=SAMPLES,
+        max_new_tokens=24,
+        text_placebo="--placebos" in sys.argv,
     )
     texts = wheel.texts_table()
-    steered = texts[texts.strength > 0]
+    steered = texts[(texts.strength > 0) & (texts.plane == "circle")]
     plain = texts[texts.strength == 0]
-    wave = wave_of_texts(steered.angle, steered.valence)
+    wave = wheel.valence_wave()
     per = steered.groupby("angle").nll.mean()
     print(
         f"texts at {STRENGTH} of the norm, {len(steered)} of 24 tokens, "
         f"{time.process_time() - before:.0f} CPU-s\n"
-        f"  VADER against cos(angle): r {wave['r']:.2f} (target >= {R}); first harmonic "
-        f"{wave['amplitude']:.2f} (95 % of shuffles {wave['limit']:.2f}, p {wave['p']:.2g}), "
-        f"peak {wave['peak']:.0f} degrees\n"
+        f"  VADER against cos(angle): r {wave.r:.2f} (target >= {R}); {wave}\n"
         f"  NLL {per.min():.2f}...{per.max():.2f} (unsteered {plain.nll.mean():.2f}), distinct "
         f"words {steered.distinct.mean():.2f} (unsteered {plain.distinct.mean():.2f})"
     )

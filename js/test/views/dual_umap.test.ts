@@ -74,9 +74,10 @@ function traits(changes: Record<string, unknown> = {}): Record<string, unknown> 
       n_expected: 0.8,
       matched_share: 0.5,
       threshold: 0.3,
-      mixing: 0.7,
-      mixing_low: 0.49,
-      mixing_high: 0.51,
+      n_of_one_family: 3,
+      twins: 0.7,
+      twins_low: -0.04,
+      twins_high: 0.05,
       trustworthiness: 0.81,
       recall: 0.2,
       seed: 0,
@@ -150,12 +151,18 @@ describe("the head", () => {
     for (const part of [
       "fake · resid_post.1 · a and b",
       "2 of 4 (50 %)",
-      "95 % of chance; 1 expected",
+      "95 % of chance; 1 expected; 3 more only of one family",
     ]) {
       expect(said).toContain(part);
     }
-    expect(said).toContain("49.0 … 51.0 % when labels are permuted");
+    expect(said).toContain("twins 70.0 % beyond chance; −4.0 … 5.0 % when labels are permuted");
     expect(said).toContain("seed 0");
+  });
+
+  it("say so where two dictionaries keep apart", async () => {
+    const facts = { ...(traits()._facts as object), twins: -0.12 };
+    const { el } = await shown({ _facts: facts });
+    expect(el.querySelector(".vv-numbers")?.textContent).toContain("twins −12.0 %");
   });
 
   it("says how far the seed moves the picture once somebody asked", async () => {

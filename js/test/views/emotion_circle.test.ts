@@ -53,7 +53,10 @@ function traits(changes: Record<string, unknown> = {}): Record<string, unknown> 
     seed: 0,
     placebo: 10,
     _layer_points: ["embed", "resid_post.0", "resid_post.1"],
-    _layer_scores: f4([0.1, 0.2, 0.3, 0.4, 0.2, 0.1, 0.3, 0.4, 0.8, 0.1, 0.9, 0.7], [3, 4]),
+    _layer_scores: f4(
+      [...[0.1, 0.2, 0.3, 0.4, 0.6], ...[0.2, 0.2, 0.3, 0.4, 0.04], ...[0.8, 0.2, 0.9, 0.7, 0.001]],
+      [3, 5],
+    ),
     _token_strings: ["She", " laughed", " loud"],
     _token_xy: f4([NONE, NONE, 0.1, 0.5, 0.9, 1.9], [3, 2]),
     _text_starts: encode(Uint32Array.from([0])),
@@ -297,6 +300,18 @@ describe("layers", () => {
     expect(model.get("layer")).toBe(0);
     press(one(".vv-layer-bars"), "ArrowRight");
     expect(model.get("layer")).toBe(1);
+  });
+});
+
+describe("the strip of layers", () => {
+  it("has the embedding first and a p for each that pays for all of them", async () => {
+    const { all, one } = await shown();
+    expect(one(".vv-layer-key").textContent).toContain("here p 0.0010 over 3 points");
+    const titles = all(".vv-layer").map((e) => e.title);
+    expect(titles[0]).toContain("embedding: circular correlation 0.10, p 0.60 over 3 points");
+    expect(titles[2]).toContain("layer 1: circular correlation 0.80, p 0.0010 over 3 points");
+    const marks = all(".vv-layer b").map((e) => e.style.bottom);
+    expect(new Set(marks)).toEqual(new Set(["9.2px"]));
   });
 });
 

@@ -47,6 +47,14 @@ describe("the text", () => {
     expect(all(".vv-chip").map((c) => c.textContent)).toEqual(MADE.tokens);
   });
 
+  it("says that the variance explained is that of the text shown", async () => {
+    const { model, one } = await shown();
+    const fve = { ...(model.get("_facts") as object), fve: 0.761, l0: 32 };
+    model.set("_facts", fve);
+    await settled();
+    expect(one(".vv-head").textContent).toContain("FVE 0.76 of this text, first tokens left out");
+  });
+
   it("shows hostile text and labels as text", async () => {
     const { el, all } = await shown({ ...MADE, tokens: ["The", HOSTILE, " x", "y", "z"] });
     expect(el.querySelector("img")).toBeNull();

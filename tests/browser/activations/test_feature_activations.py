@@ -15,6 +15,9 @@ def test_the_first_paint_shows_text_title_and_strongest_features(live, view):
     title = view.root.locator(".vv-head").inner_text()
     for fact in ("smollm2", "resid_post.14", "a", "features", "FVE"):
         assert fact in title
+    # of this very text, not the figure of the dictionary's card
+    fve = live.ask("float(vv.encode(model, w.text, a).fve)")
+    assert f"FVE {fve:.2f} of this text, first tokens left out" in title
     strongest = live.ask("vv.encode(model, w.text, a).top_features(5)['feature'].tolist()")
     assert view.listed()[:5] == strongest
     assert live.ask("w.selected_features == w._shown.first_look()")

@@ -105,6 +105,13 @@ def test_a_click_on_the_strip_changes_the_layer(live, dial):
         "old => document.querySelector('.vv-verdict').textContent !== old", arg=before
     )
     assert "resid_post.6" in dial.root.locator(".vv-title").inner_text()
+    # the layer was chosen by hand now
+    verdict = dial.root.locator(".vv-verdict").inner_text()
+    assert "not corrected for the choice of a layer out of 30" in verdict
+    p = live.ask("float(w.circle.layers.corrected[7])")
+    key = dial.root.locator(".vv-layer-key").inner_text()
+    assert f"here p {p:.2g}" in key
+    assert "over 31 points" in key
 
 
 def test_the_wheel_is_turned_drawn_and_kept_in_a_file(live, dial, exported):

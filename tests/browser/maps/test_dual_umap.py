@@ -66,7 +66,14 @@ def test_both_panels_are_drawn_in_their_colours_by_webgl(lab, view):
 
 def test_the_head_says_the_numbers_beside_their_nulls(lab, view):
     said = view.root.inner_text()
-    for part in ("left and right", "joint", "matched by decoder", "95 % of chance", "permuted"):
+    for part in (
+        "left and right",
+        "joint",
+        "matched by decoder",
+        "95 % of chance",
+        "twins",
+        "permuted",
+    ):
         assert part in said
     assert f"{lab.ask('pair.trustworthiness'):.3f}" in said
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from volvelle.compute.circles.angles import circular_correlation, wrap
+from volvelle.compute.circles.layers import score_layers
 from volvelle.compute.circles.null import (
     Null,
     pick,
@@ -110,6 +111,39 @@ def test_picking_the_best_layer_is_paid_for():
     assert naive.p < 0.05 < paid.p
     assert "over 30 layers" in repr(paid)
     assert naive.limit() == pytest.approx(0.475, abs=0.01)
+
+
+def test_a_layer_chosen_by_hand_says_that_p_does_not_pay_for_it():
+    named = Null(0.49, np.zeros(1000), np.zeros(1000), by_hand=30)
+    assert "not corrected for the choice of a layer out of 30" in repr(named)
+    assert "corrected" not in repr(Null(0.49, np.zeros(1000), np.zeros(1000)))
+
+
+def layers_of_noise(seed, n_points=9, n=12, d=16):
+    rng = np.random.default_rng(seed)
+    points = ("embed", *(f"resid_post.{i}" for i in range(n_points - 1)))
+    means = rng.standard_normal((n_points, n, d))
+    return score_layers(points, means, 2 * np.pi * np.arange(n) / n, n_null=199, seed=seed)
+
+
+def test_the_corrected_p_of_a_strip_holds_over_all_its_points():
+    # noise in nine points: the best of them passes its own shuffles in a third of draws
+    found = [layers_of_noise(seed) for seed in range(120)]
+    alone = np.mean([(one.score > one.limit).any() for one in found])
+    paid = np.mean([one.corrected.min() <= 0.05 for one in found])
+    line = np.mean([one.score.max() > one.corrected_limit for one in found])
+    assert alone > 0.25
+    assert paid < 0.1
+    assert abs(line - paid) < 0.03
+
+
+def test_the_embedding_has_its_corrected_p_and_is_never_picked():
+    found = layers_of_noise(3)
+    assert len(found.corrected) == len(found.points) == 9
+    assert found.picked > 0
+    assert (found.largest >= found.best).all()
+    expected = (1 + (found.largest >= found.score[0] - 1e-12).sum()) / 200
+    assert found.corrected[0] == pytest.approx(expected)
 
 
 def samples(noise, *, n=8, m=12, d=25, seed=0, shared=3.0):

@@ -53,11 +53,61 @@ def test_two_copies_of_one_space_mix_fully_and_two_clusters_do_not():
     assert split.null_mean == pytest.approx(2 * from_b.mean() * (1 - from_b.mean()), abs=0.02)
 
 
+def half_and_half(a, b):
+    x = np.vstack([a, b])
+    return mixing(nearest(x, None, 15), np.arange(len(x)) >= len(a))
+
+
+def test_equal_dictionaries_have_a_twin_each_and_unrelated_ones_none_beyond_chance():
+    random = np.random.default_rng(1)
+    a, b = (unit_rows(random.standard_normal((600, 40))) for _ in range(2))
+    same, strangers = half_and_half(a, a), half_and_half(a, b)
+    # what was shown: .53 and .50, of a maximum of 8/15
+    assert same.share == pytest.approx(8 / 15, abs=0.01)
+    assert strangers.share == pytest.approx(0.5, abs=0.02)
+    assert same.twins == 1
+    assert strangers.twins_low <= strangers.twins <= strangers.twins_high
+    assert -0.15 < strangers.twins_low < strangers.twins_high < 0.15
+    assert "twins 100% beyond chance" in str(same)
+
+
+def test_the_share_of_twins_is_what_was_planted():
+    random = np.random.default_rng(2)
+    a, b = (unit_rows(random.standard_normal((800, 60))) for _ in range(2))
+    b[:200] = unit_rows(a[:200] + 0.02 * random.standard_normal((200, 60)))
+    assert half_and_half(a, b).twins == pytest.approx(0.25, abs=0.07)
+
+
+def test_unrelated_dictionaries_have_no_twins_on_average():
+    random = np.random.default_rng(3)
+    found = [
+        half_and_half(*(unit_rows(random.standard_normal((200, 30))) for _ in range(2))).twins
+        for _ in range(20)
+    ]
+    assert abs(np.mean(found)) < 0.05
+
+
+def test_twins_are_counted_among_the_smaller_dictionary():
+    random = np.random.default_rng(4)
+    a = unit_rows(random.standard_normal((600, 40)))
+    assert half_and_half(a, a[:60]).twins == 1
+    assert half_and_half(a[:60], a).twins == 1
+
+
+def test_dictionaries_that_keep_apart_are_below_nought():
+    random = np.random.default_rng(5)
+    a, b = random.standard_normal((2, 300, 20)).astype(np.float32)
+    a[:, 0] += 8
+    b[:, 0] -= 8
+    assert half_and_half(unit_rows(a), unit_rows(b)).twins == pytest.approx(-1, abs=0.05)
+
+
 def test_one_dictionary_alone_does_not_mix():
     x = unit_rows(np.random.default_rng(0).standard_normal((50, 8)))
     score = mixing(nearest(x, None, 5), np.zeros(50, bool))
     assert score.share == 0
     assert np.isnan(score.share_b)
+    assert np.isnan(score.twins)
 
 
 def test_clusters_are_the_planted_ones_largest_first():

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from volvelle.compute.maps.matching import Scrambler, axes_of, match_by_cosine
+from volvelle.compute.maps.matching import match_by_cosine
 from volvelle.compute.maps.neighbours import unit_rows
+from volvelle.compute.maps.scrambled import Scrambler, axes_of
 from volvelle.compute.maps.umap import principal_axes
 
 N, D = 40, 3000

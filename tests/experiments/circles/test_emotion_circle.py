@@ -11,8 +11,10 @@ import pytest
 
 from volvelle.compute.circles.angles import circular_correlation
 from volvelle.compute.circles.planes import principal_components, unit_circle
+from volvelle.compute.stats.permutation import p_value
 from volvelle.experiments.circles.check_circle import check_circle
 from volvelle.experiments.circles.emotion_circle import emotion_circle
+from volvelle.experiments.circles.lexicons import wave_of_texts
 from volvelle.experiments.circles.steer_around import steer_around
 
 LAYER = 14  # hidden_states[15]
@@ -203,8 +205,40 @@ def test_texts_are_written_around_the_wheel_and_without_it(model, circle):
         placebo=0,
         samples=1,
         max_new_tokens=4,
+        text_placebo=2,
     )
     assert len(set(same.texts_table().text)) == 1
+    planes = same.texts_table()[["plane", "drawn"]].drop_duplicates().values.tolist()
+    assert planes == [["circle", 0], ["span", 0], ["span", 1]]
+
+
+@pytest.mark.nightly
+def test_words_peak_further_around_the_circle_than_around_planes_of_the_span(model, circle):
+    wheel = steer_around(model, circle, placebo={"span": 25})
+    scores = wheel.placebo_scores["span"][:, 0]
+    told("peaks, 25 planes of the span", "p <= .05", f"{wheel.score[0]:.2f}, {scores.max():.2f}")
+    assert p_value(float(wheel.score[0]), scores) <= 0.05
+
+
+@pytest.mark.nightly
+def test_valence_of_texts_follows_the_circle_further_than_planes_of_the_span(model, circle):
+    wheel = steer_around(model, circle, placebo=0, samples=1, text_placebo=True)
+    wave = wheel.valence_wave()
+    told("VADER around the wheel", "p <= .05", repr(wave))
+    assert wave.n_texts == 48
+    assert wave.tests["span"].p <= 0.05
+    assert abs((wave.peak + 180) % 360 - 180) < 30
+    angles = [text.angle for text in wheel.texts if (text.plane, text.drawn) == ("span", 0)]
+    alone = [
+        wave_of_texts(
+            angles,
+            [t.valence for t in wheel.texts if (t.plane, t.drawn) == ("span", number)],
+        ).p
+        for number in range(20)
+    ]
+    told("planes of the span that pass shuffled angles", "-", sum(p <= 0.05 for p in alone))
+    # which is why that is no test: by chance it would be one in twenty
+    assert sum(p <= 0.05 for p in alone) >= 3
 
 
 def test_texts_and_states_are_read_alike(model, circle):

@@ -40,12 +40,41 @@ def test_verdict_and_both_nulls_come_back(found, tmp_path):
     assert back.agreement.cosine == found.agreement.cosine
 
 
+def test_a_named_layer_and_the_strip_come_back(circular, tmp_path):
+    circle = emotion_circle(circular, layer=2, n_null=50)
+    back = Circle.load(circle.save(tmp_path / "circle.safetensors"))
+    assert back.null.by_hand == 4
+    assert back.summary() == circle.summary()
+    assert np.array_equal(back.layers.corrected, circle.layers.corrected)
+
+
+def version_2(circle, path):
+    """Write a circle as version 2 did: nothing about a layer that was named."""
+    from safetensors.numpy import save_file
+
+    arrays, told = to_parts(circle, circle.layers)
+    del arrays["layers.largest"], told["by_hand"]
+    save_file(arrays, path, {"volvelle.circle": json.dumps(told | {"version": 2})})
+    return path
+
+
+def test_a_circle_of_version_2_is_known_to_have_had_its_layer_named(circular, found, tmp_path):
+    circle = emotion_circle(circular, layer=2, n_null=50)
+    back = Circle.load(version_2(circle, tmp_path / "old.safetensors"))
+    assert "not corrected for the choice of a layer out of 4" in back.summary()
+    # the layers alone stand in for the best over all points
+    assert np.allclose(back.layers.corrected[1:], circle.layers.corrected[1:], atol=0.1)
+    picked = Circle.load(version_2(found, tmp_path / "picked.safetensors"))
+    assert picked.summary() == found.summary()
+
+
 def version_1(circle, path):
     """Write a circle as version 1 did: nothing about quadrants, ridge scored by a correlation."""
     from safetensors.numpy import save_file
 
     arrays, told = to_parts(circle, circle.layers)
     del arrays["null.within"], told["orders"], told["agreement"]["cosine"]
+    del arrays["layers.largest"], told["by_hand"]
     told |= {"version": 1, "score": circle.agreement.leave_one_out}
     save_file(arrays, path, {"volvelle.circle": json.dumps(told)})
     return path
@@ -60,6 +89,7 @@ def test_a_supervised_circle_of_version_1_is_scored_again(circular, tmp_path):
     # other layers cannot be scored again: their vectors are not in the file
     assert back.layers is None
     assert back.null.best is None
+    assert "not corrected for the choice of a layer out of 4" in back.summary()
     assert "one layer" in back.details["scored_again"]
 
 

@@ -30,6 +30,8 @@ def test_the_embedding_is_in_the_profile_and_cannot_be_picked(found):
     assert list(table.point) == ["embed", *(f"resid_post.{i}" for i in range(4))]
     assert table.score[0] < 0.4 < table.score[3]
     assert {"valence_left_out", "arousal_left_out", "shuffles_95"} <= set(table.columns)
+    assert (table.corrected_p == found.layers.corrected).all()
+    assert table.corrected_p[0] > 0.05 > table.corrected_p[3]
 
 
 def test_a_given_layer_is_not_corrected_for_a_choice(circular):
@@ -37,6 +39,13 @@ def test_a_given_layer_is_not_corrected_for_a_choice(circular):
     assert circle.layer == 1
     assert circle.null.n_tried == 1
     assert not circle.found
+    assert "not corrected for the choice of a layer out of 4" in circle.summary()
+
+
+def test_going_through_layers_says_so_and_the_one_picked_stays_paid_for(found):
+    assert "not corrected for the choice of a layer out of 4" in found.at(3).summary()
+    assert "not corrected" not in found.summary()
+    assert "not corrected" not in repr(found)
 
 
 def test_other_layers_methods_and_seeds_run_no_text_again(circular):

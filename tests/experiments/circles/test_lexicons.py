@@ -44,8 +44,8 @@ def test_a_wave_in_text_scores_is_told_from_noise():
     rng = np.random.default_rng(0)
     noise = rng.standard_normal(len(angles))
     wave = circle_texts.wave_of_texts(angles, np.cos(np.radians(angles - 350)) + noise)
-    assert wave["p"] < 0.01
-    assert abs((wave["peak"] - 350 + 180) % 360 - 180) < 15
-    assert wave["r"] > 0.85
+    assert wave.p < 0.01
+    assert abs((wave.peak - 350 + 180) % 360 - 180) < 15
+    assert wave.r > 0.85
     flat = circle_texts.wave_of_texts(angles, noise)
-    assert flat["amplitude"] < wave["amplitude"] / 2
+    assert flat.amplitude < wave.amplitude / 2

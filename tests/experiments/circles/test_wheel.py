@@ -10,7 +10,7 @@ from experiments.circles.circular_model import Circular
 from volvelle.compute.directions.directions import Dictionary
 from volvelle.experiments.circles.fit_circle import fit_circle
 from volvelle.experiments.circles.steer_around import steer_around
-from volvelle.experiments.circles.wheel import Wheel
+from volvelle.experiments.circles.wheel import Text, Wheel
 
 
 def test_a_wheel_finds_the_angles_of_a_model_that_says_what_it_is_pushed_to(circular, found):
@@ -25,6 +25,90 @@ def test_a_wheel_finds_the_angles_of_a_model_that_says_what_it_is_pushed_to(circ
     assert wheel.logprobs.shape == (1, 12, 5, len(wheel.names))
     assert wheel.baseline.shape == (5, len(wheel.names))
     assert "unseen words in their quadrant" in repr(wheel)
+
+
+def test_as_many_planes_of_the_span_are_turned_as_can_tell(circular, found):
+    wheel = steer_around(circular, found)
+    assert {kind: len(of) for kind, of in wheel.placebos.items()} == {"random": 10, "span": 25}
+    above = (wheel.placebo_scores["span"][:, 0] >= wheel.score[0]).sum()
+    p = (1 + above) / 26
+    assert p < 0.05
+    assert "planes in the span of the names below" in wheel.says()
+    assert f"p = {p:.2g}" in wheel.says()
+    assert "10 random planes up to" in wheel.says()
+
+
+def written(n_planes, turned, seed=0, n_prompts=4):
+    """A wheel of texts whose valence turns with the circle, and among placebos as `turned`."""
+    rng = np.random.default_rng(seed)
+    planes = [("circle", 0, 0.6), *(("span", i, turned) for i in range(n_planes))]
+    around = np.arange(0, 360, 30.0)
+    texts = [
+        Text(
+            plane,
+            0.15,
+            angle,
+            f"p{p}",
+            0,
+            "",
+            1.0,
+            1.0,
+            float(size * np.cos(np.radians(angle - 40 * number)) + 0.2 * rng.standard_normal()),
+            drawn=number,
+        )
+        for plane, number, size in planes
+        for angle in around
+        for p in range(n_prompts)
+    ]
+    plain = Text("circle", 0.0, float("nan"), "p0", 0, "", 1.0, 1.0, 0.3)
+    none = np.zeros((1, 12, 1, 1), np.float32)
+    return Wheel(
+        "made", ("happy",), np.array([8.0]), np.array([False]), around, np.array([0.15]), ("p0",),
+        none, none[0, 0], texts=(plain, *texts),
+    )  # fmt: skip
+
+
+def test_the_valence_of_texts_is_held_against_planes_of_the_span():
+    wave = written(20, 0.1).valence_wave(n_null=200)
+    assert wave.n_texts == 48
+    assert wave.amplitude == pytest.approx(0.6, abs=0.1)
+    assert len(wave.placebos["span"]) == 20
+    assert wave.tests["span"].p == pytest.approx(1 / 21)
+    assert "95 % of 20 planes in the span of the names below" in repr(wave)
+
+
+def test_planes_that_move_valence_as_much_take_the_claim_back_where_shuffled_angles_do_not():
+    wave = written(20, 0.6).valence_wave(n_null=200)
+    assert wave.p < 0.01
+    assert wave.tests["span"].p > 0.05
+
+
+def test_fewer_placebo_planes_than_can_tell_say_so():
+    said = repr(written(5, 0.1).valence_wave(n_null=200))
+    assert "5 planes in the span of the names up to" in said
+    assert "cannot tell" in said
+    assert "no placebo planes" in repr(written(0, 0).valence_wave(n_null=200))
+
+
+def test_a_wheel_without_texts_has_no_valence(circular, found):
+    with pytest.raises(ValueError, match="samples=1 or more"):
+        steer_around(circular, found, placebo=0).valence_wave()
+
+
+def test_texts_of_version_1_are_of_the_first_plane_of_their_kind(tmp_path):
+    import json
+
+    from safetensors import safe_open
+    from safetensors.numpy import save_file
+
+    path = written(1, 0.1).save(tmp_path / "wheel.safetensors")
+    with safe_open(path, framework="np") as file:
+        told = json.loads(file.metadata()["volvelle.wheel"])
+        arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    for text in told["texts"]:
+        del text["drawn"]
+    save_file(arrays, path, {"volvelle.wheel": json.dumps(told | {"version": 1})})
+    assert Wheel.load(path).valence_wave(n_null=50).n_texts == 48
 
 
 def test_pushing_to_an_angle_raises_its_words_and_lowers_the_opposite(circular, found):

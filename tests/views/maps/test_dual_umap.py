@@ -49,6 +49,8 @@ def test_a_finished_layout_is_shown_at_once(view, pair):
     assert view._xy_a.shape == (N, 2)
     assert view._facts["n_matched"] == pair.n_matched
     assert view._facts["n_expected"] == pair.n_expected
+    assert view._facts["twins"] == pair.mixing.twins
+    assert view._facts["n_of_one_family"] == pair.n_of_one_family
     assert len(view._pairs) == pair.n_matched
     assert view.matches.equals(pair.matches)
     assert "DualUMAP: a and b" in repr(view)
@@ -325,7 +327,7 @@ def test_one_dictionary_alone_is_shown():
     view = DualUMAP(alone)
     assert len(view._xy_b) == 0
     assert view._facts["mode"] == "alone"
-    assert "mixing" not in view._facts
+    assert "twins" not in view._facts
 
 
 def test_what_is_sent_is_within_twice_its_information(view):

@@ -93,9 +93,12 @@ export interface Facts {
   matched_share: number;
   threshold: number;
   null_median: number;
-  mixing: number;
-  mixing_low: number;
-  mixing_high: number;
+  /** Mutual pairs above the threshold that are no nearer than their families are. */
+  n_of_one_family: number;
+  /** Share of the smaller side's features with a twin, beyond chance; and with permuted labels. */
+  twins: number;
+  twins_low: number;
+  twins_high: number;
   trustworthiness: number;
   recall: number;
   disparity: number;

@@ -12,7 +12,7 @@ interface Fact {
   explain: string;
 }
 
-const tenths = (share = 0): string => (100 * share).toFixed(1);
+const tenths = (share = 0): string => (100 * share).toFixed(1).replace("-", "−");
 
 /** Facts in order; none that are not known yet. */
 export function factsOf(facts: Partial<Facts>): Fact[] {
@@ -25,21 +25,25 @@ export function factsOf(facts: Partial<Facts>): Fact[] {
       against: [
         facts.threshold === undefined ? "" : `above ${short(facts.threshold)}, 95 % of chance`,
         facts.n_expected === undefined ? "" : `${count(Math.round(facts.n_expected))} expected`,
+        facts.n_of_one_family ? `${count(facts.n_of_one_family)} more only of one family` : "",
       ]
         .filter(Boolean)
         .join("; "),
       explain:
         (facts.n_rows ? "of the features that fire at least ten times there: " : "") +
-        "mutual nearest features whose score is above 95 % of the best scores under permutation",
+        "mutual nearest features whose score is above 95 % of the best scores under permutation" +
+        (facts.n_rows
+          ? ""
+          : ", and that are nearer than their families: the eight nearest siblings of each"),
     });
   }
-  if (facts.mixing !== undefined) {
+  if (facts.twins !== undefined) {
     found.push({
-      name: "mixing",
-      value: percent(facts.mixing),
-      against: `${tenths(facts.mixing_low)} … ${tenths(facts.mixing_high)} % when labels are permuted`,
+      name: "twins",
+      value: `${tenths(facts.twins)} %`,
+      against: `beyond chance; ${tenths(facts.twins_low)} … ${tenths(facts.twins_high)} % when labels are permuted`,
       explain:
-        "share of each feature's 15 nearest neighbours, in the original space, that are of the other dictionary",
+        "features of the smaller dictionary whose nearest of all, in the original space, is of the other: 100 % where every one has a twin, 0 by chance, below 0 where they keep apart",
     });
   }
   if (facts.trustworthiness !== undefined) {

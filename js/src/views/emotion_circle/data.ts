@@ -67,16 +67,19 @@ export interface Layer {
   /** Block; -1 for the embedding. */
   layer: number;
   score: number;
+  /** What the best of all points stays below in 95 % of shuffles. */
   limit: number;
   axes: [number, number];
+  /** Against the best of all points in every shuffle. */
+  p: number;
 }
 
 export function readLayers(points: string[], wire: WireArray): Layer[] {
   const values = decode(wire);
   return points.map((point, i) => {
-    const [score = 0, limit = 0, first = 0, second = 0] = values.slice(4 * i, 4 * i + 4);
+    const [score = 0, limit = 0, first = 0, second = 0, p = 1] = values.slice(5 * i, 5 * i + 5);
     const layer = point === "embed" ? -1 : Number(point.split(".")[1]);
-    return { point, layer, score, limit, axes: [first, second] };
+    return { point, layer, score, limit, axes: [first, second], p };
   });
 }
 

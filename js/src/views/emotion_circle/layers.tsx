@@ -1,4 +1,5 @@
-// The layer strip: the score of every layer as a bar, its null as a mark; a click changes layer.
+// The layer strip: the score of every layer as a bar, their common null as a mark; a click changes
+// layer. The embedding is shown and cannot be chosen.
 import { fixed } from "../../lib/dial/geometry";
 import { tracked } from "../../lib/ui/tracked";
 import type { State } from "./state";
@@ -12,6 +13,7 @@ export const Layers = tracked(({ state }: { state: State }) => {
   if (layers.length === 0) return null;
   const axes = state.dial.facts.value.axes ?? ["", ""];
   const height = (value: number): number => Math.max(Math.min(value, 1), 0) * TALL;
+  const here = layers.find(({ layer }) => layer === shown);
   const last = Math.max(...layers.map(({ layer }) => layer));
 
   function choose(layer: number): void {
@@ -29,6 +31,8 @@ export const Layers = tracked(({ state }: { state: State }) => {
       .map((each, i) => `${(i + 0.5) / layers.length} ${fixed(TALL - height(each.axes[axis]))}`)
       .join("L");
 
+  const worth = (p = 1): string => `p ${p.toPrecision(2)} over ${layers.length} points`;
+
   return (
     <div class="vv-layers">
       <div
@@ -39,7 +43,6 @@ export const Layers = tracked(({ state }: { state: State }) => {
         aria-valuemin={0}
         aria-valuemax={last}
         aria-valuenow={shown}
-        aria-valuetext={`layer ${shown}`}
         onKeyDown={onKeyDown}
       >
         <svg
@@ -51,7 +54,7 @@ export const Layers = tracked(({ state }: { state: State }) => {
           <path d={`M${line(0)}`} />
           <path d={`M${line(1)}`} data-second="" />
         </svg>
-        {layers.map(({ point, layer, score, limit, axes: read }) => (
+        {layers.map(({ point, layer, score, limit, axes: read, p }) => (
           // biome-ignore lint/a11y/noStaticElementInteractions: the strip is the control, with keys
           // biome-ignore lint/a11y/useKeyWithClickEvents: the strip has them
           <span
@@ -60,7 +63,7 @@ export const Layers = tracked(({ state }: { state: State }) => {
             data-layer={layer}
             data-shown={layer === shown ? "" : undefined}
             data-fixed={layer < 0 || !live ? "" : undefined}
-            title={`${layer < 0 ? "embedding" : `layer ${layer}`}: circular correlation ${score.toFixed(2)}, 95 % of shuffles below ${limit.toFixed(2)}; left-out ${axes[0]} r ${read[0].toFixed(2)}, ${axes[1]} r ${read[1].toFixed(2)}`}
+            title={`${layer < 0 ? "embedding" : `layer ${layer}`}: circular correlation ${score.toFixed(2)}, ${worth(p)}; left-out ${axes[0]} r ${read[0].toFixed(2)}, ${axes[1]} r ${read[1].toFixed(2)}`}
             onClick={() => live && choose(layer)}
           >
             <i style={{ height: `${height(score)}px` }} />
@@ -76,8 +79,8 @@ export const Layers = tracked(({ state }: { state: State }) => {
         ))}
       </div>
       <div class="vv-facts vv-layer-key">
-        <span class="vv-key-bar">circular correlation by layer, 0…1</span>
-        <span class="vv-key-limit">95 % of shuffles</span>
+        <span class="vv-key-bar">circular correlation by layer, 0…1; here {worth(here?.p)}</span>
+        <span class="vv-key-limit">95 % of the best of shuffles</span>
         <span class="vv-key-first">{axes[0]} and</span>
         <span class="vv-key-second">{axes[1]} of unseen words, r</span>
       </div>

@@ -17,6 +17,13 @@ export const Wheel = tracked(({ state }: { state: State }) => {
   const own = responses.filter(({ heldOut }) => !heldOut).sort(byReference);
   const unseen = responses.filter(({ heldOut }) => heldOut).sort((a, b) => a.peak - b.peak);
   const most = Math.max(...responses.flatMap(({ curve }) => curve.map(Math.abs)), 0.1);
+  const curves = (of: Response[], facts: WheelFacts) => (
+    <div class="vv-multiples">
+      {of.map((each) => (
+        <Curve key={each.word} response={each} facts={facts} most={most} state={state} />
+      ))}
+    </div>
+  );
   return (
     <section class="vv-part vv-wheel" aria-label="around the wheel">
       <div class="vv-tools">
@@ -40,19 +47,11 @@ export const Wheel = tracked(({ state }: { state: State }) => {
             change of each word's log-probability, ±{most.toFixed(1)} nats, from 0° to 360°; grey:
             95 % of the placebo planes' waves; ▾ peak, ○ reference
           </div>
-          <div class="vv-multiples">
-            {own.map((each) => (
-              <Curve key={each.word} response={each} facts={facts} most={most} state={state} />
-            ))}
-          </div>
+          {curves(own, facts)}
           {unseen.length > 0 && (
             <details>
               <summary>{unseen.length} words the circle has not seen (○: their quadrant)</summary>
-              <div class="vv-multiples">
-                {unseen.map((each) => (
-                  <Curve key={each.word} response={each} facts={facts} most={most} state={state} />
-                ))}
-              </div>
+              {curves(unseen, facts)}
             </details>
           )}
           <Texts facts={facts} state={state} />

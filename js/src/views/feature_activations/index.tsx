@@ -114,7 +114,8 @@ const Title = tracked(({ state }: { state: State }) => {
     texts > 1 && `${texts} texts`,
     facts.n_features && `${count(facts.n_features)} ${facts.hand_made ? "values" : "features"}`,
     typeof facts.l0 === "number" && `L0 ${facts.l0.toFixed(1)}`,
-    typeof facts.fve === "number" && `FVE ${facts.fve.toFixed(2)}`,
+    typeof facts.fve === "number" &&
+      `FVE ${facts.fve.toFixed(2)} of ${texts > 1 ? "these texts" : "this text"}, first tokens left out`,
   ].filter(Boolean);
   const title = [facts.model, facts.point, facts.dictionary].filter(Boolean).join(" · ");
   return (
@@ -123,7 +124,7 @@ const Title = tracked(({ state }: { state: State }) => {
       {tokens.n > 0 && (
         <span
           class="vv-facts"
-          title="L0: features per token. FVE: fraction of the variance that the dictionary explains; first tokens and tokens of extreme norm left out"
+          title="L0: features per token. FVE: fraction of the variance that the dictionary explains, without tokens of extreme norm"
         >
           {numbers.join(" · ")}
         </span>

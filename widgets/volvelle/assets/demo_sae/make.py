@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from volvelle.assets.demo_sae import card, chats, corpus, label, measure
+from volvelle.assets.demo_sae import card, chats, corpus, label, measure, modern
 from volvelle.assets.demo_sae.fetch import fetch
 from volvelle.assets.demo_sae.harvest import (
     BLOCK,
@@ -70,7 +70,6 @@ def main() -> None:
         split: gather(split, documents, (body, tokenizer), args.scratch, args.share)
         for split in ("train", "held_out", "evaluation")
     }
-    del body
 
     recipe = Recipe(visits=args.visits, lr=args.lr)
     figures: dict[str, Any] = {
@@ -100,7 +99,10 @@ def main() -> None:
     figures["agreement"] = measure.agreement(
         saes["a"], saes["b"], recipe.k, held.x, held.content[::3]
     )
-    card.write(args.out, figures)
+    found = modern.measured((body, tokenizer), saes, recipe.k)
+    for name, described in figures["dictionaries"].items():
+        described["modern"] = found[name]
+    card.write(args.out, card.of_making(figures))
     print((args.out / "card.md").read_text())
 
 

@@ -332,12 +332,11 @@ class FittedCircle:
         told = "no circle: " if word == "none" else f"{word}: "
         if self.weak:
             told += "beats chance, but weak: "
-        over = f" over {null.n_tried} layers" if null.best is not None else ""
         less = f" of the {self.agreement.n} names with a reference"
         limit = np.quantile(null.shuffled, 0.95)
         parts = [
             f"{told}{self.measure} {self.score:.2f}{less if self.agreement.n < len(self) else ''}",
-            f"95 % of shuffles below {limit:.2f}, p = {null.p:.2g}{over}",
+            f"95 % of shuffles below {limit:.2f}, p = {null.p:.2g}{null.paid}",
         ]
         blocks = null.blocks
         if blocks is not None and blocks.can_tell:

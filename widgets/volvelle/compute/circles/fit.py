@@ -157,7 +157,16 @@ def with_choice(circle: FittedCircle, best: np.ndarray, n_tried: int) -> FittedC
     """Return the circle with a null that pays for its layer having been picked."""
     if circle.null is None:
         return circle
-    return replace(circle, null=replace(circle.null, best=_frozen(best), n_tried=n_tried))
+    return replace(
+        circle, null=replace(circle.null, best=_frozen(best), n_tried=n_tried, by_hand=0)
+    )
+
+
+def with_layer(circle: FittedCircle, n_layers: int) -> FittedCircle:
+    """Return the circle with a null that says its layer was named, out of so many."""
+    if circle.null is None:
+        return circle
+    return replace(circle, null=replace(circle.null, by_hand=n_layers))
 
 
 def _frozen(x: np.ndarray) -> np.ndarray:

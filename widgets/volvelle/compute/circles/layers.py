@@ -1,4 +1,7 @@
-"""Every layer of a model at once: where its circle is, with a null that pays for the choice."""
+"""Every layer of a model at once: where its circle is, with a null that pays for the choice.
+
+All points shown are one family: a score is as good as the best of every shuffle over all of them.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from volvelle.compute.circles.angles import circular_correlation
 from volvelle.compute.circles.null import pick, shuffled_scores
 from volvelle.compute.circles.planes import unit_circle
 from volvelle.compute.circles.scores import gram, gram_scores, left_out_cosine, ridge_weights
-from volvelle.compute.stats.permutation import p_value, shuffles
+from volvelle.compute.stats.permutation import LEVEL, p_value, shuffles
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +28,7 @@ class LayerScores:
         Absolute circular correlation of the plane of components; for ``"ridge"`` the mean cosine
         of left-out predictions minus reference.
     limit : array, shape (n_points,)
-        What 95 % of shuffles stay below, per layer.
+        What 95 % of shuffles stay below, per layer: nothing pays for having looked at the others.
     explained : array, shape (n_points,)
         Share of the variance between classes in the plane of components.
     axes : array, shape (n_points, 2)
@@ -38,6 +41,9 @@ class LayerScores:
         Index of the layer of the best score.
     method : str
         ``"pca"`` or ``"ridge"``.
+    largest : array, shape (n_null,), or None
+        The best score over all points, the embedding among them, per shuffle. None in files of
+        before; `best` stands in for it.
     """
 
     points: tuple[str, ...]
@@ -49,6 +55,21 @@ class LayerScores:
     best: np.ndarray
     picked: int
     method: str
+    largest: np.ndarray | None = None
+
+    @property
+    def corrected(self) -> np.ndarray:
+        """Corrected p of every point, shape (n_points,): against the best of every shuffle."""
+        return np.array([p_value(float(score), self._family) for score in self.score])
+
+    @property
+    def corrected_limit(self) -> float:
+        """What the best over all points stays below in 95 % of shuffles."""
+        return float(np.quantile(self._family, 1 - LEVEL))
+
+    @property
+    def _family(self) -> np.ndarray:
+        return self.best if self.largest is None else self.largest
 
     @property
     def p(self) -> float:
@@ -117,6 +138,7 @@ def score_layers(
         best=best,
         picked=int(np.flatnonzero(layers)[index]),
         method=method,
+        largest=nulls.max(axis=0),
     )
 
 

@@ -40,6 +40,9 @@ class Null:
         Where the layer was picked by its score: the best score over all layers, per shuffle.
     n_tried : int
         How many layers it was picked from.
+    by_hand : int
+        How many layers there were where one was named: nothing pays for that choice. 0 where
+        there was none to make.
     within : array, shape (n_null,), or None
         Scores with the reference shuffled within its quadrants: what four groups in order give.
     orders : int
@@ -53,6 +56,7 @@ class Null:
     n_tried: int = 1
     within: np.ndarray | None = None
     orders: int = 1
+    by_hand: int = 0
 
     @property
     def blocks(self) -> PermutationTest | None:
@@ -75,11 +79,21 @@ class Null:
         return max(float(np.quantile(null, 1 - level)) for null in nulls)
 
     def __repr__(self) -> str:
-        over = f" over {self.n_tried} layers" if self.best is not None else ""
         return (
             f"Null(score {self.score:.2f}; 95 % of {len(self.shuffled)} shuffles below "
             f"{np.quantile(self.shuffled, 0.95):.2f}, of random vectors below "
-            f"{np.quantile(self.random, 0.95):.2f}; p = {self.p:.2g}{over})"
+            f"{np.quantile(self.random, 0.95):.2f}; p = {self.p:.2g}{self.paid})"
+        )
+
+    @property
+    def paid(self) -> str:
+        """What p pays for, to be said after it; empty where there was no layer to choose."""
+        if self.best is not None:
+            return f" over {self.n_tried} layers"
+        return (
+            f", not corrected for the choice of a layer out of {self.by_hand}"
+            if self.by_hand
+            else ""
         )
 
 

@@ -1,15 +1,15 @@
-"""Which feature of one dictionary is which of another: mutual nearest, against a permutation null.
+"""Which feature of one dictionary is which of another: mutual nearest, against two nulls.
 
-Scores are cosines of directions, or correlations of activations over the same tokens.
+Scores are cosines of directions, or correlations of activations over the same tokens. A match is
+above the null of permuted directions or tokens; one by cosine also stands apart from its family.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from volvelle.compute.maps.counterparts import (
     Best,
@@ -18,8 +18,8 @@ from volvelle.compute.maps.counterparts import (
     best_cosines,
     sizes,
 )
-from volvelle.compute.maps.neighbours import product, unit_rows
-from volvelle.compute.tensors import tensor
+from volvelle.compute.maps.families import N_KIN, kin_of, stand_apart, strangers, tested
+from volvelle.compute.maps.scrambled import Scrambler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 FEWEST_FIRINGS = 10
 # Best scores drawn for the null: its 95 % point then moves by less than .2 % of its rank.
 NULL_SCORES = 20_000
+# Share of chance that is let through, by either null.
+LEVEL = 0.05
 # Rows of a side up to which every row of a permutation is compared.
 MOST_PAIRED = 2 * NULL_SCORES
 
@@ -59,8 +61,15 @@ class Matching:
     compared_a, compared_b : int
         Features that could match at all: by activation, those that fired often enough.
     n_expected : float
-        Mutual pairs above `threshold` in a permutation, on average: what is found where there is
-        nothing to find. NaN above `MOST_PAIRED` rows, of which the null draws a part.
+        Pairs that would be certain if b held strangers in the same families (by correlation: if
+        its tokens were others), on average: what is found where there is nothing to find.
+    apart : float32 array, shape (n_pairs,)
+        How far a mutual pair above `threshold` stands apart from the pairs between its two
+        families, in their spread (`families.stand_apart`); NaN for other pairs, and where
+        families were not tested.
+    apart_threshold : float
+        95 % of mutual pairs with strangers of the same families are below. NaN where families
+        were not tested: matches by correlation, fewer than 16 rows, files of before.
     """
 
     a: np.ndarray
@@ -76,62 +85,26 @@ class Matching:
     compared_a: int
     compared_b: int
     n_expected: float = float("nan")
+    apart: np.ndarray | None = None
+    apart_threshold: float = float("nan")
 
+    @property
+    def families_tested(self) -> bool:
+        """Whether pairs were held against their families."""
+        return self.apart is not None and bool(np.isfinite(self.apart_threshold))
 
-class Scrambler:
-    """Makes directions as spread as the given ones, each of pieces of all.
+    @property
+    def certain(self) -> np.ndarray:
+        """The matches: mutual, above the threshold, and apart from their families; bool."""
+        found = self.mutual & self.above
+        if self.apart is None or not self.families_tested:
+            return found
+        return found & (self.apart > self.apart_threshold)
 
-    In the basis of the principal axes each column is permuted over the rows by itself: the mean
-    and the variance along every axis stay (a space that most directions share is no evidence of
-    a match), which values meet in one row does not.
-
-    Parameters
-    ----------
-    vectors : float32 array, shape (n, d)
-        Rows of length one.
-
-    Notes
-    -----
-    Source: the column permutation of parallel analysis (Horn 1965; Buja & Eyuboglu 1992).
-    """
-
-    def __init__(self, vectors: np.ndarray) -> None:
-        self.mean = vectors.mean(axis=0)
-        centred = vectors - self.mean
-        self.axes = axes_of(centred)
-        self.pieces = product(centred, self.axes)
-
-    def __call__(self, random: np.random.Generator) -> np.ndarray:
-        """Return one permutation, rows of length one, shape (n, d)."""
-        pieces = self.pieces.copy()
-        random.permuted(pieces, axis=0, out=pieces)
-        rows = product(pieces, self.axes.T)
-        rows += self.mean
-        return unit_rows(rows, rows)
-
-
-def axes_of(centred: np.ndarray, *, thin: bool | None = None) -> np.ndarray:
-    """Return the principal axes of centred rows, the strongest last.
-
-    Parameters
-    ----------
-    centred : float32 array, shape (n, d)
-    thin : bool, optional
-        Whether to work in the space of the rows; by default where they are fewer than columns.
-
-    Returns
-    -------
-    float32 array, shape (d, d), or (d, n) where thin
-        Orthonormal columns. The thin ones leave out axes along which no row differs. Costs
-        n * min(n, d) * max(n, d) and, beyond the input, no more than its result in memory.
-    """
-    n, d = centred.shape
-    if n < d if thin is None else thin:
-        linalg = cast("Any", torch.linalg)  # torch gives it no types
-        basis, within = linalg.qr(tensor(np.ascontiguousarray(centred.T)))
-        turn = np.linalg.eigh((within @ within.T).numpy())[1].astype(np.float32)
-        return product(basis.numpy(), turn)
-    return np.linalg.eigh(product(centred.T, centred))[1].astype(np.float32)
+    @property
+    def of_one_family(self) -> np.ndarray:
+        """Mutual pairs above the threshold that are no nearer than their families are; bool."""
+        return self.mutual & self.above & ~self.certain
 
 
 def n_permutations(n: int) -> int:
@@ -144,11 +117,12 @@ def match_by_cosine(
     b: np.ndarray,
     *,
     found: Best | None = None,
+    kin: tuple[np.ndarray, np.ndarray] | None = None,
     seed: int = 0,
     n_null: int | None = None,
     device: str = "cpu",
 ) -> Matching:
-    """Match directions by cosine against the null of scrambled directions (`Scrambler`).
+    """Match directions by cosine, against scrambled directions and against their families.
 
     Parameters
     ----------
@@ -156,18 +130,40 @@ def match_by_cosine(
         Rows of length one, decoder or encoder.
     found : Best, optional
         What `best_by_cosine` found for them, where it is known already.
+    kin : two int arrays, shape (n_a, 8 or more) and (n_b, 8 or more), optional
+        Nearest siblings of each row within its own side, where they are known already.
     seed : int
         Of the permutations.
     n_null : int, optional
         Default: `n_permutations` of the smaller side.
     device : str
         Where products run.
+
+    Notes
+    -----
+    Two nulls, for two ways in which chance makes directions near: `Scrambler` (a space that most
+    directions share) gives `threshold`, `FamilyScrambler` (clusters that both sides
+    share) gives `apart_threshold`.
     """
     random = np.random.default_rng(seed)
     n_null = n_permutations(min(len(a), len(b))) if n_null is None else n_null
     scramble = Scrambler(b)
     null = [_chance(a, scramble(random), random, device) for _ in range(n_null)]
-    return _matching(found or best_by_cosine(a, b, device=device), null, (len(a), len(b)))
+    del scramble  # as large as b: what follows makes another
+    found = found or best_by_cosine(a, b, device=device)
+    pairs = _matching(found, null, (len(a), len(b)))
+    if not tested(a, b) or not np.isfinite(pairs.threshold):
+        return pairs
+    kin = kin or (kin_of(a, device), kin_of(b, device))
+    kin = (kin[0][:, :N_KIN], kin[1][:, :N_KIN])
+    chance = strangers(a, b, kin[0], random, seed=seed, device=device)
+    which = pairs.mutual & pairs.above
+    one, other = pairs.a[which], pairs.b[which]
+    apart = np.full(len(pairs.a), np.nan, np.float32)
+    apart[which] = stand_apart(a, b, (one, other), (kin[0][one], kin[1][other]))
+    level = chance.threshold(LEVEL)
+    n_expected = chance.n_expected(pairs.threshold, level)
+    return replace(pairs, apart=apart, apart_threshold=level, n_expected=n_expected)
 
 
 def _chance(

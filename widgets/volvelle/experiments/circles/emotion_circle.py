@@ -44,7 +44,8 @@ def emotion_circle(
     ----------
     model : Model
     layer : int, optional
-        Block, counted from 0. Given, the null is that of one layer.
+        Block, counted from 0. Given, the null is that of one layer, and the summary says that p
+        does not pay for the choice.
     words : sequence of str, or mapping of str to float, optional
         Emotion words, with their reference angles (degrees, 0 pleasure, 90 arousal) where
         Russell has none. By default 25 of Russell's words.

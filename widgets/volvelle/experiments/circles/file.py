@@ -16,10 +16,12 @@ from volvelle.compute.directions.directions import Dictionary
 
 # Raised when the layout changes; older versions stay readable. Version 1 holds no shuffles within
 # quadrants, and its supervised scores are correlations, blind to rotation: see `_renewed`.
-VERSION = 2
+# Version 2 does not say whether a layer was named, nor what its score is worth among all of them.
+VERSION = 3
 
 _LAYER_ARRAYS = ("score", "limit", "explained", "axes", "axes_limit", "best")
 _NULL_ARRAYS = ("shuffled", "random", "best", "within")
+_NULL_TOLD = ("n_tried", "orders", "by_hand")
 _TOLD = ("score", "explained", "method", "orientation", "details")
 _ARRAYS = ("mean", "plane", "angles", "radii", "reference", "spread")
 
@@ -40,11 +42,11 @@ def to_parts(
         "axis_names": circle.axis_names,
     }
     if circle.null is not None:
-        told |= {"n_tried": circle.null.n_tried, "orders": circle.null.orders}
+        told |= {name: getattr(circle.null, name) for name in _NULL_TOLD}
         arrays |= {f"null.{name}": getattr(circle.null, name) for name in _NULL_ARRAYS}
     if layers is not None:
         told["layers"] = {k: getattr(layers, k) for k in ("points", "picked", "method")}
-        arrays |= {f"layers.{name}": getattr(layers, name) for name in _LAYER_ARRAYS}
+        arrays |= {f"layers.{name}": getattr(layers, name) for name in (*_LAYER_ARRAYS, "largest")}
     kept = {k: np.ascontiguousarray(v) for k, v in arrays.items() if v is not None}
     return kept, told
 
@@ -54,12 +56,14 @@ def from_parts(arrays: dict[str, np.ndarray], told: dict[str, Any]) -> dict[str,
     null = layers = None
     if "null.shuffled" in arrays:
         parts: dict[str, Any] = {name: arrays.get(f"null.{name}") for name in _NULL_ARRAYS}
-        orders = told.get("orders", 1)
-        null = Null(score=told["score"], n_tried=told["n_tried"], orders=orders, **parts)
+        found_by = {name: told[name] for name in _NULL_TOLD if name in told}
+        null = Null(score=told["score"], **found_by, **parts)
     if "layers" in told:
         said: dict[str, Any] = {name: arrays[f"layers.{name}"] for name in _LAYER_ARRAYS}
         said |= {**told["layers"], "points": tuple(told["layers"]["points"])}
-        layers = LayerScores(**said)
+        layers = LayerScores(**said, largest=arrays.get("layers.largest"))
+        if null is not None and null.best is None and "by_hand" not in told:
+            null = replace(null, by_hand=layers.n_tried)
     agreement: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in told["agreement"].items()
     }
@@ -98,7 +102,10 @@ def _renewed(found: dict[str, Any], null: Null) -> dict[str, Any]:
     return {
         **found,
         "score": again.score,
-        "null": again.null,
+        # nothing pays for the layer any more
+        "null": replace(
+            again.null, by_hand=null.n_tried if null.best is not None else null.by_hand
+        ),
         "agreement": again.agreement,
         "layers": None,
         "details": details,

@@ -53,7 +53,8 @@ class Circle(circles.FittedCircle):
     def at(self, layer: int) -> Circle:
         """Return the circle of the same texts at another layer, without running the model.
 
-        Its null is that of one layer: nobody picked it by its score.
+        Its null is that of one layer. Whoever goes through layers until one pleases has chosen:
+        the summary says that p does not pay for that, and `layers.corrected` holds the p's that do.
         """
         if self.vectors is None:
             raise ValueError(
@@ -87,6 +88,9 @@ class Circle(circles.FittedCircle):
     def profile(self) -> pd.DataFrame:
         """Return the layer profile: circularity, valence and arousal read-out per point.
 
+        ``corrected_p`` is against the best of every shuffle over all points; ``shuffles_95`` is of
+        one point alone.
+
         The embedding's row says what is there before any block: on the demo model much of
         valence, little of arousal.
         """
@@ -101,6 +105,7 @@ class Circle(circles.FittedCircle):
             "point": layers.points,
             "score": layers.score,
             "shuffles_95": layers.limit,
+            "corrected_p": layers.corrected,
             "explained": layers.explained,
         }
         for axis, name in enumerate(self.axis_names):
@@ -213,6 +218,7 @@ def circle_at(vectors: ClassVectors, point: str, like: Settings | Circle) -> Cir
         axis_names=AXES,
     )
     spread, details = None, dict(like.details)
+    n_layers = sum(name != "embed" for name in vectors.points)
     if np.bincount(vectors.owner).min() > 1:
         inner = vectors.grams[vectors.points.index(point)].astype(np.float64)
         half = split_half(inner, vectors.owner, N_SPLITS, seed, paired=vectors.paired)
@@ -221,9 +227,8 @@ def circle_at(vectors: ClassVectors, point: str, like: Settings | Circle) -> Cir
             xy = circle.project(dictionary.vectors)
             draws = bootstrap_angles(inner, vectors.owner, xy, N_BOOT, seed, paired=vectors.paired)
             spread = spread_of(circle.angles, draws)
-    return ours(
-        replace(circle, spread=spread, details=details), layers=like.layers, vectors=vectors
-    )
+    circle = circle_fit.with_layer(replace(circle, spread=spread, details=details), n_layers)
+    return ours(circle, layers=like.layers, vectors=vectors)
 
 
 def ours(circle: circles.FittedCircle, **more: Any) -> Circle:

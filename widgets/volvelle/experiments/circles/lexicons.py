@@ -5,17 +5,22 @@ from __future__ import annotations
 import csv
 import logging
 import re
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from volvelle.compute.circles.angles import first_harmonic
+from volvelle.compute.stats.permutation import PermutationTest, p_value
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 log = logging.getLogger("volvelle")
 
+PLACEBOS = {"random": "random planes", "span": "planes in the span of the names"}
 _WORDS = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?")
 
 
@@ -96,31 +101,87 @@ def norms_of(text: str, norms: dict[str, tuple[float, float]]) -> dict[str, floa
     return {"valence": float(means[0]), "arousal": float(means[1]), "share": share}
 
 
+@dataclass(frozen=True, eq=False)
+class TextWave:
+    """One wave through scores of texts around the wheel, beside what chance and placebos give.
+
+    Attributes
+    ----------
+    amplitude : float
+        In the unit of the scores.
+    peak : float
+        Degrees.
+    r : float
+        Pearson's r of the mean per angle with cos of the angle.
+    limit, p : float
+        Of the amplitude, with the texts shuffled among the angles: 95 % stay below `limit`. Any
+        plane that changes what is written at all may pass this one.
+    placebos : dict of str to array, shape (n_planes,)
+        Amplitudes of the same texts written around placebo planes, by kind.
+    n_texts : int
+    """
+
+    amplitude: float
+    peak: float
+    r: float
+    limit: float
+    p: float
+    placebos: Mapping[str, np.ndarray]
+    n_texts: int
+
+    @property
+    def tests(self) -> dict[str, PermutationTest]:
+        """The amplitude beside those of each kind of placebo planes."""
+        return {
+            kind: PermutationTest(PLACEBOS[kind], self.amplitude, found)
+            for kind, found in self.placebos.items()
+        }
+
+    def __repr__(self) -> str:
+        told = [f"amplitude {self.amplitude:.2f} at {self.peak:.0f} degrees, {self.n_texts} texts"]
+        for kind, test in self.tests.items():
+            n = len(test.null)
+            if test.can_tell:
+                told.append(
+                    f"95 % of {n} {PLACEBOS[kind]} below {test.limit():.2f}, p = {test.p:.2g}"
+                )
+            else:
+                told.append(
+                    f"{n} {PLACEBOS[kind]} up to {test.null.max():.2f}: cannot tell, fewer than 19"
+                )
+        if not self.placebos:
+            told.append("no placebo planes: text_placebo=True writes around 20")
+        told.append(
+            f"texts shuffled among the angles: 95 % below {self.limit:.2f}, p = {self.p:.2g}"
+        )
+        return f"TextWave({'; '.join(told)})"
+
+
 def wave_of_texts(
     angles: Sequence[float] | np.ndarray,
     values: Sequence[float] | np.ndarray,
+    placebos: Mapping[str, np.ndarray] | None = None,
     n_null: int = 2000,
     seed: int = 0,
-) -> dict[str, float]:
-    """Fit one wave to scores of texts around the wheel, against shuffled angles.
+) -> TextWave:
+    """Fit one wave to scores of texts around the wheel, against placebos and shuffled angles.
 
     Parameters
     ----------
     angles : array, shape (n_texts,)
         Degrees.
     values : array, shape (n_texts,)
+    placebos : mapping of str to array, shape (n_planes, n_texts), optional
+        Scores of texts written at the same angles around other planes, by kind.
     n_null : int
         Shuffles of the texts among the angles.
+    seed : int
+        Of the shuffles.
 
     Returns
     -------
-    dict
-        ``amplitude``, ``peak`` (degrees), ``limit`` (95 % of shuffled amplitudes), ``p``, and
-        ``r``: Pearson's r of the mean per angle with cos of the angle.
+    TextWave
     """
-    from volvelle.compute.circles.angles import first_harmonic
-    from volvelle.compute.stats.permutation import p_value
-
     around = np.radians(np.asarray(angles, dtype=np.float64))
     y = np.asarray(values, dtype=np.float64)
     wave = first_harmonic(y, around)
@@ -129,10 +190,15 @@ def wave_of_texts(
     levels = np.unique(around)
     means = np.array([y[around == level].mean() for level in levels])
     r = np.corrcoef(means, np.cos(levels))[0, 1] if means.std() > 0 else 0.0
-    return {
-        "amplitude": float(wave.amplitude),
-        "peak": float(np.degrees(wave.peak) % 360),
-        "limit": float(np.quantile(null, 0.95)),
-        "p": p_value(float(wave.amplitude), null),
-        "r": float(r),
-    }
+    return TextWave(
+        amplitude=float(wave.amplitude),
+        peak=float(np.degrees(wave.peak) % 360),
+        r=float(r),
+        limit=float(np.quantile(null, 0.95)),
+        p=p_value(float(wave.amplitude), null),
+        placebos={
+            kind: np.asarray(first_harmonic(np.asarray(found, np.float64), around).amplitude)
+            for kind, found in (placebos or {}).items()
+        },
+        n_texts=len(y),
+    )

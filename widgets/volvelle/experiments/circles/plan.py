@@ -81,7 +81,7 @@ def turning(
     n_new : int
         Tokens to write, for ``"text"``.
     n_placebos : int
-        Planes of each kind beside the circle's own.
+        Planes beside the circle's own.
     centred : bool
         Whether the mean of the neutral sentences is known.
     """
@@ -99,7 +99,7 @@ def turning(
     else:
         parts.append(writing(2, n_new, 1, width))
     parts += measuring(model, [str(circle.point)])
-    planes = 1 + 2 * n_placebos  # of twelve angles each, and a text per angle
+    planes = 1 + n_placebos  # of twelve angles each, and a text per angle
     wheel = 2 * STEERED + 12 * planes * width * FLOAT
     said = f"The whole wheel: {planes} planes of 12 angles and 13 texts, about {size(wheel)} there."
     return f"{together(parts).text(host_of(model))} {said}"

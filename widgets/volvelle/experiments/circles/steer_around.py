@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from volvelle.compute.circles.placebos import KINDS, placebo_planes
+from volvelle.compute.circles.placebos import KINDS, N_PLANES, placebo_planes
 from volvelle.compute.steering.where import Where
 from volvelle.experiments.circles.fit_circle import AXES
 from volvelle.experiments.circles.lexicons import read_norms
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     Progress = Callable[[float, str], None]
 
+# Placebo planes of texts, where some are asked for: the fewest that can tell are 19.
+TEXT_PLACEBO = 20
+
 
 @known_keywords
 def steer_around(
@@ -39,11 +42,11 @@ def steer_around(
     strengths: float | Sequence[float] = (0.15,),
     *,
     words: Sequence[str] | Mapping[str, float] | None = None,
-    placebo: int | Mapping[str, int] = 10,
+    placebo: int | Mapping[str, int] | None = None,
     samples: int = 0,
     max_new_tokens: int = 24,
     temperature: float = 0.8,
-    text_placebo: bool = False,
+    text_placebo: bool | int | Mapping[str, int] = False,
     vad: str | Path | None = None,
     where: Where | None = None,
     seed: int = 0,
@@ -69,17 +72,21 @@ def steer_around(
         Words whose log-probability is read (with a leading space, as single tokens), with
         their reference angle where they have one. By default the circle's names, and for
         emotions 38 words it has not seen.
-    placebo : int, or mapping of str to int
-        Placebo planes of each kind: ``"random"`` in the whole space, and ``"span"`` inside the
-        span of the circle's vectors, the harder control. 0 for none.
+    placebo : int, or mapping of str to int, optional
+        Placebo planes: ``"random"`` in the whole space, and ``"span"`` inside the span of the
+        circle's vectors, the harder control. A number is that of each kind, 0 for none. By
+        default 10 random and 25 of the span, one CPU minute on the demo model.
     samples : int
         Texts to write per prompt and angle; 0 for none.
     max_new_tokens : int
         Of each text.
     temperature : float
         Of each text; 0 takes the likeliest token.
-    text_placebo : bool
-        Write texts around one placebo plane of each kind too.
+    text_placebo : bool, int, or mapping of str to int
+        Placebo planes around which texts are written too: a number of planes of the span, or
+        numbers of both kinds. True for 20 of the span, which can tell (p .048): see
+        `Wheel.valence_wave`. Each costs as many texts as the circle does: 20, with one sample of
+        the four openings, three CPU minutes on the demo model.
     vad : path, optional
         A norms file of your own (CSV: word, valence, arousal), to score texts with. None is
         shipped: no arousal norms with a free licence exist.
@@ -106,7 +113,8 @@ def steer_around(
             f"this circle reads {circle.d_model}-dimensional vectors, {circle.point} of "
             f"{model.name} has {model.d_model}"
         )
-    planes = _placebos(placebo, circle, seed)
+    planes = _placebos(N_PLANES if placebo is None else placebo, circle, seed)
+    written_planes = _text_placebos(text_placebo, circle, seed) if samples else {}
     norms = None if vad is None else read_norms(vad)
     asked = readout_prompts() if prompts is None else prompts
     asked = [asked] if isinstance(asked, str) else list(asked)
@@ -133,9 +141,12 @@ def steer_around(
         found = {kind: np.stack([next(rest) for _ in of]) for kind, of in planes.items()}
         texts: list[Text] = []
         if samples:
-            of_texts = {"circle": circle.plane}
-            if text_placebo:
-                of_texts |= {kind: drawn[0] for kind, drawn in planes.items()}
+            of_texts = [("circle", 0, circle.plane)]
+            of_texts += [
+                (kind, number, plane)
+                for kind, of in written_planes.items()
+                for number, plane in enumerate(of)
+            ]
             written = Writer(turn, opened, samples, max_new_tokens, temperature, seed, norms)
             texts = written.write(of_texts, progress)
         return Wheel(
@@ -171,6 +182,17 @@ def _placebos(
         for kind, n in counts.items()
         if n
     }
+
+
+def _text_placebos(
+    asked: bool | int | Mapping[str, int],
+    circle: FittedCircle,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    if isinstance(asked, Mapping):
+        return _placebos(asked, circle, seed)
+    n = TEXT_PLACEBO if asked is True else int(asked)
+    return _placebos({"span": n}, circle, seed)
 
 
 def _words(

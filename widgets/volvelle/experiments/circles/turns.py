@@ -14,7 +14,7 @@ from volvelle.experiments.circles.lexicons import distinct_words, norms_of, vale
 from volvelle.experiments.circles.wheel import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from volvelle.compute.circles.circle import FittedCircle
     from volvelle.compute.steering.where import Where
@@ -92,10 +92,12 @@ class Writer:
     seed: int
     norms: dict[str, tuple[float, float]] | None
 
-    def write(self, planes: Mapping[str, np.ndarray], progress: Progress | None) -> list[Text]:
-        """Return the unsteered texts, then those of every plane."""
-        texts = self._rows("circle", [([], 0.0, float("nan"))], None)
-        for n, (name, plane) in enumerate(planes.items()):
+    def write(
+        self, planes: Sequence[tuple[str, int, np.ndarray]], progress: Progress | None
+    ) -> list[Text]:
+        """Return the unsteered texts, then those of every plane: its kind, number and axes."""
+        texts = self._rows(("circle", 0), [([], 0.0, float("nan"))], None)
+        for n, (kind, number, plane) in enumerate(planes):
             told = [
                 ([steer], float(steer.strength), float(angle))
                 for steer, angle in zip(
@@ -109,12 +111,12 @@ class Writer:
                 if progress is not None:
                     progress(0.3 + 0.7 * (n + fraction) / len(planes), text)
 
-            texts += self._rows(name, told, share)
+            texts += self._rows((kind, number), told, share)
         return texts
 
     def _rows(
         self,
-        plane: str,
+        plane: tuple[str, int],
         told: list[tuple[list[Steer], float, float]],
         progress: Progress | None,
     ) -> list[Text]:
@@ -144,7 +146,8 @@ class Writer:
         )
         return [
             Text(
-                plane=plane,
+                plane=plane[0],
+                drawn=plane[1],
                 strength=strength,
                 angle=angle,
                 prompt=self.prompts[p],

@@ -16,6 +16,8 @@ from volvelle.compute.circles.angles import (
     circular_correlation,
     first_harmonic,
 )
+from volvelle.compute.stats.permutation import p_value
+from volvelle.experiments.circles.lexicons import PLACEBOS, TextWave, wave_of_texts
 from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
@@ -23,9 +25,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-VERSION = 1
+# Version 1 does not number the placebo planes of texts: there was one of each kind.
+VERSION = 2
 FEW = 20  # placebo planes below which no 95 % can be told
-PLACEBOS = {"random": "random planes", "span": "planes in the span of the names"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,8 @@ class Text:
         VADER's compound score in [-1, 1]; NaN where vaderSentiment is not installed.
     norms : dict
         Means over the words found in a norms file of the user's: valence, arousal, share.
+    drawn : int
+        Which of the placebo planes of its kind, from 0.
     """
 
     plane: str
@@ -64,6 +68,7 @@ class Text:
     distinct: float
     valence: float
     norms: Mapping[str, float] = field(default_factory=dict)
+    drawn: int = 0
 
 
 @known_keywords_in
@@ -228,6 +233,45 @@ class Wheel:
         rows = [{**vars(t), **{f"norms_{k}": v for k, v in t.norms.items()}} for t in self.texts]
         return pd.DataFrame(rows).drop(columns="norms", errors="ignore")
 
+    def valence_wave(self, strength: int = 0, n_null: int = 2000) -> TextWave:
+        """Fit one wave to the valence of the texts around the wheel, beside those of placebos.
+
+        Parameters
+        ----------
+        strength : int
+            Index into `strengths`.
+        n_null : int
+            Shuffles of the texts among the angles.
+
+        Returns
+        -------
+        TextWave
+
+        Raises
+        ------
+        ValueError
+            Where no texts were written, or vaderSentiment is not installed.
+        """
+        level = float(self.strengths[strength])
+        found: dict[tuple[str, int], list[Text]] = {}
+        for text in self.texts:
+            if text.strength == level and np.isfinite(text.angle):
+                found.setdefault((text.plane, text.drawn), []).append(text)
+        own = found.pop(("circle", 0), [])
+        values = np.array([text.valence for text in own])
+        if not np.isfinite(values).any():
+            raise ValueError(
+                "no text of this wheel has a valence: give vv.steer_around samples=1 or more, and "
+                "pip install vaderSentiment"
+            )
+        placebos = {
+            kind: np.array([[t.valence for t in of] for (k, _), of in found.items() if k == kind])
+            for kind in PLACEBOS
+        }
+        kept = {kind: values for kind, values in placebos.items() if values.size}
+        angles = [text.angle for text in own]
+        return wave_of_texts(angles, values, kept, n_null, int(self.details.get("seed", 0)))
+
     def save(self, path: str | Path) -> Path:
         """Write the wheel to a safetensors file: numbers and JSON, no pickle."""
         from safetensors.numpy import save_file
@@ -277,7 +321,9 @@ class Wheel:
             if n < FEW:
                 told.append(f"{n} {PLACEBOS[kind]} up to {own.max():.2f}")
             else:
-                told.append(f"95 % of {n} {PLACEBOS[kind]} below {np.quantile(own, 0.95):.2f}")
+                p = p_value(float(self.score[strength]), own)
+                limit = np.quantile(own, 0.95)
+                told.append(f"95 % of {n} {PLACEBOS[kind]} below {limit:.2f}, p = {p:.2g}")
         if self.held_out.any():
             n = int(self.held_out.sum())
             told.append(f"{self.quadrants[strength]:.2f} of {n} unseen words in their quadrant")

@@ -32,7 +32,7 @@ __all__ = ["DualLayout", "dual_layout"]
 log = logging.getLogger("volvelle")
 
 # Raised when what a layout holds or how it is made changes: older files are then made again.
-VERSION = 5
+VERSION = 6
 
 
 @known_keywords

@@ -17,10 +17,15 @@ from volvelle.experiments.maps.half import Half
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FORMAT = "volvelle.dual_layout/1"
+# Version 1 knows no families and no twins; it is read as it was written.
+FORMATS = ("volvelle.dual_layout/1", "volvelle.dual_layout/2")
+FORMAT = FORMATS[-1]
 HALF_ARRAYS = ("xy", "densities", "cluster", "own", "own_cosine", "other", "other_score")
 PAIR_ARRAYS = ("a", "b", "score", "rank_a", "rank_b", "mutual", "above")
-PAIR_NUMBERS = ("threshold", "null_median", "n_null", "compared_a", "compared_b", "n_expected")
+PAIR_NUMBERS = (
+    *("threshold", "null_median", "n_null", "compared_a", "compared_b", "n_expected"),
+    "apart_threshold",
+)
 PLAIN = (
     *("mode", "match", "unit", "n_rows", "disparity"),
     *("seed", "n_neighbors", "n_epochs", "seconds"),
@@ -32,6 +37,8 @@ def write(layout: Mapping[str, Any], path: str | Path) -> Path:
     from safetensors.numpy import save_file
 
     arrays = {f"pairs.{name}": getattr(layout["pairs"], name) for name in PAIR_ARRAYS}
+    if layout["pairs"].apart is not None:
+        arrays["pairs.apart"] = layout["pairs"].apart
     about: dict[str, Any] = {"format": FORMAT}
     for name in PAIR_NUMBERS:
         about[f"pairs.{name}"] = getattr(layout["pairs"], name)
@@ -61,14 +68,20 @@ def read(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        For a file of another kind.
+        For a file of another kind, and of a newer volvelle.
     """
     from safetensors import safe_open
 
     with safe_open(Path(path).expanduser(), framework="numpy") as opened:
         about = json.loads((opened.metadata() or {}).get("volvelle", "{}"))
-        if about.get("format") != FORMAT:
-            raise ValueError(f"{path} is no dual layout ({about.get('format', 'no format')})")
+        if about.get("format") not in FORMATS:
+            told = str(about.get("format", "no format"))
+            if told.startswith(FORMAT.partition("/")[0]):
+                raise ValueError(
+                    f"{path} was written by a newer volvelle ({told}, this one reads up to "
+                    f"{FORMAT})"
+                )
+            raise ValueError(f"{path} is no dual layout ({told})")
         arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     halves = {}
     for which in ("a", "b"):
@@ -78,7 +91,8 @@ def read(path: str | Path) -> dict[str, Any]:
         halves[which] = Half(**{n: arrays[f"{which}.{n}"] for n in HALF_ARRAYS}, **texts)
     pairs = Matching(
         **{name: arrays[f"pairs.{name}"] for name in PAIR_ARRAYS},
-        # files from before there was a number of expected pairs lack it
+        apart=arrays.get("pairs.apart"),
+        # older files lack what was not measured then
         **{name: about.get(f"pairs.{name}", float("nan")) for name in PAIR_NUMBERS},
     )
     n_graphs = sum(name.endswith(".start") for name in arrays)

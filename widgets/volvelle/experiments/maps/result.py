@@ -102,12 +102,17 @@ class DualLayout:
 
     @property
     def n_matched(self) -> int:
-        """Mutual pairs above the null's 95 %."""
-        return int((self.pairs.mutual & self.pairs.above).sum())
+        """Mutual pairs above the null's 95 % that stand apart from their families."""
+        return int(self.pairs.certain.sum())
+
+    @property
+    def n_of_one_family(self) -> int:
+        """Mutual pairs above the 95 % that are no nearer than their families are."""
+        return int(self.pairs.of_one_family.sum())
 
     @property
     def n_expected(self) -> float:
-        """Mutual pairs above the 95 % in a permutation, on average: found where nothing is."""
+        """Matches with strangers of the same families, on average: found where nothing is."""
         return self.pairs.n_expected
 
     @property
@@ -123,8 +128,8 @@ class DualLayout:
 
     @cached_property
     def matches(self) -> pd.DataFrame:
-        """Mutual nearest pairs above the permutation null's 95 %, best first."""
-        return self._table(self.pairs.mutual & self.pairs.above)
+        """Mutual nearest pairs above the null's 95 % and apart from their families, best first."""
+        return self._table(self.pairs.certain)
 
     @cached_property
     def candidates(self) -> pd.DataFrame:
@@ -146,6 +151,8 @@ class DualLayout:
         if not which.all() or not len(which):
             return pd.DataFrame(table)
         more = {name: getattr(p, name) for name in ("rank_a", "rank_b", "mutual", "above")}
+        if p.apart is not None:
+            more["apart"] = p.apart
         return pd.DataFrame(table | more)
 
     def stability(self, n_seeds: int = 3, *, n_epochs: int | None = None) -> np.ndarray:
@@ -191,7 +198,7 @@ class DualLayout:
         """
         import pandas as pd
 
-        certain = self.pairs.mutual & self.pairs.above
+        certain = self.pairs.certain
         tables = []
         for which, half in (("a", self.a), ("b", self.b)):
             own = getattr(self.pairs, which)[certain]
@@ -226,10 +233,12 @@ class DualLayout:
         b = f"{self.b.name} ({self.b.alive.sum()} of {self.b.n})"
         mixed = f"; {self.mixing}" if self.mixing else ""
         chance = f", {self.n_expected:.0f} expected" if np.isfinite(self.n_expected) else ""
+        kin = self.n_of_one_family
+        family = f"; {kin} more no nearer than their families" if kin else ""
         return (
             f"DualLayout({self.mode}: {a} and {b}; {self.n_matched} matched by {self.match} "
             f"({self.matched_share:.1%} of {self.n_compared}, above {self.pairs.threshold:.2f}, "
-            f"the 95 % of chance{chance})"
+            f"the 95 % of chance{chance}{family})"
             f"{mixed}; {drawn})"
         )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.compute.maps.counterparts import CANDIDATES, Best, best_by_cosine, sizes
+from volvelle.compute.maps.families import N_KIN
 from volvelle.compute.maps.joined import both_ways
 from volvelle.compute.maps.matching import Matching, match_by_correlation, match_by_cosine
 from volvelle.compute.maps.neighbours import Neighbours, exactly, neighbours, unit_rows
@@ -266,12 +267,21 @@ class Work:
             x_a, x_b = (unit_rows(np.asarray(one.encoder)[one.alive]) for one in (self.a, self.b))
             found = None
         found = found or best_by_cosine(x_a, x_b, device=self.device)
-        pairs = match_by_cosine(x_a, x_b, found=found, seed=choices.seed, device=self.device)
+        kin = None
+        if (
+            choices.match == "decoder"
+            and len(self.own) == 2
+            and min(o.k for o in self.own) >= N_KIN
+        ):
+            kin = (self.own[0].indices, self.own[1].indices)
+        pairs = match_by_cosine(
+            x_a, x_b, found=found, kin=kin, seed=choices.seed, device=self.device
+        )
         return pairs, found, "", 0
 
     def _anchors(self, pairs: Matching) -> tuple[np.ndarray, np.ndarray]:
         """Return matched rows to bring b onto a by: the certain ones, or the mutual ones."""
-        for which in (pairs.mutual & pairs.above, pairs.mutual):
+        for which in (pairs.certain, pairs.mutual):
             if which.sum() >= FEWEST_ANCHORS:
                 return pairs.a[which], pairs.b[which]
         # too small to match: the best pairs there are, so that b is at least to scale

@@ -64,7 +64,7 @@ class EmotionJobs(EmotionTraits, CircularManifold):
             mode=self.mode,
             n_prompts=1 if self.prompt in self._bases else 2,
             n_new=self.max_new_tokens,
-            n_placebos=self.placebo,
+            n_placebos=sum(work.placebos_of(self.placebo).values()),
             centred=str(self._circle.point) in self._centres,
         )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from traitlets import Dict, Enum, Float, HasTraits, Int, List, TraitError, Unicode, validate
 
+from volvelle.compute.circles.placebos import N_PLANES
 from volvelle.models.plan import MOST_WRITTEN
 from volvelle.views.kit.arrays import Array
 
@@ -40,12 +41,12 @@ class EmotionTraits(HasTraits):
     """Of written text; 0 takes the likeliest token."""
     seed = Int(0).tag(sync=True)
     """Of placebo planes and of sampled text."""
-    placebo = Int(10).tag(sync=True)
-    """Placebo planes of each kind around the wheel."""
+    placebo = Int(N_PLANES["span"]).tag(sync=True)
+    """Placebo planes in the names' span around the wheel, and as many random ones, at most 10."""
 
     _layer_points = List(Unicode()).tag(sync=True)
-    # per point: score, 95 % of shuffles, left-out read-out of either axis
-    _layer_scores = Array("f4", (None, 4))
+    # per point: score, 95 % of the best of every shuffle, left-out read-out of either axis, p
+    _layer_scores = Array("f4", (None, 5))
     _token_strings = List(Unicode()).tag(sync=True)
     # per token: coordinates over the ring's radius; NaN where left out
     _token_xy = Array("f4", (None, 2))
@@ -69,7 +70,9 @@ class EmotionTraits(HasTraits):
         if layers is None:
             return
         self._layer_points = list(layers.points)
-        self._layer_scores = np.column_stack([layers.score, layers.limit, layers.axes])
+        limit = np.full(len(layers.points), layers.corrected_limit)
+        columns = [layers.score, limit, layers.axes, layers.corrected]
+        self._layer_scores = np.column_stack(columns)
 
     def _send_trail(self, trail: Trail) -> None:
         self._token_strings, self._token_xy = trail.strings, trail.xy

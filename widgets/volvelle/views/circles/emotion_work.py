@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.circles.placebos import placebo_planes
+from volvelle.compute.circles.placebos import N_PLANES, placebo_planes
 from volvelle.compute.directions.directions import Direction
 from volvelle.compute.steering.steers import Steer
 from volvelle.experiments.circles.stimuli import neutral_texts
@@ -180,6 +180,11 @@ def expected_at(
     return both[0], both[1]
 
 
+def placebos_of(n: int) -> dict[str, int]:
+    """Return how many placebo planes of each kind a view asks for, by its number."""
+    return {"random": min(n, N_PLANES["random"]), "span": n}
+
+
 def around(
     model: Model,
     circle: FittedCircle,
@@ -203,7 +208,7 @@ def around(
     prompt : str
         What the texts go on from.
     placebo : int
-        Placebo planes of each kind, for the words alone.
+        Of the span, see `placebos_of`; for the words alone.
     max_new_tokens : int
         Of each text.
     temperature : float
@@ -219,7 +224,7 @@ def around(
         model,
         circle,
         strengths=(strength,),
-        placebo=placebo,
+        placebo=placebos_of(placebo),
         seed=seed,
         progress=lambda f, text: report(0.6 * f, text),
     )

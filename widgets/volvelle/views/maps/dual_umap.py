@@ -238,7 +238,7 @@ class DualUMAP(Looks, MapTraits, View):
                 setattr(self, f"_cluster_{which}", half.cluster)
                 if pair.a.n + pair.b.n <= map_wire.MOST_AHEAD:
                     self._send_near(which)
-            certain = pair.pairs.mutual & pair.pairs.above
+            certain = pair.pairs.certain
             self._pairs = np.stack([pair.pairs.a[certain], pair.pairs.b[certain]], axis=1)
             self._pair_scores = pair.pairs.score[certain]
             self._regions = [

@@ -135,7 +135,7 @@ def facts(layout: DualLayout) -> dict[str, Any]:
             f"n_{which}": half.n,
             f"alive_{which}": int(half.alive.sum()),
         }
-    for name in ("mode", "match", "unit", "n_rows", "n_matched", "n_compared"):
+    for name in ("mode", "match", "unit", "n_rows", "n_matched", "n_compared", "n_of_one_family"):
         found[name] = getattr(layout, name)
     for name in ("matched_share", "n_expected", "disparity", "trustworthiness", "recall"):
         found[name] = getattr(layout, name)
@@ -145,7 +145,7 @@ def facts(layout: DualLayout) -> dict[str, Any]:
     found["search"] = layout.graphs[0].method if layout.graphs else ""
     if layout.mixing is not None:
         m = layout.mixing
-        found |= {"mixing": m.share, "mixing_low": m.null_low, "mixing_high": m.null_high}
+        found |= {"twins": m.twins, "twins_low": m.twins_low, "twins_high": m.twins_high}
     # JSON has no NaN: what is not a number is not sent
     return {k: v for k, v in found.items() if not (isinstance(v, float) and math.isnan(v))}
 
