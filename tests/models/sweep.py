@@ -13,6 +13,7 @@ import numpy as np
 from models import every, tiny
 
 import volvelle as vv
+from volvelle.compute.directions.points import Point
 
 TEXTS = ["hello there", "a longer text"]
 TABLE = Path(__file__).parents[2] / "docs/architectures.md"
@@ -83,7 +84,36 @@ def _wrong(model, module, refused) -> str:
             off = np.abs(captured[point][row, : len(state)] - state).max() / np.abs(state).max()
             if off > 1e-3:
                 return f"{point} is not hidden_states[{n}]: off by {off:.2g}"
-    return _unembedded_wrong(model, module) if "unembed" not in refused else ""
+    wrong = _sums_wrong(model)
+    return wrong or (_unembedded_wrong(model, module) if "unembed" not in refused else "")
+
+
+def _offered(model, point) -> bool:
+    try:
+        model.site(Point.parse(point))
+    except ValueError:
+        return False
+    return True
+
+
+def _sums_wrong(model) -> str:
+    """Say which states that are offered do not add up; "" where all do."""
+    parts = ("resid_pre", "resid_mid", "resid_post", "attn_out_post", "mlp_out_post")
+    for n in range(model.n_layers):
+        points = {kind: f"{kind}.{n}" for kind in parts if _offered(model, f"{kind}.{n}")}
+        read = model.capture(TEXTS[0], list(points.values()))
+        state = {kind: read[point][0] for kind, point in points.items()}
+        sums = [("resid_pre", ("attn_out_post",), "resid_mid")]
+        sums += [("resid_mid", ("mlp_out_post",), "resid_post")]
+        if "resid_mid" not in state:
+            sums = [("resid_pre", ("attn_out_post", "mlp_out_post"), "resid_post")]
+        for start, added, end in sums:
+            if {start, *added, end} <= set(state):
+                found = state[start] + sum(state[kind] for kind in added)
+                off = np.abs(found - state[end]).max() / np.abs(state[end]).max()
+                if off > 1e-4:
+                    return f"{start} and {' and '.join(added)} are not {end} at {n}: off {off:.2g}"
+    return ""
 
 
 def _unembedded_wrong(model, module) -> str:

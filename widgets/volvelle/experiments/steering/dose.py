@@ -21,7 +21,7 @@ from volvelle.experiments.steering.rows import (
     placebos_of,
 )
 from volvelle.experiments.steering.rows import whole as whole_number
-from volvelle.models.steering.readers import heads_of
+from volvelle.models.engine.facts import heads_of
 from volvelle.models.steering.steered import Steered
 from volvelle.models.verbs.predict import next_token_and_entropy
 from volvelle.models.verbs.write import generate_rows

@@ -11,7 +11,7 @@ from volvelle.models.engine.at_work import AtWork
 from volvelle.models.engine.facts import Facts
 from volvelle.models.engine.prefix import Prefixes
 from volvelle.models.engine.proofs import RESTS_ON
-from volvelle.models.engine.prove import proofs_of
+from volvelle.models.engine.proving import Proving
 from volvelle.models.engine.running import Runner
 from volvelle.models.engine.tokens import Tokens, bos_trouble, string_of, tokenize, tokens_of_ids
 from volvelle.names import known_keywords_in
@@ -33,6 +33,8 @@ class Engine(Facts, AtWork):
         Runs the bodies of `models.traces`.
     prefixes : Prefixes
         Beginnings of texts that were read with ``reuse=True``.
+    proving : Proving
+        What it has proven of its points.
     norms : dict of Point to float
         Median norms that were measured.
     """
@@ -42,6 +44,7 @@ class Engine(Facts, AtWork):
         self.remote = remote
         self.prefixes = Prefixes()
         self.run = Runner(lm, layout, remote)
+        self.run.rider = self.proving = Proving(self, self.run)
         self.norms: dict[Point, float] = {}
         self._warned: set[str] = set()
 
@@ -75,6 +78,8 @@ class Engine(Facts, AtWork):
     def site(self, point: Point) -> Site:
         """Return where a point lies, once the model has proven it.
 
+        On a server the first request proves it, and raises when it comes back.
+
         Raises
         ------
         ValueError
@@ -82,12 +87,12 @@ class Engine(Facts, AtWork):
         """
         site = self.layout.site(point)
         if point.kind in RESTS_ON:
-            proofs_of(self).offer(point)
+            self.proving.claim(lambda proofs: proofs.offer(point))
         return site
 
     def hold(self, name: str, what: str) -> None:
         """Raise ValueError where an equation does not hold on this model; see `Proofs.hold`."""
-        proofs_of(self).hold(name, what)
+        self.proving.claim(lambda proofs: proofs.hold(name, what))
 
     def hold_padding(self, lengths: Iterable[int], side: str) -> None:
         """Raise ValueError where rows of unequal length would not be what they are alone."""

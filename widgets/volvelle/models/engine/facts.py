@@ -104,6 +104,15 @@ class Facts:
         return sorted(special_ids(self.tokenizer))
 
 
+def heads_of(model: Facts) -> tuple[int, int]:
+    """Return the number of attention heads and the width of one at ``z``."""
+    config = model.nnsight._module.config.get_text_config()  # noqa: SLF001 - nnsight's name
+    names = ("num_attention_heads", "n_head", "num_heads")
+    n = next((int(getattr(config, name)) for name in names if getattr(config, name, None)), 1)
+    d_head = getattr(config, "head_dim", None) or model.layout.d_model // n
+    return n, int(d_head)
+
+
 def takes(model: Facts, argument: str) -> bool:
     """Whether a model's forward pass has an argument, such as ``logits_to_keep``."""
     # asked of the class: nnsight puts its own forward on the instance
