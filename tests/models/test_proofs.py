@@ -7,7 +7,6 @@ import pytest
 from models import every, sweep, tiny
 
 import volvelle as vv
-from volvelle.models.engine import proving
 
 # One of each way of being built, and each that was wrong without a word.
 SLICE = (
@@ -172,19 +171,6 @@ def test_what_is_no_causal_model_gets_the_sentence_of_wrap(name):
     module = kind(kind.config_class(**sizes))
     with pytest.raises(TypeError, match=f"model is {name}, expected .* causal language model"):
         vv.wrap(module, tiny.tokenizer())
-
-
-def test_a_model_is_proven_once_and_only_when_a_point_is_asked_for(monkeypatch):
-    seen = []
-    real = proving.prove
-    monkeypatch.setattr(proving, "prove", lambda *told: seen.append(told) or real(*told))
-    module = every.hf("llama")
-    model = vv.wrap(module, tiny.tokenizer(), name="once")
-    model.next_token("hello")
-    assert seen == []
-    model.capture("hello", "resid_post.1")
-    vv.wrap(module, tiny.tokenizer(), name="once").capture("hello", "z.1")
-    assert len(seen) == 1
 
 
 def test_the_demo_model_holds_every_equation(model):

@@ -57,7 +57,8 @@ class Facts:
         """Tokens the model reads at once."""
         config = self.nnsight._module.config.get_text_config()  # noqa: SLF001 - nnsight's name
         for key in CONTEXT:
-            if getattr(config, key, None):
+            # XLNet says -1: any number
+            if (getattr(config, key, None) or 0) > 0:
                 return int(getattr(config, key)) - self.first_position
         return DEFAULT_CONTEXT
 

@@ -28,7 +28,8 @@ SAMPLES = 4
 # Models whose proofs are remembered.
 MOST_KEPT = 256
 
-_proven: dict[Any, Proofs] = {}
+# By what a model is.
+PROVEN: dict[Any, Proofs] = {}
 
 
 def mark_of(module: Any) -> str:
@@ -48,14 +49,17 @@ def mark_of(module: Any) -> str:
 
     told = [type(module).__name__, str(vars(module.config))]
     kinds: dict[Any, list[torch.Tensor]] = {}
-    for name, weight in module.named_parameters():
-        flat = weight.detach()
-        flat = flat.view(-1) if flat.is_contiguous() else flat.flatten()
-        told.append(f"{name} {tuple(weight.shape)} {weight.dtype}")
-        some = flat[len(flat) // (2 * SAMPLES) :: max(1, len(flat) // SAMPLES)]
-        kinds.setdefault((weight.device, weight.dtype), []).append(some)
+    with torch.no_grad():
+        for name, weight in module.named_parameters():
+            told.append(name)
+            if weight.is_meta:  # weights that are kept on a disk
+                continue
+            n, flat = weight.numel(), weight if weight.is_contiguous() else weight.flatten()
+            some = flat.as_strided((min(n, SAMPLES),), (max(1, n // SAMPLES),))
+            kinds.setdefault((weight.device, weight.dtype), []).append(some)
     digest = hashlib.sha256("\n".join(told).encode())
-    for parts in kinds.values():
+    for kind, parts in kinds.items():
+        digest.update(str(kind).encode())
         digest.update(torch.cat(parts).double().cpu().numpy().tobytes())
     return digest.hexdigest()
 
@@ -86,7 +90,7 @@ class Proving:
     @property
     def known(self) -> Proofs | None:
         """What was proven of a model like this one."""
-        found = _proven.get(self._key())
+        found = PROVEN.get(self._key())
         return found and replace(found, model=self._model.name)
 
     def proofs(self) -> Proofs:
@@ -161,6 +165,6 @@ class Proving:
         return mark, layout
 
     def _keep(self, proofs: Proofs) -> None:
-        _proven[self._key()] = proofs
-        for old in list(_proven)[:-MOST_KEPT]:
-            _proven.pop(old, None)
+        PROVEN[self._key()] = proofs
+        for old in list(PROVEN)[:-MOST_KEPT]:
+            PROVEN.pop(old, None)

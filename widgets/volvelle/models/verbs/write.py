@@ -325,6 +325,7 @@ def _together(
         "eos": torch.tensor(model.eos_ids, dtype=torch.long),
         "generate": writing_settings(model, settings["n"]),
     }
+    model.hold("looking ahead", "text written token by token")
     model.hold_padding([len(row) for row in rows], "left")
     inputs = left_padded(rows, model.pad_id)
     if model.first_position:
