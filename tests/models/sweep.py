@@ -84,7 +84,7 @@ def _wrong(model, module, refused) -> str:
             off = np.abs(captured[point][row, : len(state)] - state).max() / np.abs(state).max()
             if off > 1e-3:
                 return f"{point} is not hidden_states[{n}]: off by {off:.2g}"
-    wrong = _sums_wrong(model)
+    wrong = _sums_wrong(model) or _steered_wrong(model, module)
     return wrong or (_unembedded_wrong(model, module) if "unembed" not in refused else "")
 
 
@@ -113,6 +113,54 @@ def _sums_wrong(model) -> str:
                 off = np.abs(found - state[end]).max() / np.abs(state[end]).max()
                 if off > 1e-4:
                     return f"{start} and {' and '.join(added)} are not {end} at {n}: off {off:.2g}"
+    return ""
+
+
+def _writes(module) -> bool:
+    import torch
+
+    try:
+        module.generate(torch.tensor([[5, 6, 7, 8]]), max_new_tokens=3, do_sample=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _steered_wrong(model, module) -> str:
+    """Hold what a steered model writes against a plain loop in which a hook pushes; "" where equal.
+
+    What is refused in a sentence is not wrong, nor what transformers itself cannot write.
+    """
+    import torch
+
+    push = torch.randn(model.d_model, generator=torch.Generator().manual_seed(1))
+    direction = vv.Direction(push.numpy(), "push", "resid_post.1")
+    steer = vv.Steer(direction, 1.0, unit="raw", where=vv.Where(special=True))
+    try:
+        found = model.generate(TEXTS[0], steer, max_new_tokens=3)
+    except ValueError as error:
+        refused = "cannot be steered" in str(error) or not _writes(module)
+        return "" if refused else f"steered writing: {error}"
+
+    def hook(_, __, output):
+        states = output[0] if isinstance(output, (tuple, list)) else output
+        states[:, 1:] += push.to(states.dtype)
+
+    handle = module.get_submodule(model.layout.blocks)[1].register_forward_hook(hook)
+    ids = list(tiny.tokenizer()(TEXTS[0])["input_ids"])
+    try:
+        for step, chosen in enumerate(found.ids.tolist()):
+            with torch.no_grad():
+                out = module(input_ids=torch.tensor([ids]), use_cache=False)
+            wanted = float(out.logits[0, -1].float().log_softmax(-1)[chosen])
+            if abs(found.logprobs[step] - wanted) > 1e-2:
+                off = abs(found.logprobs[step] - wanted)
+                return f"steered writing: token {step} off by {off:.2g} nat"
+            ids.append(chosen)
+            if chosen == model.first_position - 1:
+                break  # Roberta and its kin count padding that they wrote themselves as none
+    finally:
+        handle.remove()
     return ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from models import every, tiny
@@ -117,3 +118,17 @@ def test_what_a_stopped_job_left_unfinished_is_not_remembered(proven):
         job.result(60)
     assert proving.PROVEN == {}
     assert model.check().refused == ()
+
+
+def test_what_was_measured_of_other_weights_is_measured_again():
+    module = every.hf("llama")
+    model = wrapped(module, "trained")
+    before = model.norm("resid_post.2")
+    model.capture("hello there", "resid_post.2", reuse=True)
+    module.model.layers[1].mlp.down_proj.weight.data *= 3
+    fresh = wrapped(module, "fresh")
+    found = model.capture("hello there", "resid_post.2", reuse=True)["resid_post.2"]
+    np.testing.assert_array_equal(
+        found, fresh.capture("hello there", "resid_post.2")["resid_post.2"]
+    )
+    assert model.norm("resid_post.2") == fresh.norm("resid_post.2") > 1.1 * before

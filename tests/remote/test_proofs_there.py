@@ -90,7 +90,7 @@ def test_what_holds_there_is_given_with_the_proof(granite):
     assert wrote.ids.tolist() == here.generate("hello", max_new_tokens=4).ids.tolist()
 
 
-def test_what_is_left_there_is_proven_before_it_is_left(host):
+def test_what_is_left_there_goes_as_it_is_and_the_proof_behind_it(host):
     there = vv.load("smollm2", remote=host)
 
     def work():
@@ -99,10 +99,17 @@ def test_what_is_left_there_is_proven_before_it_is_left(host):
     job = there.submit(work, detached=True)
     wanted = job.result(SECONDS)
     assert len(job.ids) == 2
-    # by a kernel that has it proven, by one that has not, and where the one that left it had
-    for ids in (job.ids, job.ids, job.ids[1:]):
+    # taken up by a kernel that has the proof, by one that has not, and without that request
+    for ids in (job.ids, job.ids, job.ids[:1]):
         np.testing.assert_array_equal(there.attach(ids, work).result(SECONDS), wanted)
         proving.PROVEN.clear()
+
+
+def test_what_does_not_hold_is_refused_though_it_was_left_there(granite):
+    _, there = granite
+    job = there.submit(lambda: there.capture("hello", "mlp_out_post.1"), detached=True)
+    with pytest.raises(ValueError, match=r"scaled: 0.5 of it is"):
+        job.result(SECONDS)
 
 
 def test_tokens_stream_from_the_request_that_carries_the_proof(host):

@@ -171,6 +171,11 @@ class Layout:
         self.site(point)
         return point
 
+    def has(self, point: Point) -> bool:
+        """Whether the block of a point has such a place."""
+        place = PLACES.get(point.kind)
+        return place is None or bool(self._of(place.paths)[point.layer])
+
     def site(self, point: Point) -> Site:
         """Return where a point lies."""
         block = f"{self.blocks}.{point.layer}"

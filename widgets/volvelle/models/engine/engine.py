@@ -36,7 +36,7 @@ class Engine(Facts, AtWork):
     proving : Proving
         What it has proven of its points.
     norms : dict of Point to float
-        Median norms that were measured.
+        Median norms that were measured; forgotten, as prefixes are, when the weights change.
     """
 
     def __init__(self, lm: Any, layout: Layout, *, remote: bool | str = False) -> None:
@@ -44,8 +44,14 @@ class Engine(Facts, AtWork):
         self.remote = remote
         self.prefixes = Prefixes()
         self.run = Runner(lm, layout, remote)
-        self.run.rider = self.proving = Proving(self, self.run)
         self.norms: dict[Point, float] = {}
+        norms, prefixes = self.norms, self.prefixes
+
+        def forget() -> None:
+            norms.clear()
+            prefixes.clear()
+
+        self.run.rider = self.proving = Proving(self, self.run, forget)
         self._warned: set[str] = set()
 
     def tokens(self, text: str | Tokens | Sequence[int]) -> Tokens:

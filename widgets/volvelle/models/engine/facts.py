@@ -29,6 +29,9 @@ CONTEXT = (
 # What a forward pass of RWKV takes for its past; that of several rows is mixed up between them.
 STATE = "state"
 
+# What forward passes take for it, all of them.
+PASTS = ("past_key_values", "cache_params", STATE, "mems", "cache", "past_buckets_states")
+
 # How embeddings that count positions themselves are told from others.
 COUNTING = "create_position_ids_from_input_ids"
 
@@ -119,6 +122,20 @@ def takes(model: Facts, argument: str) -> bool:
     # asked of the class: nnsight puts its own forward on the instance
     forward = type(model.nnsight._module).forward  # noqa: SLF001 - nnsight's name
     return argument in inspect.signature(forward).parameters
+
+
+def hold_memory(model: Facts) -> None:
+    """Raise ValueError for a model that reads the whole text again with every token it writes.
+
+    A steer acts on what is read anew, once; here it would act on all of it, in every pass.
+    """
+    if not any(takes(model, argument) for argument in PASTS):
+        kind = type(model.nnsight._module).__name__  # noqa: SLF001 - nnsight's name
+        raise ValueError(
+            f"{model.name} keeps nothing of what it has read ({kind} takes no cache), so that what "
+            "it writes cannot be steered token by token; expected a model with a cache. "
+            "model.next_token and model.capture work on it"
+        )
 
 
 def together(model: Facts, lengths: Sequence[int], most: int) -> list[list[int]]:

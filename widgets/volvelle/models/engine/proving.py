@@ -42,12 +42,16 @@ def mark_of(module: Any) -> str:
 
     Notes
     -----
-    A few numbers of every weight: counters of changes in place do not count what is written to
-    ``weight.data``, as adapters are merged.
+    Classes and hooks of all modules, and a few numbers of every weight: counters of changes in
+    place do not count what is written to ``weight.data``, as adapters are merged.
     """
     import torch
 
-    told = [type(module).__name__, str(vars(module.config))]
+    parts = [
+        (type(part).__qualname__, len(part._forward_pre_hooks), len(part._forward_hooks))  # noqa: SLF001 - torch's names
+        for part in module.modules()
+    ]
+    told = [str(vars(module.config)), str(parts)]
     kinds: dict[Any, list[torch.Tensor]] = {}
     with torch.no_grad():
         for name, weight in module.named_parameters():
@@ -57,10 +61,10 @@ def mark_of(module: Any) -> str:
             n, flat = weight.numel(), weight if weight.is_contiguous() else weight.flatten()
             some = flat.as_strided((min(n, SAMPLES),), (max(1, n // SAMPLES),))
             kinds.setdefault((weight.device, weight.dtype), []).append(some)
+        sampled = {kind: torch.cat(some).double().cpu().numpy() for kind, some in kinds.items()}
     digest = hashlib.sha256("\n".join(told).encode())
-    for kind, parts in kinds.items():
-        digest.update(str(kind).encode())
-        digest.update(torch.cat(parts).double().cpu().numpy().tobytes())
+    for kind, numbers in sampled.items():
+        digest.update(str(kind).encode() + numbers.tobytes())
     return digest.hexdigest()
 
 
@@ -71,6 +75,8 @@ class Proving:
     ----------
     model : Facts
     run : Runner
+    on_change : callable without arguments
+        Called when the model is seen to be another than it was.
 
     Notes
     -----
@@ -79,8 +85,9 @@ class Proving:
     and what does not hold is refused when that comes back.
     """
 
-    def __init__(self, model: Facts, run: Runner) -> None:
-        self._model, self._run = weakref.proxy(model), run
+    def __init__(self, model: Facts, run: Runner, on_change: Callable[[], None]) -> None:
+        self._model, self._run, self._on_change = weakref.proxy(model), run, on_change
+        self._mark = ""
         self._marks: weakref.WeakKeyDictionary[Job, str] = weakref.WeakKeyDictionary()
         self._claims: weakref.WeakKeyDictionary[Job, list[Callable[[Proofs], None]]] = (
             weakref.WeakKeyDictionary()
@@ -126,14 +133,14 @@ class Proving:
 
         return ridden
 
-    def prove_first(self) -> None:
-        """Send the proof by itself, before a request that is left on a server.
+    def prove(self) -> None:
+        """Send the proof by itself, where there is none: behind a request that is left there.
 
-        What is left is taken up by what it asked for; a later kernel may have the proof or not.
+        That one goes as it is and at once: a later kernel takes it up by what it asked for, and
+        may have the proof or not.
         """
         if self.known is None:
             self._keep(prove(self._model, self._run))
-        self.settle()
 
     def settle(self) -> None:
         """Raise ValueError where something that this job was given does not hold."""
@@ -160,6 +167,9 @@ class Proving:
         mark = self._marks.get(job) if job is not None else None
         if mark is None:
             mark = mark_of(run.lm._module)  # noqa: SLF001 - nnsight's name
+            if self._mark and mark != self._mark:
+                self._on_change()
+            self._mark = mark
             if job is not None:
                 self._marks[job] = mark
         return mark, layout

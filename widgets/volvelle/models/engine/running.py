@@ -49,8 +49,8 @@ class Rider(Protocol):
         """Return a body that takes it along."""
         ...
 
-    def prove_first(self) -> None:
-        """Send it by itself."""
+    def prove(self) -> None:
+        """Send it by itself, where that has not been done."""
         ...
 
     def settle(self) -> None:
@@ -162,11 +162,12 @@ class Runner:
         rider = self.rider if body is not prove_body else None
         if rider is None:
             return run_there(self.server, parsed_again(body), args, on_step, step_shape)
-        if how().left:
-            rider.prove_first()
         rider.settle()  # before it is sent, where it is known
-        along = parsed_again(rider.on(body))
+        apart = how().left  # what is left is taken up by what it was: later kernels know the proof
+        along = parsed_again(body if apart else rider.on(body))
         found = run_there(self.server, along, args, on_step, step_shape)
+        if apart:
+            rider.prove()
         rider.settle()
         return found
 
