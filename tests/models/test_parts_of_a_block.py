@@ -8,6 +8,7 @@ import torch
 from models import every, plain_steering, tiny
 
 import volvelle as vv
+from volvelle.models.verbs.score import score
 
 TEXTS = ["hello there", "a longer text"]
 # The module whose output is what the attention computes, and what reads the stream behind it.
@@ -166,17 +167,21 @@ class LooksAhead:
         return vv.wrap(module, tiny.tokenizer(), name="leaky")
 
 
+def scored(model):
+    return model.call(lambda: score(model, [([5, 6], [7, 8, 9])]))
+
+
 def test_a_last_block_that_looks_ahead_or_at_padding_is_found_out():
     model = LooksAhead()
     proofs = model.check()
     assert {"looking ahead", "right padding"} <= set(proofs.refused)
     assert "at block 3" in str(proofs["looking ahead"])
     assert "at block 3" in str(proofs["right padding"])
-    said = "leaky is not given {}: a token's state stays what it is when those behind it change"
+    said = "leaky is not given {}.*: a token's state stays what it is when those behind it change"
     with pytest.raises(ValueError, match=said.format("resid_post.3")):
         model.capture("hello", "resid_post.3")
-    with pytest.raises(ValueError, match=said.format("text written token by token")):
-        model.generate("hello", max_new_tokens=2)
+    with pytest.raises(ValueError, match=said.format("how likely a text is")):
+        scored(model)
     steer = vv.Steer(vv.Direction(np.ones(32), "d", "resid_post.1"), 1.0, unit="raw")
     with pytest.raises(
         ValueError, match=said.format(r"(resid_post.1|text written token by token)")
@@ -202,5 +207,5 @@ def test_those_that_look_both_ways_are_refused(kind):
     assert "looking ahead" in model.check().refused
     with pytest.raises(ValueError, match=f"{kind} is not given resid_post.1"):
         model.capture("hello", "resid_post.1")
-    with pytest.raises(ValueError, match=f"{kind} is not given text written token by token"):
-        model.generate("hello", max_new_tokens=2)
+    with pytest.raises(ValueError, match=f"{kind} is not given how likely a text is"):
+        scored(model)

@@ -38,6 +38,19 @@ def test_a_model_is_proven_once_and_only_when_a_point_is_asked_for(proven):
     assert proven == ["once"]
 
 
+def test_it_costs_three_passes_and_less_than_a_hundred_tokens(proven):
+    module, read = every.hf("llama"), []
+    handle = module.model.embed_tokens.register_forward_hook(
+        lambda _, ids, __: read.append(ids[0].numel())
+    )
+    try:
+        wrapped(module, "counted").check()
+    finally:
+        handle.remove()
+    assert len(read) == 3
+    assert sum(read) == 80
+
+
 def test_the_same_model_wrapped_again_is_known_and_called_by_its_new_name(proven):
     module = every.hf("granite")
     wrapped(module, "first").check()

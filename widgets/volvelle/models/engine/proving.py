@@ -42,15 +42,12 @@ def mark_of(module: Any) -> str:
 
     Notes
     -----
-    Classes and hooks of all modules, and a few numbers of every weight: counters of changes in
+    Classes of all modules, and a few numbers of every weight: counters of changes in
     place do not count what is written to ``weight.data``, as adapters are merged.
     """
     import torch
 
-    parts = [
-        (type(part).__qualname__, len(part._forward_pre_hooks), len(part._forward_hooks))  # noqa: SLF001 - torch's names
-        for part in module.modules()
-    ]
+    parts = [type(part).__qualname__ for part in module.modules()]
     told = [str(vars(module.config)), str(parts)]
     kinds: dict[Any, list[torch.Tensor]] = {}
     with torch.no_grad():

@@ -325,7 +325,6 @@ def _together(
         "eos": torch.tensor(model.eos_ids, dtype=torch.long),
         "generate": writing_settings(model, settings["n"]),
     }
-    model.hold("looking ahead", "text written token by token")
     if located:
         hold_memory(model)
     model.hold_padding([len(row) for row in rows], "left")
