@@ -51,7 +51,7 @@ def tried(kind: str) -> Tried:
     except (TypeError, ValueError) as error:
         return Tried(kind, "refused", why=str(error))
     proofs = model.check()
-    why = "; ".join(str(proofs[name]) for name in proofs.refused)
+    why = "; ".join(dict.fromkeys(str(proofs[name]) for name in proofs.refused))
     if {"stream", "write"} & set(proofs.refused):
         return Tried(kind, "refused", proofs.refused, why)
     wrong = _wrong(model, module, proofs.refused)
@@ -280,7 +280,8 @@ This table is what it says of every causal architecture of transformers
 {transformers.__version__}, built tiny with random weights (`tests/models/sweep.py` writes it).
 
 Of {len(found)} architectures {right} are right: states at the residual stream are those of
-transformers, and what does not hold is refused; on {whole} of them every equation holds.
+transformers, what a steered model writes is what a plain loop with a hook gives, and what does not
+hold is refused; on {whole} of them every equation holds.
 {count("refused")} are refused, {count("not built")} could not be built tiny here, and
 {count("wrong")} give a value that transformers does not.
 
