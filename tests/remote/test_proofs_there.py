@@ -112,6 +112,19 @@ def test_what_does_not_hold_is_refused_though_it_was_left_there(granite):
         job.result(SECONDS)
 
 
+def test_a_proof_that_ends_its_request_takes_nothing_else_with_it(here, host, monkeypatch):
+    # what cannot even be read there: the server says that the code failed
+    monkeypatch.setattr(proving, "asked_of", lambda _: None)
+    there = vv.load("smollm2", remote=host)
+    found, job = job_of(there, lambda m: m.next_token(TEXT))
+    assert len(job.requests) == 2
+    np.testing.assert_allclose(found, here.next_token(TEXT), atol=1e-4)
+    job = there.submit(lambda: there.capture(TEXT, "resid_post.3"))
+    with pytest.raises(ValueError, match=r"cannot be tried \(the code of request"):
+        job.result(SECONDS)
+    assert job.requests == []
+
+
 def test_tokens_stream_from_the_request_that_carries_the_proof(host):
     there = vv.load("smollm2", remote=host)
     told = []

@@ -134,3 +134,9 @@ def proofs_from(model: Facts, found: dict[str, Any]) -> Proofs:
             proofs.append(Proof(name, equation, off, allowed, "" if off <= allowed else where))
     missing = {} if found["middle"] else {"resid_mid": PARALLEL}
     return Proofs(model.name, tuple(proofs), missing)
+
+
+def failed(model: Facts, said: str) -> Proofs:
+    """Return proofs none of which could be tried, and why."""
+    proofs = (Proof(name, equation, math.nan, 0.0, said) for name, equation in SAID.items())
+    return Proofs(model.name, tuple(proofs))

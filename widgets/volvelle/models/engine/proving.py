@@ -9,7 +9,7 @@ import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from volvelle.models.engine.prove import asked_of, proofs_from, prove
+from volvelle.models.engine.prove import asked_of, failed, proofs_from, prove
 from volvelle.models.traces.prove import prove as prove_body
 from volvelle.models.traces.prove import riding
 
@@ -42,8 +42,9 @@ def mark_of(module: Any) -> str:
 
     Notes
     -----
-    Classes of all modules, and a few numbers of every weight: counters of changes in
-    place do not count what is written to ``weight.data``, as adapters are merged.
+    Classes of all modules, and a few numbers of every weight: counters of changes in place do not
+    count what is written to ``weight.data``, as adapters are merged. A few single numbers that
+    change, or an attribute of a module, are not seen.
     """
     import torch
 
@@ -129,6 +130,10 @@ class Proving:
             return found
 
         return ridden
+
+    def fail(self, said: str) -> None:
+        """Remember that the proof cannot be made there: what rests on it is refused."""
+        self._keep(failed(self._model, said))
 
     def prove(self) -> None:
         """Send the proof by itself, where there is none: behind a request that is left there.

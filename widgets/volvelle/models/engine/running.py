@@ -49,6 +49,10 @@ class Rider(Protocol):
         """Return a body that takes it along."""
         ...
 
+    def fail(self, said: str) -> None:
+        """Take note that it ended the request that took it along."""
+        ...
+
     def prove(self) -> None:
         """Send it by itself, where that has not been done."""
         ...
@@ -157,15 +161,33 @@ class Runner:
         on_step: Callable[..., None] | None,
         step_shape: StepShape | None,
     ) -> T:
+        from volvelle.models.remote.errors import RemoteFailure
         from volvelle.models.remote.run import how, run_there
+
+        told: list[int] = []
+
+        def heard(step: int, *more: Any) -> None:
+            told.append(step)
+            assert on_step is not None  # noqa: S101 - passed on only where it is not
+            on_step(step, *more)
+
+        def run(one: Callable[..., T]) -> T:
+            hears = None if on_step is None else heard
+            return run_there(self.server, parsed_again(one), args, hears, step_shape)
 
         rider = self.rider if body is not prove_body else None
         if rider is None:
-            return run_there(self.server, parsed_again(body), args, on_step, step_shape)
+            return run(body)
         rider.settle()  # before it is sent, where it is known
         apart = how().left  # what is left is taken up by what it was: later kernels know the proof
-        along = parsed_again(body if apart else rider.on(body))
-        found = run_there(self.server, along, args, on_step, step_shape)
+        along = body if apart else rider.on(body)
+        try:
+            found = run(along)
+        except RemoteFailure as failure:
+            if along is body or failure.kind != "code" or told:
+                raise
+            found = run(body)  # where that fails too, it is the body's own fault
+            rider.fail(str(failure))
         if apart:
             rider.prove()
         rider.settle()

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 # What of a block passes to others or is added to others: both sides are compared.
 GIVEN = ("block", "attn_post", "mlp_post", "mid")
-# The equations of each pass, for where it cannot be run.
+# The equations of the second pass, and of all of them, for where they cannot be run.
 WRITTEN = ("write", "attn_out", "attn_out_post", "mlp_out", "mlp_out_post", "resid_mid")
+ALL = ("stream", "looking ahead", *WRITTEN, "z", "unembed", "right padding", "left padding")
 
 
 def prove(lm: Any, asked: dict[str, Any], *, backend: Any = None) -> dict[str, Any]:
@@ -107,7 +108,7 @@ def tried(lm: Any, asked: dict[str, Any]) -> dict[str, Any]:
     try:
         read = first_pass(lm, asked)
     except Exception as error:  # noqa: BLE001 - whatever an architecture raises
-        failed["stream"] = said(error)
+        failed |= dict.fromkeys(ALL, said(error))
         return found
     shape = (*asked["ids"].shape, asked["d_model"])
     found["middle"] = has_middle(read["record"])
@@ -144,41 +145,40 @@ def first_pass(lm: Any, asked: dict[str, Any]) -> dict[str, Any]:
     """Read everything, and try what the heads become and what the last state is as logits."""
     paths, rows = asked["paths"], len(asked["ids"])
     with lm.trace(input_ids=asked["ids"], use_cache=False) as run:
-        outs, ins = watched(lm, run, paths)
+        kept = watched(lm, run, paths)
         logits = lm.output.logits
-        found = {"logits": logits.float().cpu(), "runs": runs_of(lm, outs, paths)}
-        found |= {"record": recorded(lm, outs, ins, paths, rows), "off": {}, "failed": {}}
-        found["order"] = list(outs.keys())
+        found = {"logits": logits.float().cpu(), "runs": runs_of(lm, kept, paths)}
+        found |= {"record": recorded(lm, kept, paths, rows), "off": {}, "failed": {}}
+        found["order"] = list(kept.keys())
         for name, one in (("z", heads_of), ("unembed", head_of)):
             try:
-                told = one(lm, asked, outs, ins, logits)
-                found["off"] |= {} if told is None else {name: told}
+                off = one(lm, asked, kept, logits)
+                found["off"] |= {} if off is None else {name: off}
             except Exception as error:  # noqa: BLE001 - as above
                 found["failed"][name] = said(error)
-        kept = nnsight.save(found)
-    return kept  # noqa: RET504 - nnsight hands saved values back by name
+        told = nnsight.save(found)
+    return told  # noqa: RET504 - nnsight hands saved values back by name
 
 
-def watched(lm: Any, run: Any, paths: list[dict[str, str]]) -> tuple[Any, Any]:
-    """Have every place of every block kept as often as it runs, in copies."""
-    # another precision than the model's: only then is a copy made
+def watched(lm: Any, run: Any, paths: list[dict[str, str]]) -> Any:
+    """Have what passes every place of every block kept as often as it does, in copies."""
+    # on another device it is a copy anyway; here only in another precision than the model's
     dtype = torch.float32 if lm.dtype != torch.float32 else torch.float64
-    below = [places[place] for places in paths for place in places if places[place]]
-    sides = [places[place] for places in paths for place in (*GIVEN, "z") if places[place]]
-    outs = run.cache(modules=[lm.get(path).path for path in below], dtype=dtype)
-    more = {"include_output": False, "include_inputs": True}
-    return outs, run.cache(modules=[lm.get(path).path for path in sides], dtype=dtype, **more)
+    dtype = dtype if lm.device.type == "cpu" else None
+    wanted = [lm.get(path).path for places in paths for path in places.values() if path]
+    # one for both sides: a sandbox takes no second one
+    return run.cache(modules=wanted, dtype=dtype, include_inputs=True)
 
 
-def runs_of(lm: Any, outs: Any, paths: list[dict[str, str]]) -> list[int]:
+def runs_of(lm: Any, kept: Any, paths: list[dict[str, str]]) -> list[int]:
     """Return how often each block ran."""
-    ran = set(outs.keys())
+    ran = set(kept.keys())
     blocks = [lm.get(places["block"]).path for places in paths]
-    return [len(outs[path]) if path in ran else 0 for path in blocks]
+    return [len(kept[path]) if path in ran else 0 for path in blocks]
 
 
 def recorded(
-    lm: Any, outs: Any, ins: Any, paths: list[dict[str, str]], rows: int
+    lm: Any, kept: Any, paths: list[dict[str, str]], rows: int
 ) -> list[dict[str, torch.Tensor | None]]:
     """Return what passed every place, as `formulas.proofs` takes it."""
     found = []
@@ -186,9 +186,9 @@ def recorded(
         block: dict[str, torch.Tensor | None] = {}
         for place in places:
             path = places[place]
-            block[f"{place}.out"] = in_rows(once(lm, outs, path, "output"), rows)
+            block[f"{place}.out"] = in_rows(once(lm, kept, path, "output"), rows)
             if place in GIVEN:
-                block[f"{place}.in"] = in_rows(once(lm, ins, path, "input"), rows)
+                block[f"{place}.in"] = in_rows(once(lm, kept, path, "input"), rows)
         found.append(block)
     return found
 
@@ -211,20 +211,20 @@ def in_rows(state: torch.Tensor | None, rows: int) -> torch.Tensor | None:
 
 
 def heads_of(
-    lm: Any, asked: dict[str, Any], outs: Any, ins: Any, logits: torch.Tensor
+    lm: Any, asked: dict[str, Any], kept: Any, logits: torch.Tensor
 ) -> tuple[float, str] | None:
     """Try that z, head after head through the projection, is what the attention gives."""
     found = []
     for n, places in enumerate(asked["paths"]):
         if not places["z"]:
             continue
-        z, project = once(lm, ins, places["z"], "input"), once(lm, outs, places["z"], "output")
-        given = once(lm, outs, places["attention"], "output")
+        z, project = once(lm, kept, places["z"], "input"), once(lm, kept, places["z"], "output")
+        given = once(lm, kept, places["attention"], "output")
         if z is None or project is None or given is None or project.numel() != given.numel():
             found.append((INF, f"at block {n}"))
             continue
         project = project.view(given.shape)
-        stream = once(lm, ins, places["block"], "input")
+        stream = once(lm, kept, places["block"], "input")
         off = off_by(project, given)
         if stream is not None and stream.shape == given.shape:
             # Bloom's attention adds the stream to what it gives
@@ -244,11 +244,9 @@ def heads_of(
     return worst(found) if found else None
 
 
-def head_of(
-    lm: Any, asked: dict[str, Any], outs: Any, _: Any, logits: torch.Tensor
-) -> tuple[float, str]:
+def head_of(lm: Any, asked: dict[str, Any], kept: Any, logits: torch.Tensor) -> tuple[float, str]:
     """Try that the last state, normed, projected, unembedded, scaled and capped, is the logits."""
-    last, scale, cap = once(lm, outs, asked["paths"][-1]["block"], "output"), *asked["logits"]
+    last, scale, cap = once(lm, kept, asked["paths"][-1]["block"], "output"), *asked["logits"]
     if last is None or last.dim() != 3:
         return INF, "where the last block gives none"
     state = last[:1].to(logits.device, lm.dtype)
@@ -271,7 +269,7 @@ def second_pass(lm: Any, asked: dict[str, Any], read: dict[str, Any]) -> dict[st
     paths, rows = asked["paths"], MID + 1
     middle, order = has_middle(read["record"]), read["order"]
     with lm.trace(input_ids=asked["ids"][:1].repeat(rows, 1), use_cache=False) as run:
-        outs, ins = watched(lm, run, paths)
+        kept = watched(lm, run, paths)
         vectors = []
         for places, seen in zip(paths, read["record"], strict=True):
             start = rows_of(state_at(lm, places["block"], "input"), rows)
@@ -286,9 +284,9 @@ def second_pass(lm: Any, asked: dict[str, Any], read: dict[str, Any]) -> dict[st
             state[:] = new
             vectors.append(added)
         found = {"logits": lm.output.logits[:, -1].float().cpu(), "vectors": vectors}
-        found["record"] = recorded(lm, outs, ins, paths, rows)
-        kept = nnsight.save(found)
-    return kept  # noqa: RET504 - nnsight hands saved values back by name
+        found["record"] = recorded(lm, kept, paths, rows)
+        told = nnsight.save(found)
+    return told  # noqa: RET504 - nnsight hands saved values back by name
 
 
 def where_added(
