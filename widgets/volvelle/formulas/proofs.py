@@ -171,6 +171,18 @@ def _block(  # noqa: PLR0917 - what `blocks` has of one block
     allowed: float,
     mid: str,
 ) -> dict[str, Off]:
+    """Try one block.
+
+    Parameters
+    ----------
+    places : dict of place to path
+    read, written : dict
+        What passed it: of `read` the first row, (tokens, d).
+    vectors : dict of row to torch.Tensor, shape (d,)
+    allowed : float
+    mid : str
+        Under which name the stream between attention and mlp passed; "" where there is none.
+    """
     parts = [part for part in PARTS if places[part]]
     adds = {part: f"{part}_post.out" if places[f"{part}_post"] else f"{part}.out" for part in parts}
     scale = dict.fromkeys(parts, 1.0)
