@@ -49,6 +49,9 @@ SIZES: tuple[tuple[str, int], ...] = (
 
 # What a type needs beyond that.
 MORE: dict[str, dict[str, object]] = {
+    "bamba": {"attn_layer_indices": [1, 3]},
+    "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1},
+    "granitemoehybrid": {"layer_types": ["linear_attention", "full_attention"] * 2},
     "cwm": {"bos_token_id": 1},
     "granite": {"residual_multiplier": 0.5, "logits_scaling": 8.0, "embedding_multiplier": 3.0},
     "falcon_h1": {"mamba_d_ssm": 64},
@@ -65,12 +68,36 @@ MORE: dict[str, dict[str, object]] = {
     "reformer": {"axial_pos_embds_dim": [16, 16], "axial_pos_shape": [8, 16]},
     "laguna": {"num_attention_heads_per_layer": [4] * LAYERS},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 2},
-    "dots1": {"n_shared_experts": 1},
-    "bailing_hybrid": {"head_dim": 16, "partial_rotary_factor": 0.5},
+    "dots1": {"n_shared_experts": 1, "n_routed_experts": 4, "num_experts_per_tok": 2},
+    "bailing_hybrid": {"head_dim": 16, "partial_rotary_factor": 0.5, "num_expert_group": 1},
+    "dbrx": {
+        "attn_config": {"kv_n_heads": 2, "rope_theta": 1e4, "clip_qkv": 8.0},
+        "ffn_config": {"ffn_hidden_size": 64, "moe_num_experts": 4, "moe_top_k": 2},
+    },
+    "cohere_compass_text": {
+        "rope_parameters": {
+            kind: {"rope_type": "default", "rope_theta": 1e4}
+            for kind in ("full_attention", "sliding_attention")
+        }
+    },
+    "qwen4_exp_text": {
+        "indexer_n_heads": 2,
+        "indexer_kv_heads": 1,
+        "indexer_head_dim": 8,
+        "indexer_budget": 64,
+        "indexer_compress_ratio": 4,
+    },
     "deepseek_v2": {"num_experts_per_tok": 2},
     "xlstm": {"embedding_dim": WIDTH, "hidden_size": WIDTH, "num_heads": 4},
     "zamba": {"attention_hidden_size": 64, "attention_head_dim": 16, "mamba_dt_rank": 2},
-    "zamba2": {"n_mamba_heads": 8, "attention_hidden_size": 64, "attention_head_dim": 16},
+    "zamba2": {
+        "n_mamba_heads": 8,
+        "mamba_headdim": 8,
+        "attention_hidden_size": 64,
+        "attention_head_dim": 16,
+        "layers_block_type": ["mamba", "hybrid"] * 2,
+        "hybrid_layer_ids": [1, 3],
+    },
 }
 
 
@@ -85,12 +112,12 @@ def small(told: dict, kind: str) -> dict:
     layers = {told.get(name) for name in ("num_hidden_layers", "num_layers", "n_layer")} - {None}
     for name, value in told.items():
         size = sized(name)
-        if isinstance(value, dict) and name.endswith("_config"):
+        if name == "per_layer_config":
+            made[name] = None  # it names layers that there are none of
+        elif isinstance(value, dict) and name.endswith("_config"):
             made[name] = small(value, kind)
         elif isinstance(value, list) and len(value) in layers:
             made[name] = spread([size or item for item in value])
-        elif name == "per_layer_config":
-            continue
         elif name == "num_key_value_heads" and told.get("kv_lora_rank"):
             made[name] = 4
         elif size is not None and isinstance(value, int) and not isinstance(value, bool):

@@ -13,6 +13,7 @@ import numpy as np
 from models import every, tiny
 
 import volvelle as vv
+from volvelle.compute.directions.points import Point
 
 TEXTS = ["hello there", "a longer text"]
 TABLE = Path(__file__).parents[2] / "docs/architectures.md"
@@ -50,7 +51,7 @@ def tried(kind: str) -> Tried:
     except (TypeError, ValueError) as error:
         return Tried(kind, "refused", why=str(error))
     proofs = model.check()
-    why = "; ".join(str(proofs[name]) for name in proofs.refused)
+    why = "; ".join(dict.fromkeys(str(proofs[name]) for name in proofs.refused))
     if {"stream", "write"} & set(proofs.refused):
         return Tried(kind, "refused", proofs.refused, why)
     wrong = _wrong(model, module, proofs.refused)
@@ -83,7 +84,84 @@ def _wrong(model, module, refused) -> str:
             off = np.abs(captured[point][row, : len(state)] - state).max() / np.abs(state).max()
             if off > 1e-3:
                 return f"{point} is not hidden_states[{n}]: off by {off:.2g}"
-    return _unembedded_wrong(model, module) if "unembed" not in refused else ""
+    wrong = _sums_wrong(model) or _steered_wrong(model, module)
+    return wrong or (_unembedded_wrong(model, module) if "unembed" not in refused else "")
+
+
+def _offered(model, point) -> bool:
+    try:
+        model.site(Point.parse(point))
+    except ValueError:
+        return False
+    return True
+
+
+def _sums_wrong(model) -> str:
+    """Say which states that are offered do not add up; "" where all do."""
+    parts = ("resid_pre", "resid_mid", "resid_post", "attn_out_post", "mlp_out_post")
+    for n in range(model.n_layers):
+        points = {kind: f"{kind}.{n}" for kind in parts if _offered(model, f"{kind}.{n}")}
+        read = model.capture(TEXTS[0], list(points.values()))
+        state = {kind: read[point][0] for kind, point in points.items()}
+        sums = [("resid_pre", ("attn_out_post",), "resid_mid")]
+        sums += [("resid_mid", ("mlp_out_post",), "resid_post")]
+        if "resid_mid" not in state:
+            sums = [("resid_pre", ("attn_out_post", "mlp_out_post"), "resid_post")]
+        for start, added, end in sums:
+            if {start, *added, end} <= set(state):
+                found = state[start] + sum(state[kind] for kind in added)
+                off = np.abs(found - state[end]).max() / np.abs(state[end]).max()
+                if off > 1e-4:
+                    return f"{start} and {' and '.join(added)} are not {end} at {n}: off {off:.2g}"
+    return ""
+
+
+def _writes(module) -> bool:
+    import torch
+
+    try:
+        module.generate(torch.tensor([[5, 6, 7, 8]]), max_new_tokens=3, do_sample=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _steered_wrong(model, module) -> str:
+    """Hold what a steered model writes against a plain loop in which a hook pushes; "" where equal.
+
+    What is refused in a sentence is not wrong, nor what transformers itself cannot write.
+    """
+    import torch
+
+    push = torch.randn(model.d_model, generator=torch.Generator().manual_seed(1))
+    direction = vv.Direction(push.numpy(), "push", "resid_post.1")
+    steer = vv.Steer(direction, 1.0, unit="raw", where=vv.Where(special=True))
+    try:
+        found = model.generate(TEXTS[0], steer, max_new_tokens=3)
+    except ValueError as error:
+        refused = "cannot be steered" in str(error) or not _writes(module)
+        return "" if refused else f"steered writing: {error}"
+
+    def hook(_, __, output):
+        states = output[0] if isinstance(output, (tuple, list)) else output
+        states[:, 1:] += push.to(states.dtype)
+
+    handle = module.get_submodule(model.layout.blocks)[1].register_forward_hook(hook)
+    ids = list(tiny.tokenizer()(TEXTS[0])["input_ids"])
+    try:
+        for step, chosen in enumerate(found.ids.tolist()):
+            with torch.no_grad():
+                out = module(input_ids=torch.tensor([ids]), use_cache=False)
+            wanted = float(out.logits[0, -1].float().log_softmax(-1)[chosen])
+            if abs(found.logprobs[step] - wanted) > 1e-2:
+                off = abs(found.logprobs[step] - wanted)
+                return f"steered writing: token {step} off by {off:.2g} nat"
+            ids.append(chosen)
+            if chosen == model.first_position - 1:
+                break  # Roberta and its kin count padding that they wrote themselves as none
+    finally:
+        handle.remove()
+    return ""
 
 
 def _unembedded_wrong(model, module) -> str:
@@ -202,7 +280,8 @@ This table is what it says of every causal architecture of transformers
 {transformers.__version__}, built tiny with random weights (`tests/models/sweep.py` writes it).
 
 Of {len(found)} architectures {right} are right: states at the residual stream are those of
-transformers, and what does not hold is refused; on {whole} of them every equation holds.
+transformers, what a steered model writes is what a plain loop with a hook gives, and what does not
+hold is refused; on {whole} of them every equation holds.
 {count("refused")} are refused, {count("not built")} could not be built tiny here, and
 {count("wrong")} give a value that transformers does not.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from models import plain_steering, tiny
+from models import every, plain_steering, tiny
 
 import volvelle as vv
 from volvelle.models.verbs.write import generate_rows
@@ -168,3 +168,24 @@ def test_a_steered_row_is_what_it_is_alone_and_scored_without_the_steer(odd, pla
 def test_a_model_whose_tokens_look_ahead_is_refused(kind, settings, said):
     with pytest.raises(ValueError, match=said):
         vv.wrap(hf(kind, **settings), tiny.tokenizer(), name="ahead")
+
+
+def test_a_model_without_a_cache_writes_as_a_plain_loop_and_is_not_steered_while_it_does():
+    import torch
+
+    plain = every.hf("openai-gpt")
+    model = vv.wrap(plain, tiny.tokenizer(), name="openai-gpt")
+    ids = model.tokens(TEXTS[0]).ids.tolist()
+    with torch.no_grad():
+        for chosen in model.generate(TEXTS[0], max_new_tokens=6).ids.tolist():
+            assert chosen == int(plain(input_ids=torch.tensor([ids])).logits[0, -1].argmax())
+            ids.append(chosen)
+    # the whole text is read anew for each token: a steer would act on all of it, position 0 too
+    steer = vv.Steer(vv.Direction(np.ones(tiny.WIDTH), "d", "resid_post.1"), 1.0, unit="raw")
+    with pytest.raises(ValueError, match="openai-gpt keeps nothing of what it has read"):
+        model.generate(TEXTS[0], steer, max_new_tokens=3)
+    assert np.abs(model.next_token(TEXTS[0], steer) - model.next_token(TEXTS[0])).max() > 0.01
+    # what was read before is read again, from nothing
+    for text in (TEXTS[0], TEXTS[0] + " and on"):
+        again = model.capture(text, "resid_post.2", reuse=True)["resid_post.2"]
+        np.testing.assert_allclose(again, model.capture(text, "resid_post.2")["resid_post.2"])

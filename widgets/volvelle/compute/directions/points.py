@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-LAYERED = ("resid_pre", "resid_post", "mlp_out", "mlp_out_post", "z")
+RESIDUAL = ("resid_pre", "resid_mid", "resid_post")
+LAYERED = (*RESIDUAL, "attn_out", "attn_out_post", "mlp_out", "mlp_out_post", "z")
 
 # Foreign spellings of the same places (the TransformerLens and Hugging Face names). The two mlp
 # hooks differ in sandwich-norm models (Gemma-2/3, OLMo-2): hook_mlp_out is after the norm that
-# follows the mlp. Taking one for the other gives a wrong tensor without an error.
+# follows the mlp, hook_attn_out after the one that follows the attention. Taking one for the other
+# gives a wrong tensor without an error.
 _TRANSFORMER_LENS = {
     "hook_resid_pre": "resid_pre",
+    "hook_resid_mid": "resid_mid",
     "hook_resid_post": "resid_post",
+    "attn.hook_out": "attn_out",
+    "hook_attn_out": "attn_out_post",
     "mlp.hook_out": "mlp_out",
     "hook_mlp_out": "mlp_out_post",
     "attn.hook_z": "z",
@@ -21,10 +26,12 @@ _TRUNK = (
     r"(?:model|model\.model|transformer|gpt_neox|model\.decoder|backbone|model\.language_model)"
 )
 _BLOCKS = rf"(?:{_TRUNK}\.)?(?:layers|h)"
-_PROJECTION = r"(?:self_attn|attn|attention|self_attention)\.(?:o_proj|c_proj|out_proj|dense)"
+_ATTENTION = r"(?:self_attn|attn|attention|self_attention)"
+_PROJECTION = rf"{_ATTENTION}\.(?:o_proj|c_proj|out_proj|dense)"
 _HUGGING_FACE = (
     (re.compile(rf"{_BLOCKS}\.(\d+)(?:\.output)?"), "resid_post"),
     (re.compile(rf"{_BLOCKS}\.(\d+)\.input"), "resid_pre"),
+    (re.compile(rf"{_BLOCKS}\.(\d+)\.{_ATTENTION}(?:\.output)?"), "attn_out"),
     (re.compile(rf"{_BLOCKS}\.(\d+)\.mlp(?:\.output)?"), "mlp_out"),
     (re.compile(rf"{_BLOCKS}\.(\d+)\.post_feedforward_layernorm(?:\.output)?"), "mlp_out_post"),
     (re.compile(rf"{_BLOCKS}\.(\d+)\.{_PROJECTION}\.input"), "z"),
@@ -38,9 +45,11 @@ class Point:
     Attributes
     ----------
     kind : str
-        ``"embed"``, ``"resid_pre"``, ``"resid_post"``, ``"mlp_out"`` (what the mlp computes),
-        ``"mlp_out_post"`` (what it adds to the stream: the same, but for models that norm it
-        first) or ``"z"`` (head outputs before the attention's output projection).
+        ``"embed"``, ``"resid_pre"``, ``"resid_mid"`` (between attention and mlp; not where a
+        block computes both from one state), ``"resid_post"``, ``"attn_out"`` and ``"mlp_out"``
+        (what the module computes), ``"attn_out_post"`` and ``"mlp_out_post"`` (what is added to
+        the stream: the same, but for models that norm it first) or ``"z"`` (head outputs before
+        the attention's output projection).
     layer : int
         The block, counted from 0; -1 for ``"embed"``. ``resid_post.14`` is the residual stream
         after block 14, which Hugging Face calls ``hidden_states[15]``.
@@ -90,8 +99,8 @@ class Point:
         for pattern, kind in _HUGGING_FACE:
             if match := pattern.fullmatch(text):
                 return cls(kind, int(match.group(1)))
+        known = ", ".join(f"{kind}.L" for kind in LAYERED[:-1])
         raise ValueError(
-            f"unknown point {text!r}; points are embed, resid_pre.L, resid_post.L, mlp_out.L, "
-            "mlp_out_post.L and z.L with L counted from 0 (also 'model.layers.L.output', "
-            "'blocks.L.hook_resid_post')"
+            f"unknown point {text!r}; points are embed, {known} and z.L with L counted "
+            "from 0 (also 'model.layers.L.output', 'blocks.L.hook_resid_post')"
         )

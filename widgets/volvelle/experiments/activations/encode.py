@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from volvelle.compute.directions.points import LAYERED, Point
 from volvelle.compute.windows import Window, windows
 from volvelle.experiments.activations.activations import Activations
 from volvelle.experiments.activations.blocks import BlockProgress, Fit, assembled, encoded
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from volvelle.compute.dictionaries.sae import SparseAutoencoder
-    from volvelle.compute.directions.points import Point
     from volvelle.models.engine.tokens import Tokens
     from volvelle.models.model import Model
 
@@ -26,7 +26,7 @@ __all__ = ["Activations", "encode"]
 TOKENS_AT_ONCE = 4096
 
 # Points as wide as the residual stream; z may differ.
-_AS_WIDE_AS_MODEL = ("embed", "resid_pre", "resid_post", "mlp_out")
+_AS_WIDE_AS_MODEL = ("embed", *(kind for kind in LAYERED if kind != "z"))
 
 
 class Piece(NamedTuple):

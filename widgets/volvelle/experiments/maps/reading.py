@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from volvelle.compute.directions.points import RESIDUAL
 from volvelle.models.verbs.capture import find_outliers
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _read_there(
     if not points:
         return []
     # as a capture has it: of several points the residual stream's alone tell outliers
-    residual = [p for p in points if p.split(".")[0] in ("resid_pre", "resid_post")]
+    residual = [p for p in points if p.split(".")[0] in RESIDUAL]
     telling = residual if len(at) > 1 else points
     for text, seen in enumerate(observed_there(model, tokens, {p: readers[p] for p in points})):
         for point in points:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from volvelle.compute.directions.directions import Dictionary
+from volvelle.compute.directions.points import RESIDUAL
 from volvelle.compute.maps.neighbours import unit_rows
 
-_RESIDUAL = ("embed", "resid_pre", "resid_post")
+_RESIDUAL = ("embed", *RESIDUAL)
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from volvelle.experiments.steering.rows import (
     in_norms,
 )
 from volvelle.experiments.steering.rows import whole as whole_number
-from volvelle.models.steering.readers import heads_of
+from volvelle.models.engine.facts import heads_of
 from volvelle.models.steering.steered import Steered
 from volvelle.models.verbs.write import generate_rows
 from volvelle.names import known_keywords

@@ -26,7 +26,7 @@ from volvelle.experiments.steering.rows import whole as whole_number
 from volvelle.experiments.steering.steered_row import SteeredRow
 from volvelle.experiments.steering.steering_run import SteeringRun
 from volvelle.experiments.steering.sweep import MEASURES
-from volvelle.models.steering.readers import heads_of
+from volvelle.models.engine.facts import heads_of
 from volvelle.models.steering.steered import Steered
 from volvelle.models.verbs.score import score
 from volvelle.models.verbs.write import check_writing, generate_rows, row_seed

@@ -29,6 +29,28 @@ PROJECTION = ("o_proj", "c_proj", "out_proj", "dense", "attention.out_proj")
 MLP_OUT = ("mlp.dense_4h_to_h@bloom", "mlp", "block_sparse_moe", "feed_forward", "fc2")
 # Gemma-2/3, OLMo-2 and GLM-4 norm what the mlp wrote before adding it: the sandwich-norm trap.
 MLP_POST = ("post_feedforward_layernorm", "post_mlp_layernorm", "post_norm2", "mlp_sconv")
+# Bloom's attention adds the residual, so only its projection is the attention's own output.
+ATTN_OUT = ("self_attention.dense@bloom", *ATTENTION)
+# What the same models norm the attention's output with. The last name is that norm only beside a
+# norm behind the mlp: elsewhere it is the one before the mlp.
+ATTN_POST = ("post_self_attn_layernorm", "post_norm1", "attn_sconv", "post_attention_layernorm")
+# What reads the stream between attention and mlp, where a block has such a place.
+MID = (
+    "pre_feedforward_layernorm",
+    "pre_mlp_layernorm",
+    "pre_ff_layernorm",
+    "feedforward_layernorm",
+    "ffn_norm",
+    "mlp_norm",
+    "ln_2",
+    "norm_2",
+    "layer_norm2",
+    "channel_pre_norm",
+    "norm_ffn",
+    "final_layer_norm",
+    "post_attention_layernorm",
+    "mlp",
+)
 FINAL_NORM = (
     "norm",
     "ln_f",
@@ -50,6 +72,35 @@ LOGIT_SCALES = (
     ("logits_mup_width_multiplier", False),
 )
 SOFT_CAPS = ("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap")
+
+
+class Place(NamedTuple):
+    """How a kind of point lies in a block: one row of `PLACES`.
+
+    Attributes
+    ----------
+    paths, post : str
+        Fields of `Layout`: of the module, and of the norm behind it, which is what is read where
+        a block has one; "" for none.
+    rank : int
+        When it is reached.
+    io : "input" or "output"
+    """
+
+    paths: str
+    post: str
+    rank: int
+    io: str
+
+
+PLACES = {
+    "z": Place("z", "", 1, "input"),
+    "attn_out": Place("attn", "", 2, "output"),
+    "attn_out_post": Place("attn", "attn_post", 2, "output"),
+    "resid_mid": Place("mid", "", 4, "input"),
+    "mlp_out": Place("mlp", "", 5, "output"),
+    "mlp_out_post": Place("mlp", "mlp_post", 5, "output"),
+}
 
 
 class Site(NamedTuple):
@@ -80,8 +131,9 @@ class Layout:
         none) and the unembedding.
     n_layers : int
     d_model : int
-    z, mlp, mlp_post : tuple of str
-        Paths below each block; "" where a block has no such place.
+    z, attn, attn_post, mid, mlp, mlp_post : tuple of str
+        Paths below each block; "" where a block has no such place. ``mid`` is what reads the
+        stream between attention and mlp.
     name : str
         Model name, for messages.
     project : str
@@ -99,6 +151,9 @@ class Layout:
     n_layers: int
     d_model: int
     z: tuple[str, ...]
+    attn: tuple[str, ...]
+    attn_post: tuple[str, ...]
+    mid: tuple[str, ...]
     mlp: tuple[str, ...]
     mlp_post: tuple[str, ...]
     name: str
@@ -116,6 +171,11 @@ class Layout:
         self.site(point)
         return point
 
+    def has(self, point: Point) -> bool:
+        """Whether the block of a point has such a place."""
+        place = PLACES.get(point.kind)
+        return place is None or bool(self._of(place.paths)[point.layer])
+
     def site(self, point: Point) -> Site:
         """Return where a point lies."""
         block = f"{self.blocks}.{point.layer}"
@@ -127,17 +187,19 @@ class Layout:
             return Site((point.layer - 1, 9), f"{self.blocks}.{point.layer - 1}", "output")
         if point.kind == "resid_post":
             return Site((point.layer, 9), block, "output")
-        z, mlp, post = (paths[point.layer] for paths in (self.z, self.mlp, self.mlp_post))
-        child, rank, io = {
-            "z": (z, 1, "input"),
-            "mlp_out": (mlp, 2, "output"),
-            "mlp_out_post": (post or mlp, 3 if post else 2, "output"),
-        }[point.kind]
+        paths, post, rank, io = PLACES[point.kind]
+        children = self._of(paths)
+        child = children[point.layer]
+        after = self._of(post)[point.layer] if post and child else ""
         if not child:
-            having = [n for n in range(self.n_layers) if (self.z if io == "input" else self.mlp)[n]]
+            having = [n for n, path in enumerate(children) if path]
             where = f"; blocks {having} have it" if having else ""
             raise ValueError(f"{self.name} has no {point}: no module of that block gives it{where}")
-        return Site((point.layer, rank), f"{block}.{child}", io)
+        order = (point.layer, rank + bool(after))
+        return Site(order, f"{block}.{after or child}", io)
+
+    def _of(self, paths: str) -> tuple[str, ...]:
+        return getattr(self, paths)
 
 
 def read_layout(module: torch.nn.Module, name: str) -> Layout:
@@ -163,7 +225,11 @@ def read_layout(module: torch.nn.Module, name: str) -> Layout:
     embed = module.get_input_embeddings()  # type: ignore[operator]
     head = module.get_output_embeddings()  # type: ignore[operator]
     width = _width(module, embed)
-    mlps = tuple(p.partition("@")[0] for p in MLP_OUT if p.partition("@")[2] in ("", kind))
+    attns, mlps = (
+        tuple(p.partition("@")[0] for p in table if p.partition("@")[2] in ("", kind))
+        for table in (ATTN_OUT, MLP_OUT)
+    )
+    after = tuple(_norm_behind_attention(block) for block in stack)
     below = blocks.rpartition(".")[0]
     norm, project = _final_norm(trunk, width), _first(trunk, PROJECT)
     return Layout(
@@ -174,6 +240,9 @@ def read_layout(module: torch.nn.Module, name: str) -> Layout:
         n_layers=len(stack),
         d_model=width,
         z=tuple(_projection(block) for block in stack),
+        attn=tuple(_first(block, attns) if _projection(block) else "" for block in stack),
+        attn_post=after,
+        mid=tuple(_middle(block, norm) for block, norm in zip(stack, after, strict=True)),
         mlp=tuple(_first(block, mlps) for block in stack),
         mlp_post=tuple(_first(block, MLP_POST) for block in stack),
         name=name,
@@ -222,6 +291,17 @@ def _projection(block: torch.nn.Module) -> str:
     attention = _first(block, ATTENTION)
     projection = _first(block.get_submodule(attention), PROJECTION) if attention else ""
     return _joined(attention, projection)
+
+
+def _norm_behind_attention(block: torch.nn.Module) -> str:
+    found = _first(block, ATTN_POST)
+    return "" if found == ATTN_POST[-1] and not _first(block, MLP_POST) else found
+
+
+def _middle(block: torch.nn.Module, norm_behind_attention: str) -> str:
+    found = _first(block, tuple(path for path in MID if path != norm_behind_attention))
+    # OLMo-2 norms nothing before the mlp, only behind it: others do, and it reads no stream
+    return "" if found == MID[-1] and not _first(block, MLP_POST) else found
 
 
 def _final_norm(trunk: torch.nn.Module, width: int) -> str:

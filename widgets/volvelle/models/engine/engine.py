@@ -13,7 +13,7 @@ from volvelle.models.engine.chats import Prompt, checked_messages
 from volvelle.models.engine.facts import Facts
 from volvelle.models.engine.prefix import Prefixes
 from volvelle.models.engine.proofs import RESTS_ON
-from volvelle.models.engine.prove import proofs_of
+from volvelle.models.engine.proving import Proving
 from volvelle.models.engine.running import Runner
 from volvelle.models.engine.tokens import Tokens, bos_trouble, string_of, tokenize, tokens_of_ids
 from volvelle.names import known_keywords_in
@@ -35,8 +35,10 @@ class Engine(Facts, AtWork):
         Runs the bodies of `models.traces`.
     prefixes : Prefixes
         Beginnings of texts that were read with ``reuse=True``.
+    proving : Proving
+        What it has proven of its points.
     norms : dict of Point to float
-        Median norms that were measured.
+        Median norms that were measured; forgotten, as prefixes are, when the weights change.
     """
 
     def __init__(self, lm: Any, layout: Layout, *, remote: bool | str = False) -> None:
@@ -45,6 +47,13 @@ class Engine(Facts, AtWork):
         self.prefixes = Prefixes()
         self.run = Runner(lm, layout, remote)
         self.norms: dict[Point, float] = {}
+        norms, prefixes = self.norms, self.prefixes
+
+        def forget() -> None:
+            norms.clear()
+            prefixes.clear()
+
+        self.run.rider = self.proving = Proving(self, self.run, forget)
         self._warned: set[str] = set()
 
     def tokens(self, text: str | Tokens | Sequence[int]) -> Tokens:
@@ -77,6 +86,8 @@ class Engine(Facts, AtWork):
     def site(self, point: Point) -> Site:
         """Return where a point lies, once the model has proven it.
 
+        On a server the first request proves it, and raises when it comes back.
+
         Raises
         ------
         ValueError
@@ -84,12 +95,12 @@ class Engine(Facts, AtWork):
         """
         site = self.layout.site(point)
         if point.kind in RESTS_ON:
-            proofs_of(self).offer(point)
+            self.proving.claim(lambda proofs: proofs.offer(point))
         return site
 
     def hold(self, name: str, what: str) -> None:
         """Raise ValueError where an equation does not hold on this model; see `Proofs.hold`."""
-        proofs_of(self).hold(name, what)
+        self.proving.claim(lambda proofs: proofs.hold(name, what))
 
     def hold_padding(self, lengths: Iterable[int], side: str) -> None:
         """Raise ValueError where rows of unequal length would not be what they are alone."""

@@ -29,6 +29,9 @@ CONTEXT = (
 # What a forward pass of RWKV takes for its past; that of several rows is mixed up between them.
 STATE = "state"
 
+# What forward passes take for it, all of them.
+PASTS = ("past_key_values", "cache_params", STATE, "mems", "cache", "past_buckets_states")
+
 # How embeddings that count positions themselves are told from others.
 COUNTING = "create_position_ids_from_input_ids"
 
@@ -57,7 +60,8 @@ class Facts:
         """Tokens the model reads at once."""
         config = self.nnsight._module.config.get_text_config()  # noqa: SLF001 - nnsight's name
         for key in CONTEXT:
-            if getattr(config, key, None):
+            # XLNet says -1: any number
+            if (getattr(config, key, None) or 0) > 0:
                 return int(getattr(config, key)) - self.first_position
         return DEFAULT_CONTEXT
 
@@ -104,11 +108,34 @@ class Facts:
         return sorted(special_ids(self.tokenizer))
 
 
+def heads_of(model: Facts) -> tuple[int, int]:
+    """Return the number of attention heads and the width of one at ``z``."""
+    config = model.nnsight._module.config.get_text_config()  # noqa: SLF001 - nnsight's name
+    names = ("num_attention_heads", "n_head", "num_heads")
+    n = next((int(getattr(config, name)) for name in names if getattr(config, name, None)), 1)
+    d_head = getattr(config, "head_dim", None) or model.layout.d_model // n
+    return n, int(d_head)
+
+
 def takes(model: Facts, argument: str) -> bool:
     """Whether a model's forward pass has an argument, such as ``logits_to_keep``."""
     # asked of the class: nnsight puts its own forward on the instance
     forward = type(model.nnsight._module).forward  # noqa: SLF001 - nnsight's name
     return argument in inspect.signature(forward).parameters
+
+
+def hold_memory(model: Facts) -> None:
+    """Raise ValueError for a model that reads the whole text again with every token it writes.
+
+    A steer acts on what is read anew, once; here it would act on all of it, in every pass.
+    """
+    if not any(takes(model, argument) for argument in PASTS):
+        kind = type(model.nnsight._module).__name__  # noqa: SLF001 - nnsight's name
+        raise ValueError(
+            f"{model.name} keeps nothing of what it has read ({kind} takes no cache), so that what "
+            "it writes cannot be steered token by token; expected a model with a cache. "
+            "model.next_token and model.capture work on it"
+        )
 
 
 def together(model: Facts, lengths: Sequence[int], most: int) -> list[list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,12 +82,14 @@ def new_cache(module: Any) -> Any:
     """Return an empty cache of keys and values, or None where a text's beginning is not exact.
 
     Layers with a sliding window or a recurrent state forget; they cannot be cut back to an
-    earlier token.
+    earlier token. Models that take no cache would read what follows as if nothing came before it.
     """
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer
 
-    if getattr(type(module), "_is_stateful", False):
+    # asked of the class: nnsight puts its own forward on the instance
+    takes = inspect.signature(type(module).forward).parameters
+    if getattr(type(module), "_is_stateful", False) or "past_key_values" not in takes:
         return None
     cache = DynamicCache(config=module.config)
     return cache if all(type(layer) is DynamicLayer for layer in cache.layers) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,13 +11,17 @@ if TYPE_CHECKING:
 
     from volvelle.compute.directions.points import Point
 
-# Kinds of points, and the equations that each rests on.
+# Equations that each kind of point rests on. The embedding rests on none: it is what it is.
+OF_ALL = ("stream", "looking ahead")
 RESTS_ON = {
-    "resid_pre": ("stream", "write"),
-    "resid_post": ("stream", "write"),
-    "mlp_out": ("stream", "mlp_out"),
-    "mlp_out_post": ("stream", "mlp_out_post"),
-    "z": ("stream", "z"),
+    "resid_pre": (*OF_ALL, "write"),
+    "resid_mid": (*OF_ALL, "resid_mid"),
+    "resid_post": (*OF_ALL, "write"),
+    "attn_out": (*OF_ALL, "attn_out"),
+    "attn_out_post": (*OF_ALL, "attn_out_post"),
+    "mlp_out": (*OF_ALL, "mlp_out"),
+    "mlp_out_post": (*OF_ALL, "mlp_out_post"),
+    "z": (*OF_ALL, "z"),
 }
 
 
@@ -28,8 +32,8 @@ class Proof:
     Attributes
     ----------
     name : str
-        What rests on it: ``"stream"``, ``"write"``, ``"mlp_out"``, ``"mlp_out_post"``, ``"z"``,
-        ``"unembed"``, ``"right padding"`` or ``"left padding"``.
+        What rests on it: ``"stream"``, ``"looking ahead"``, ``"write"``, a kind of point such as
+        ``"mlp_out"``, ``"unembed"``, ``"right padding"`` or ``"left padding"``.
     equation : str
         In words.
     off : float
@@ -69,13 +73,13 @@ class Proofs:
     ----------
     model : str
     proofs : tuple of Proof
-        Empty of a model on a server, whose points are taken by the names of its modules.
-    remote : bool
+    missing : dict of str to str
+        Kinds of points that the model has none of, and why.
     """
 
     model: str
     proofs: tuple[Proof, ...]
-    remote: bool = False
+    missing: dict[str, str] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Proof:
         for proof in self.proofs:
@@ -110,7 +114,9 @@ class Proofs:
             )
 
     def offer(self, point: Point) -> None:
-        """Raise ValueError for a point whose equations do not hold."""
+        """Raise ValueError for a point that is missing, or whose equations do not hold."""
+        if point.kind in self.missing:
+            raise ValueError(f"{self.model} has no {point}: {self.missing[point.kind]}")
         for name in RESTS_ON.get(point.kind, ()):
             self.hold(name, str(point))
 
@@ -123,11 +129,6 @@ class Proofs:
         return pd.DataFrame(rows, columns=columns)
 
     def __repr__(self) -> str:
-        if self.remote:
-            return (
-                f"Proofs({self.model}: on a server, nothing is proven there; its points are "
-                "taken by the names of its modules)"
-            )
         wide = max((len(proof.name) for proof in self.proofs), default=0)
         lines = [
             f"  {'holds ' if proof.holds else 'FAILS '} {proof.name:{wide}}  {proof}"

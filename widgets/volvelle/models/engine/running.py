@@ -6,11 +6,12 @@ import threading
 import weakref
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from volvelle.models.engine.lean import unwrapped_but
 from volvelle.models.engine.measured import as_measured
 from volvelle.models.engine.parsing import parsed_again
+from volvelle.models.traces.prove import prove as prove_body
 from volvelle.models.work.worker import Worker
 
 if TYPE_CHECKING:
@@ -41,6 +42,26 @@ def worker_of(module: Any, name: str, lanes: int = 1) -> Worker:
     return workers[lanes]
 
 
+class Rider(Protocol):
+    """What goes along with the first request to a server: see `Proving`."""
+
+    def on(self, body: Callable[..., T]) -> Callable[..., T]:
+        """Return a body that takes it along."""
+        ...
+
+    def fail(self, said: str) -> None:
+        """Take note that it ended the request that took it along."""
+        ...
+
+    def prove(self) -> None:
+        """Send it by itself, where that has not been done."""
+        ...
+
+    def settle(self) -> None:
+        """Raise where the answer refuses what was asked for."""
+        ...
+
+
 class Runner:
     """Runs the bodies of `models.traces.sites` on a model, here or on a server.
 
@@ -51,6 +72,11 @@ class Runner:
     remote : bool or str
         False for this machine; True for NDIF; the address of another server.
 
+    Attributes
+    ----------
+    rider : Rider or None
+        What goes along with the first request to a server.
+
     Notes
     -----
     Verbs differ between here and a server only in what `__call__` does.
@@ -60,6 +86,7 @@ class Runner:
         self.lm = lm
         self.layout = layout
         self.remote = remote
+        self.rider: Rider | None = None
         self.worker = worker_of(lm._module, layout.name, LANES if remote else 1)  # noqa: SLF001 - nnsight's own name
         self._gate = threading.RLock()
 
@@ -118,16 +145,53 @@ class Runner:
         step_shape : StepShape, optional
             What those lines must hold.
         """
-        body = parsed_again(body)
         if self.remote:
-            from volvelle.models.remote.run import run_there
-
-            return run_there(self.server, body, args, on_step, step_shape)
+            return self._there(body, args, on_step, step_shape)
+        body = parsed_again(body)
         told = {} if on_step is None else {"on_step": on_step}
         bare = only is not None
         lean = unwrapped_but(self.lm._module, only or ()) if bare else nullcontext()  # noqa: SLF001 - as above
         with as_measured(self.lm._module), self._watched(on_block), lean:  # noqa: SLF001 - as above
             return body(self.lm, *args, **told, backend=None)
+
+    def _there(
+        self,
+        body: Callable[..., T],
+        args: tuple[Any, ...],
+        on_step: Callable[..., None] | None,
+        step_shape: StepShape | None,
+    ) -> T:
+        from volvelle.models.remote.errors import RemoteFailure
+        from volvelle.models.remote.run import how, run_there
+
+        told: list[int] = []
+
+        def heard(step: int, *more: Any) -> None:
+            told.append(step)
+            assert on_step is not None  # noqa: S101 - passed on only where it is not
+            on_step(step, *more)
+
+        def run(one: Callable[..., T]) -> T:
+            hears = None if on_step is None else heard
+            return run_there(self.server, parsed_again(one), args, hears, step_shape)
+
+        rider = self.rider if body is not prove_body else None
+        if rider is None:
+            return run(body)
+        rider.settle()  # before it is sent, where it is known
+        apart = how().left  # what is left is taken up by what it was: later kernels know the proof
+        along = body if apart else rider.on(body)
+        try:
+            found = run(along)
+        except RemoteFailure as failure:
+            if along is body or failure.kind != "code" or told:
+                raise
+            found = run(body)  # where that fails too, it is the body's own fault
+            rider.fail(str(failure))
+        if apart:
+            rider.prove()
+        rider.settle()
+        return found
 
     @contextmanager
     def _watched(self, on_block: Callable[[int], None] | None) -> Iterator[None]:

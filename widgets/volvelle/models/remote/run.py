@@ -86,9 +86,11 @@ class Estimate:
     Attributes
     ----------
     sent : int
-        Bytes of the first request beside the measuring of norms, 0 where nothing is sent.
+        Bytes of the first request beside the measuring of norms, 0 where nothing is sent; with
+        the model's proof, where that is yet to be made.
     prompt_tokens, new_tokens : int
-        Tokens it has the model read, padding included, and at most write.
+        Tokens it has the model read, padding included, and at most write; without the 80 of that
+        proof.
     """
 
     sent: int = 0
@@ -233,7 +235,7 @@ def _alone(payload: Any) -> Any:
 def _leave(server: Server, body: Callable[..., T], args: tuple[Any, ...], here: How) -> T:
     digest = digest_of(body.__name__, server.lm.to_model_key(), args)
     known = here.ids.pop(digest, "")
-    if here.ids and not known and not _is_norm(args):
+    if here.ids and not known and not _is_measuring(body, args):
         ids = ", ".join(here.ids.values())
         raise ValueError(
             f"request {ids} was left at {server.host} by other work than this; give "
@@ -245,9 +247,9 @@ def _leave(server: Server, body: Callable[..., T], args: tuple[Any, ...], here: 
     return body(server.lm, *args, backend=backend)
 
 
-def _is_norm(args: tuple[Any, ...]) -> bool:
-    """Whether a request measures norms, which an earlier kernel may have known."""
-    return bool(args) and isinstance(args[-1], str) and args[-1] == "norm"
+def _is_measuring(body: Callable[..., Any], args: tuple[Any, ...]) -> bool:
+    """Whether a request proves the model or measures norms: an earlier kernel may have known."""
+    return body.__name__ == "prove" or (isinstance(args[-1], str) and args[-1] == "norm")
 
 
 def _weigh(server: Server, body: Callable[..., T], args: tuple[Any, ...], into: Estimate) -> T:

@@ -1,4 +1,4 @@
-"""What a trace needs to read features, and how an architecture counts its heads."""
+"""What a trace needs to read features."""
 
 from __future__ import annotations
 
@@ -9,16 +9,6 @@ import torch
 
 if TYPE_CHECKING:
     from volvelle.compute.directions.directions import Direction
-    from volvelle.models.engine.engine import Engine
-
-
-def heads_of(model: Engine) -> tuple[int, int]:
-    """Return the number of attention heads and the width of one at ``z``."""
-    config = model.nnsight._module.config.get_text_config()  # noqa: SLF001 - nnsight's name
-    names = ("num_attention_heads", "n_head", "num_heads")
-    n = next((int(getattr(config, name)) for name in names if getattr(config, name, None)), 1)
-    d_head = getattr(config, "head_dim", None) or model.d_model // n
-    return n, int(d_head)
 
 
 def reader(feature: Direction) -> dict[str, Any]:

@@ -12,7 +12,8 @@ import torch
 from volvelle.compute.steering.steers import HeadScale, Steer
 from volvelle.compute.steering.thinking import KINDS
 from volvelle.models.engine.chats import think_table
-from volvelle.models.steering.readers import heads_of, reader, sae_reader
+from volvelle.models.engine.facts import heads_of
+from volvelle.models.steering.readers import reader, sae_reader
 from volvelle.models.verbs.predict import norm
 
 if TYPE_CHECKING:

@@ -128,6 +128,7 @@ def neutral_text() -> str:
 
 def norm(model: Engine, point: Point) -> float:
     """Return the median norm at a point, measured once. `Model.norm` documents it."""
+    model.site(point)  # which sees whether the model is still the one that was measured
     if point not in model.norms:
         if model.run.weighing:  # a request of its own, which is not what is asked about
             return 1.0
@@ -142,6 +143,7 @@ def _measure_norms(model: Engine, point: Point) -> None:
             return
         layers = range(model.n_layers) if point.kind != "embed" else (-1,)
         points = [Point(point.kind, layer) for layer in layers]
+        points = [one for one in points if model.layout.has(one)]  # hybrids have z in some blocks
         tokens = model.tokens(neutral_text())[: model.context]
         model.norms |= reading.read_norms(model, tokens, points)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.compute.directions.points import RESIDUAL, Point
 from volvelle.compute.windows import Window, windows
 from volvelle.models.engine.prefix import MOST_TEXTS, Prefix, new_cache
 from volvelle.models.traces.reduce import read as read_body
@@ -23,7 +24,6 @@ from volvelle.names import unknown
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from volvelle.compute.directions.points import Point
     from volvelle.models.engine.architecture import Site
     from volvelle.models.engine.engine import Engine
     from volvelle.models.engine.tokens import Tokens
@@ -34,8 +34,6 @@ MOST_NUMBERS = 2**27
 
 # Tokens of one forward pass that is worth reporting on while it runs.
 LONG = 1024
-
-RESIDUAL = ("resid_pre", "resid_post")
 
 
 def capture(

@@ -89,6 +89,7 @@ def whole(
     longest = max((len(written) for _, written in rows), default=0)
     if not longest:
         return [np.zeros(0, np.float32) for _ in rows]
+    model.hold("looking ahead", "how likely a text is (its tokens are seen before they are scored)")
     per = max(1, MOST_LOGITS // (model.vocabulary * longest))
     found: dict[int, np.ndarray] = {}
     for members in together(model, [len(p) + len(w) for p, w in rows], per):

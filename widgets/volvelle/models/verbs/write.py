@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from volvelle.models.engine.facts import takes, together
+from volvelle.models.engine.facts import hold_memory, takes, together
 from volvelle.models.remote.stream import StepShape
 from volvelle.models.traces.score import write_scored
 from volvelle.models.traces.write import write as write_body
@@ -325,6 +325,8 @@ def _together(
         "eos": torch.tensor(model.eos_ids, dtype=torch.long),
         "generate": writing_settings(model, settings["n"]),
     }
+    if located:
+        hold_memory(model)
     model.hold_padding([len(row) for row in rows], "left")
     inputs = left_padded(rows, model.pad_id)
     if model.first_position:
