@@ -167,9 +167,9 @@ def test_the_place_is_read_from_whichever_name_is_understood(tmp_path, names, po
 
 
 def test_a_place_nobody_knows_can_be_said(tmp_path):
-    cfg = config(metadata={"hook_name": "blocks.3.hook_resid_mid"})
+    cfg = config(metadata={"hook_name": "blocks.3.hook_resid_odd"})
     folder = write(tmp_path / "mine", cfg, only("topk"))
-    with pytest.raises(ValueError, match=r"gives 'blocks\.3\.hook_resid_mid'.*point="):
+    with pytest.raises(ValueError, match=r"gives 'blocks\.3\.hook_resid_odd'.*point="):
         vv.SAE.load(folder)
     assert str(vv.SAE.load(folder, point="resid_post.3").point) == "resid_post.3"
 

@@ -107,10 +107,17 @@ def test_a_job_that_is_held_can_be_begun_again(worker):
 
 def test_a_watch_is_told_of_every_change_until_it_ends(worker):
     seen = []
+    free = threading.Event()
+    worker.submit(lambda: free.wait(5))  # so that the next is told of before it begins
     end = worker.watch(lambda: seen.append(states(worker)[-1][1]))
-    worker.submit(lambda: current_job().report(0.5, "half")).result(5)
+    job = worker.submit(lambda: current_job().report(0.5, "half"))
+    assert seen[-1] == "queued"
+    free.set()
+    job.result(5)
     worker.call(lambda: None)  # what ended has been told
-    assert seen[:4] == ["queued", "running", "running", "done"]
+    told = list(dict.fromkeys(seen))
+    assert told[:3] == ["queued", "running", "done"]
+    assert seen.count("running") >= 2
     end()
     n = len(seen)
     worker.call(lambda: None)

@@ -6,7 +6,13 @@ from math import comb
 import numpy as np
 import pytest
 
-from volvelle.compute.directions.contrast import FEWEST_TEXTS, Contrast, Exchange
+from volvelle.compute.directions.contrast import (
+    FEWEST_NAMES,
+    FEWEST_PAIRED,
+    FEWEST_TEXTS,
+    Contrast,
+    Exchange,
+)
 from volvelle.compute.directions.pairs import pair_direction
 
 
@@ -64,6 +70,32 @@ def test_texts_that_are_paired_exchange_labels_within_their_pair(n, others):
 def test_fewer_than_eight_texts_in_two_halves_cannot_reach_a_p_of_five_percent():
     assert 1 / (contrast(4, 4).others + 1) < 0.05 < 1 / (contrast(3, 3).others + 1)
     assert FEWEST_TEXTS == 8
+    assert contrast(4, 4).needed == 8
+
+
+def test_pairs_need_twelve_texts_and_names_four():
+    pairs = [contrast(n, n, "pca_diff") for n in (5, 6)]
+    assert 1 / (pairs[1].others + 1) < 0.05 < 1 / (pairs[0].others + 1)
+    assert pairs[0].needed == FEWEST_PAIRED == 12
+    names = [Exchange(np.eye(n, dtype="f4"), np.arange(float(n))) for n in (3, 4)]
+    assert 1 / (names[1].others + 1) < 0.05 < 1 / (names[0].others + 1)
+    assert names[0].needed == FEWEST_NAMES == 4
+
+
+def test_more_labellings_than_there_are_ends_with_all():
+    one = contrast(7, 7)
+    assert one.others == 1715
+    assert len(one.relabelled(2000, seed=0)) == 1715
+
+
+def test_a_fit_that_labels_do_not_change_has_no_others():
+    one = contrast(8, 8, "pca_center")
+    fixed = Contrast(one.states, one.positive, True, one.fit, fixed=True)
+    assert fixed.others == 0
+    assert len(fixed.relabelled(9, seed=0)) == 0
+    for row in one.relabelled(9, seed=0):
+        both = one.direction(row), one.direction(one.positive)
+        assert abs(both[0] @ both[1]) > 0.999
 
 
 def test_half_of_the_labellings_are_turned_round():

@@ -105,3 +105,15 @@ def test_log_odds_of_sure_and_of_rare_answers_are_finite():
     found = log_odds(np.log(np.array([0.5, 0.2, 1e-30])))
     assert found == pytest.approx([0.0, np.log(0.25), np.log(1e-30)])
     assert np.isfinite(log_odds(np.array([0.0, 1e-9]))).all()
+
+
+def test_what_is_no_number_is_never_an_effect():
+    rng = np.random.default_rng(8)
+    placebos = rng.standard_normal((99, 2, 1))
+    placebos[3] = np.nan
+    assert (stand_out(np.zeros((2, 1)), placebos, "f").p_cells > 0.5).all()
+    # a placebo that breaks the model counts as standing out, a clear effect stands out still
+    assert stand_out(np.full((2, 1), 50.0), placebos, "f").p == pytest.approx(2 / 100)
+    assert stand_out(np.full((2, 1), np.nan), placebos, "f").p == 1.0
+    assert stand_out(np.full((2, 1), np.inf), placebos, "f").p == 1.0
+    assert stand_out(np.zeros((2, 1)), np.full((30, 2, 1), np.nan), "f").p == 1.0

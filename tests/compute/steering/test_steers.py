@@ -135,7 +135,8 @@ def test_a_random_rotation_keeps_lengths_and_angles_and_turns_away():
 
 
 def test_a_random_steer_reads_the_same_and_writes_elsewhere_by_as_much():
-    steers = [Steer(A, 0.2), Steer(C, method="ablate"), HeadScale(1, 2)]
+    # the ablation comes first: it reads nothing that the other writes
+    steers = [Steer(C, 0.2), Steer(A, method="ablate"), HeadScale(1, 2)]
     placebo = random_steers(steers, np.random.default_rng(0), n_heads=9)
     for real, fake in zip(steers[:2], placebo[:2], strict=True):
         (r,), (f,) = real.parts(), fake.parts()
@@ -145,6 +146,48 @@ def test_a_random_steer_reads_the_same_and_writes_elsewhere_by_as_much():
     np.testing.assert_array_equal(steers[1].parts()[0].reads, placebo[1].parts()[0].reads)
     assert placebo[2].layer == 1
     assert placebo[2].head != 2
+
+
+def test_steers_that_read_what_they_write_are_turned_whole():
+    layers = [Direction(A.vector, "a", f"resid_post.{layer}") for layer in range(4)]
+    for steers in (
+        [Steer(layers, method="ablate")],
+        [Steer(A, 0.3), Steer(A, method="orthogonal", c=3.0)],
+        [Steer(A, method="swap", target=B), Steer(C, method="projection_cap", max=1.0)],
+    ):
+        fakes = random_steers(steers, np.random.default_rng(99))
+        for real, fake in zip(steers, fakes, strict=True):
+            for r, f in zip(real.parts(), fake.parts(), strict=True):
+                assert np.linalg.norm(f.writes) == pytest.approx(np.linalg.norm(r.writes), rel=1e-5)
+                if r.reads is not None:
+                    assert abs(float(f.reads @ r.reads)) < 0.9
+                    # as they lie to what is written, so they lie turned
+                    assert f.reads @ f.writes == pytest.approx(r.reads @ r.writes, abs=1e-4)
+
+
+def test_heads_are_replaced_by_as_many_others_and_never_by_themselves():
+    steers = [HeadScale(1, 0), HeadScale(1, 1), HeadScale(2, 0)]
+    for seed in range(30):
+        fakes = random_steers(steers, np.random.default_rng(seed), n_heads=4)
+        assert [f.layer for f in fakes] == [1, 1, 2]
+        assert fakes[0].head != fakes[1].head
+        assert {fakes[0].head, fakes[1].head} != {0, 1}
+        assert fakes[2].head != 0
+
+
+def test_features_that_are_ablated_together_are_replaced_by_others():
+    steer = Steer([SAE.feature(1), SAE.feature(2)], method="ablate")
+    (shuffled,) = shuffled_steers([steer], np.random.default_rng(0))
+    own = np.stack([part.writes for part in steer.parts()])
+    other = np.stack([part.writes for part in shuffled.parts()])
+    np.testing.assert_allclose(other @ other.T, np.eye(2), atol=1e-5)
+    assert np.linalg.svd(own @ other.T)[1].max() < 0.999
+    np.testing.assert_allclose(shuffled.parts()[0].reads, steer.parts()[0].reads)
+
+
+def test_a_dictionary_without_enough_other_features_has_nothing_to_shuffle():
+    everything = Steer([SAE.feature(i) for i in range(SAE.n_features)])
+    assert shuffled_steers([everything], np.random.default_rng(0)) is None
 
 
 def test_random_steers_are_drawn_from_their_generator():

@@ -231,7 +231,7 @@ def test_the_raw_unit_and_other_methods_have_their_own_relabelled_counterparts(s
 
 def test_a_control_vectors_layers_are_relabelled_alike(small):
     texts = ["aa bb", "ab ba b", "b a b a", "aab b"], ["xx y", "x y xy", "yx x", "yy x"]
-    vector = vv.ControlVector.from_pairs(small, *texts, layers=[1, 2], progress=None)
+    vector = vv.ControlVector.from_pairs(small, *texts, "mean_diff", layers=[1, 2], progress=None)
     steer = vv.Steer(vector, 0.5, unit="raw")
     made = placebos_of([steer], counts_of(4), 0, None)
     one, two = made.steers["relabelled", 2]
@@ -267,6 +267,110 @@ def test_all_labellings_are_run_where_more_are_asked_for(small, fitted):
     assert "p is two-sided over 1 answer x 1 strength, against 19 random directions, " in (
         found.summary()
     )
+
+
+def test_texts_relabelled_under_a_fit_that_labels_do_not_change_are_not_run(small):
+    texts = ["aa bb", "ab ba b", "b a b a", "aab b"], ["xx y", "x y xy", "yx x", "yy x"]
+    one = vv.Dictionary.from_pairs(small, *texts, "pca_center", point="resid_post.1", progress=None)
+    found = vv.steer(small, PROMPT, one[0], (0.2,), {"texts": 0}, watch=["e"], max_new_tokens=1)
+    assert found.effects.kinds == ("random",)
+    assert "fitted to 8 texts in a way that gives the same under any labels" in found.summary()
+
+
+def test_a_concept_is_held_against_its_own_texts_relabelled(small, fitted):
+    other = vv.Dictionary.from_pairs(
+        small, ["c d", "dd c", "cdc", "d c d"], ["mn m", "nn m", "n m n", "mm n"],
+        point="resid_post.1", progress=None,
+    )[0]  # fmt: skip
+    concepts = {"one": fitted, "other": other, "plain": direction()}
+    how = {"strengths": (0.2,), "answers": ("a", "b"), "placebo": 19}
+    both = vv.dose(small, "so? ", concepts, **how)
+    alone = vv.dose(small, "so? ", {"other": other}, **how)
+    np.testing.assert_allclose(
+        both.placebos("other", kind="relabelled"), alone.placebos("other", kind="relabelled"),
+        atol=1e-5,
+    )  # fmt: skip
+    np.testing.assert_array_equal(both.placebos("other"), both.placebos("plain"))
+    assert both.kinds("plain") == ("random",)
+    assert "fitted to 8 texts, of whose 34 other labellings 19 were run" in both.summary()
+    again = type(both)(**vars(both))
+    assert again.summary() == both.summary()
+
+
+def test_dose_says_that_six_texts_are_too_few_and_keeps_it_in_its_file(small, tmp_path):
+    few = vv.Dictionary.from_pairs(
+        small, ["aa", "ab b", "b a"], ["xx", "x y", "yx x"], point="resid_post.1", progress=None
+    )[0]
+    found = vv.dose(small, "so? ", {"few": few}, (0.2,), ("a", "b"), placebo=np.int64(19))
+    assert "fitted to 6 texts: too few" in found.summary()
+    assert vv.Dose.load(found.save(tmp_path / "dose")).summary() == found.summary()
+
+
+def test_numbers_of_numpy_are_numbers(small, tmp_path):
+    found = vv.steer(
+        small, PROMPT, direction(), (0.2,), {"words": np.int64(3), "texts": 1},
+        watch=np.array(["e"]), max_new_tokens=np.int64(2), seed=np.int64(1),
+        samples=np.int64(1), chat=np.bool_(False),
+    )  # fmt: skip
+    assert vv.SteeringRun.load(found.save(tmp_path / "run")).summary() == found.summary()
+
+
+def test_columns_of_a_table_are_prompts_and_answers(small):
+    pd = pytest.importorskip("pandas")
+    found = vv.steer(
+        small, pd.Series(PROMPTS), direction(), (0.2,), 0, watch=pd.Series(["e", "a"]),
+        max_new_tokens=1,
+    )  # fmt: skip
+    assert [prompt.text for prompt in found.prompts] == PROMPTS
+    assert found.watch == ("e", "a")
+
+
+def test_a_prompt_that_comes_twice_is_refused(small):
+    with pytest.raises(ValueError, match="prompt: numbers 0 and 2 are the same text"):
+        vv.steer(small, [PROMPT, "he was", PROMPT], direction(), (0.2,), 0, max_new_tokens=1)
+    with pytest.raises(ValueError, match="control: numbers 0 and 1 are the same text"):
+        vv.dose(small, "so? ", direction(), (1,), ("a", "b"), control=["x y", "x y"], placebo=0)
+
+
+def test_a_set_of_ids_is_named_by_its_words(small):
+    ids = small.token_id("b"), small.token_id("e")
+    found = vv.steer(small, PROMPT, direction(), (0.2,), 0, watch=[ids], max_new_tokens=1)
+    assert found.watch == ("b / e",)
+
+
+def test_an_unknown_placebo_of_a_curve_is_refused_and_the_first_is_taken(run):
+    np.testing.assert_array_equal(
+        run.curve("e", kind="random"), run.curve("e", kind="random", number=0)
+    )
+    with pytest.raises(KeyError, match="no placebo 2 of kind 'random': 2 were run"):
+        run.curve("perplexity", kind="random", number=2)
+    with pytest.raises(KeyError, match="did you mean 'random'"):
+        run.curve("perplexity", kind="rndom")
+
+
+def test_every_prompt_is_looked_at_for_a_change_of_text(small):
+    still = vv.steer(small, PROMPTS, vv.Steer(direction(), 1e-7), (1,), 0, max_new_tokens=3)
+    assert "the text is the same at every strength" in still.summary()
+    moved = vv.steer(small, PROMPTS, direction(), (1,), 0, max_new_tokens=3)
+    same = [
+        np.array_equal(moved.row(0, prompt=n).ids, moved.row(1, prompt=n).ids) for n in range(3)
+    ]
+    assert not all(same)
+    assert "the text changes from strength 1 on" in moved.summary()
+
+
+def test_states_that_overflow_are_said_and_have_no_p(small):
+    found = vv.steer(
+        small, PROMPT, direction(), (3e38,), {"words": 19, "texts": 0}, watch=["e"],
+        max_new_tokens=1,
+    )  # fmt: skip
+    assert "P(e) is no number at 3e+38" in found.summary()
+    assert found.test().p == 1.0
+
+
+def test_answers_beyond_the_third_are_counted(small):
+    found = vv.steer(small, PROMPT, direction(), (0.2,), 0, watch=list("abcde"), max_new_tokens=1)
+    assert "2 more answers in .effects.to_pandas()" in found.summary()
 
 
 # -- the demo model --------------------------------------------------------------------------
@@ -318,6 +422,22 @@ def test_a_random_direction_posing_as_an_effect_passes_in_one_of_twenty(model):
         others = rng.permutation(np.delete(np.arange(len(rows)), n))[:99]
         ps.append(stand_out(rows[n], rows[others], "f").p)
     assert 0.02 <= np.mean(np.array(ps) <= 0.05) <= 0.09
+
+
+@pytest.mark.slow
+def test_a_direction_ablated_at_every_layer_has_placebos_that_do_not_pile_up(model):
+    """One direction removed at all layers: turned writes alone would be written 30 times over."""
+    vector = np.random.default_rng(5).standard_normal(576)
+    layers = [vv.Direction(vector, "v", f"resid_post.{layer}") for layer in range(30)]
+    found = vv.steer(
+        model, "She felt", vv.Steer(layers, method="ablate"), (1,), {"words": 2, "texts": 2},
+        watch=[" excited"], max_new_tokens=1,
+    )  # fmt: skip
+    deltas = [
+        np.median(list(found.row(1, kind=kind, number=number).deltas.values()))
+        for kind, number in (("steered", -1), ("random", 0), ("random", 1))
+    ]
+    assert max(deltas) < 3 * min(deltas)
 
 
 # -- blocks below the steers run once ------------------------------------------------------

@@ -100,7 +100,7 @@ def test_a_point_has_its_own_texts_and_the_shared_baseline(view):
 
 def test_without_placebos_there_is_no_band():
     view = DoseResponse(dose(n_placebos=0))
-    assert view._curves[0]["bands"] == {"p": {}, "entropy": {}, "mass": {}}
+    assert view._curves[0]["bands"] == {"p": {}, "entropy": {}, "mass": {}, "control": {}}
     assert view._curves[0]["n"] == {"random": 0, "shuffled": 0}
 
 

@@ -531,3 +531,14 @@ def test_what_is_no_answer_is_refused_where_it_is_set(view, value, said):
         view.watch = value
     view.watch = [" x", ("yes", "Yes")]
     assert view.watch == [" x", ["yes", "Yes"]]
+
+
+def test_a_strength_that_nobody_chose_starts_gently(model):
+    def starts(steer):
+        return Steering(model, {"v": steer}).strengths["v"]
+
+    v = vv.Direction(np.ones(8), "v", "resid_post.1")
+    assert starts(vv.Steer(v)) == 0.2
+    assert starts(vv.Steer(v, 0.7)) == 0.7
+    assert starts(vv.Steer(v, unit="raw")) == 1.0
+    assert starts(v) == 0.0

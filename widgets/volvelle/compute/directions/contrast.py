@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 # Up to here all labellings are listed, and drawn from the list.
 MOST_LISTED = 1000
-# 4 against 4 texts have 35 labellings, one in 35 is below .05; 3 against 3 have 10.
+# The fewest whose labellings reach a p of .05: 4 against 4 texts have 35 labellings, 6 pairs 32,
+# 4 names 24.
 FEWEST_TEXTS = 8
+FEWEST_PAIRED = 12
+FEWEST_NAMES = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +38,22 @@ class Contrast:
         Text i of the positive belongs to text i of the negative ones: labels are exchanged
         within pairs only.
     fit : callable(positive states, negative states) -> array, shape (d_model,)
+    fixed : bool
+        Whether the fit gives the same under every labelling, as components of both sides
+        around their pairs' middles do: then there are no others.
     """
 
     states: np.ndarray = field(repr=False)
     positive: np.ndarray = field(repr=False)
     paired: bool
     fit: Callable[[np.ndarray, np.ndarray], np.ndarray] = field(repr=False)
+    fixed: bool = False
     what: ClassVar[str] = "texts"
+
+    @property
+    def needed(self) -> int:
+        """The fewest texts whose labellings can tell anything."""
+        return FEWEST_PAIRED if self.paired else FEWEST_TEXTS
 
     @property
     def labels(self) -> np.ndarray:
@@ -57,6 +69,8 @@ class Contrast:
     def others(self) -> int:
         """How many other labellings there are; one and its reverse give one direction."""
         k = int(self.positive.sum())
+        if self.fixed:
+            return 0
         if self.paired:
             return 2 ** (k - 1) - 1
         return comb(self.n, k) // (2 if 2 * k == self.n else 1) - 1
@@ -72,7 +86,9 @@ class Contrast:
             Of which, and of which way round where both ways are labellings.
         """
         rng = np.random.default_rng([seed, 11])
-        if self.others <= MOST_LISTED:
+        if not self.others:
+            return np.zeros((0, self.n), bool)
+        if self.others <= max(MOST_LISTED, 2 * n):
             listed = self._all()
             found = listed[rng.permutation(len(listed))[:n]]
         else:
@@ -158,6 +174,7 @@ class Exchange:
     weights: np.ndarray = field(repr=False)
     what: ClassVar[str] = "names"
     paired: ClassVar[bool] = False
+    needed: ClassVar[int] = FEWEST_NAMES
 
     @property
     def labels(self) -> np.ndarray:

@@ -79,10 +79,16 @@ def pair_direction(
 def first_component(rows: np.ndarray) -> np.ndarray:
     """Return the unit vector along which rows (n, d) vary most around their mean."""
     centred = rows - rows.mean(axis=0)
-    _, singular, basis = np.linalg.svd(centred, full_matrices=False)
-    if not singular[0] > 1e-9 * max(np.linalg.norm(rows), 1e-300):
+    if len(centred) < centred.shape[1]:
+        # of few rows in a wide space: as exact, and hundreds of labellings are fitted
+        values, vectors = np.linalg.eigh(centred @ centred.T)
+        largest, component = float(np.sqrt(max(values[-1], 0))), vectors[:, -1] @ centred
+    else:
+        _, singular, basis = np.linalg.svd(centred, full_matrices=False)
+        largest, component = float(singular[0]), basis[0]
+    if not largest > 1e-9 * max(float(np.linalg.norm(rows)), 1e-300):
         raise ValueError("all pairs differ by the same vector: take method 'mean_diff'")
-    return basis[0]
+    return component / np.linalg.norm(component)
 
 
 def pair_contrasts(
@@ -134,7 +140,9 @@ def pair_contrasts(
     positive_rows = np.arange(len(texts)) < n
     fit = partial(pair_direction, method=method)
     paired = method != "mean_diff"
-    return {place: Contrast(captured[place], positive_rows, paired, fit) for place in places}
+    # each side of a pair lies opposite the other: exchanged, the rows are the same
+    fixed = method == "pca_center"
+    return {place: Contrast(captured[place], positive_rows, paired, fit, fixed) for place in places}
 
 
 def _texts(given: Sequence[str], what: str) -> list[str]:

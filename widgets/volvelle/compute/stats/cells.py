@@ -77,10 +77,11 @@ def stand_out(effects: np.ndarray, placebos: np.ndarray, family: str) -> CellTes
     Parameters
     ----------
     effects : array, shape (...)
-        In units that can be averaged, such as changes of log-odds. NaN where nothing was
-        measured: such cells take no part.
+        In units that can be averaged, such as changes of log-odds. Cells that are NaN or
+        infinite take no part: their p is 1.
     placebos : array, shape (n, ...)
-        The same cells, in the same order, of n placebos.
+        The same cells, in the same order, of n placebos. One that is NaN or infinite in a cell
+        counts as standing out as far as any effect.
     family : str
         What is said beside every p.
 
@@ -93,11 +94,14 @@ def stand_out(effects: np.ndarray, placebos: np.ndarray, family: str) -> CellTes
     """
     rows = np.concatenate([effects[None], placebos]).astype(np.float64)
     flat = rows.reshape(len(rows), -1)
-    far = np.abs(_left_out(flat))
-    far = np.where(np.isfinite(far), far, -np.inf)
-    largest = far.max(axis=1, initial=-np.inf)
-    observed = _left_out(flat)[0].reshape(effects.shape)
-    return CellTest(family, np.nan_to_num(observed, nan=0.0), largest[1:])
+    known = np.isfinite(flat)
+    # a cell where the effect is no number takes no part; a placebo that is none stands out
+    cells = known[0]
+    middle = np.where(known, flat, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    signed = np.where(cells, _left_out(np.where(known, flat, middle)), 0.0)
+    far = np.where(cells & ~known, np.inf, np.abs(signed))
+    observed = signed[0].reshape(effects.shape)
+    return CellTest(family, observed, far.max(axis=1, initial=0.0)[1:])
 
 
 def _left_out(rows: np.ndarray) -> np.ndarray:

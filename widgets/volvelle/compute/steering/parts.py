@@ -30,7 +30,7 @@ class Part:
     writes : array, shape (d,) or (K, d); (0,) for heads
         What is written: v for add, u for rescale and cap, t - u for swap, decoder rows for
         clamp. A placebo has its `writes` turned and keeps its `reads`, so that it changes the
-        states by as much.
+        states by as much; where parts read what others wrote, both are turned.
     unit : str
         Unit of add's strength and of cap's bounds.
     strength : float

@@ -99,8 +99,9 @@ class Steer:
     max: float | None = None
     target: Any = None
     name: str = ""
-    # set by placebo(): what is written instead of the directions, one per part
+    # set for a placebo: what is written instead of the directions, one per part, and what is read
     turned: tuple[np.ndarray, ...] | None = field(default=None, repr=False)
+    turned_reads: tuple[np.ndarray | None, ...] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         directions = _directions(self.direction)
@@ -167,7 +168,11 @@ class Steer:
         parts = _clamp_parts(self) if self.method == "clamp" else _direction_parts(self)
         if self.turned is None:
             return parts
-        return tuple(replace(p, writes=w) for p, w in zip(parts, self.turned, strict=True))
+        reads = self.turned_reads or tuple(part.reads for part in parts)
+        return tuple(
+            replace(part, writes=w, reads=r)
+            for part, w, r in zip(parts, self.turned, reads, strict=True)
+        )
 
 
 @known_keywords_in

@@ -95,6 +95,8 @@ def answers_of(model: Model, watch: Any, taken: Sequence[str] = ()) -> tuple[Ans
     ValueError, TypeError
         For empty texts, ids outside the vocabulary, names that are taken or used twice.
     """
+    if not isinstance(watch, np.ndarray) and hasattr(watch, "tolist") and np.ndim(watch) == 1:
+        watch = watch.tolist()  # a column of texts
     if isinstance(watch, Mapping):
         named = [(str(name), given) for name, given in watch.items()]
     elif isinstance(watch, (str, int, np.integer)):
@@ -129,12 +131,14 @@ def _answer(model: Model, name: str, given: Any) -> Answer:
         mine for mine in ids if not any(mine[: len(o)] == o for o in ids if len(o) < len(mine))
     )
     strings = tuple(model.tokenizer.decode(list(mine)) for mine in kept)
-    return Answer(name or _called(listed, strings), kept, strings)
+    spelled = [
+        one if isinstance(one, str) else model.tokenizer.decode([int(one)]) for one in listed
+    ]
+    return Answer(name or _called(spelled), kept, strings)
 
 
-def _called(listed: Sequence[Any], strings: Sequence[str]) -> str:
+def _called(spelled: Sequence[str]) -> str:
     """Return the first spelling of one word; of a set of words, the words."""
-    spelled = [one if isinstance(one, str) else strings[0] for one in listed]
     words = list(dict.fromkeys(one.strip().lower() or one for one in spelled))
     if len(words) == 1:
         return spelled[0]

@@ -10,9 +10,10 @@ import numpy as np
 
 from volvelle.experiments.steering.answers import Answer, Watched, answers_of, spellings
 from volvelle.experiments.steering.ask import ask, beginnings
+from volvelle.experiments.steering.dose_curves import QUESTIONS
 from volvelle.experiments.steering.dose_result import Dose
 from volvelle.experiments.steering.placebos import Counts, placebos_of
-from volvelle.experiments.steering.prompts import several
+from volvelle.experiments.steering.prompts import check_distinct, several
 from volvelle.experiments.steering.rows import (
     GENTLE_DOSES,
     WHOLE_DOSES,
@@ -135,9 +136,10 @@ def dose(
     default = GENTLE_DOSES if in_norms(s for own in concepts.values() for s in own) else WHOLE_DOSES
     multipliers = as_strengths(default if strengths is None else strengths)
     watched = Watched(_answers(model, answers))
-    counts = Counts(whole_number(placebo, "placebo"), placebo, placebo)
-    whole_number(seed, "seed")
-    whole_number(max_new_tokens, "max_new_tokens")
+    placebo = whole_number(placebo, "placebo")
+    counts = Counts(placebo, placebo, placebo)
+    seed = whole_number(seed, "seed")
+    max_new_tokens = whole_number(max_new_tokens, "max_new_tokens")
     asked = [
         (name, model.prompt_ids(one, chat=chat))
         for name, given in (("asked", prompt), ("control", control), ("reversed", reverse))
@@ -145,12 +147,23 @@ def dose(
     ]
     if not any(name == "asked" for name, _ in asked):
         raise ValueError("prompt is empty: give a question, or a list of questions")
+    for question in QUESTIONS:
+        check_distinct([ids for name, ids in asked if name == question], question)
 
     def work() -> Dose:
         shared = _shared(concepts, model)
+        made = {
+            name: placebos_of(mine, counts, seed, heads_of(model)[0])
+            for name, mine in concepts.items()
+        }
+        # random directions of one size serve several concepts; texts relabelled only their own
         placebos = {
-            name: placebos_of(concepts[name], counts, seed, heads_of(model)[0]).steers
-            for name in dict.fromkeys(shared.values())
+            name: {
+                (kind, number): steers
+                for (kind, number), steers in made[name].steers.items()
+                if shared[name] == name or kind not in ("random", "shuffled")
+            }
+            for name in concepts
         }
         rows = _plan(concepts, multipliers, asked, placebos)
         logprobs, entropy = ask(
@@ -182,10 +195,11 @@ def dose(
             entropy=entropy,
             texts=_texts(model, rows, max_new_tokens, progress),
             placebo_of=shared,
+            labels={name: made[name].relabelled for name in concepts},
             settings={
                 "placebo": placebo,
                 "max_new_tokens": max_new_tokens,
-                "chat": chat,
+                "chat": bool(chat),
                 "seed": seed,
                 "strengths": "given" if strengths is not None else "default",
             },

@@ -9,7 +9,7 @@ import numpy as np
 
 from volvelle.compute.stats.cells import CellTest, simultaneous_band, stand_out
 from volvelle.compute.stats.intervals import interval
-from volvelle.experiments.steering.effects import CALLED, KINDS
+from volvelle.experiments.steering.effects import KINDS, called, counted
 from volvelle.names import known_keywords_in, unknown
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from volvelle.experiments.steering.placebos import Relabelled
     from volvelle.experiments.steering.rows import SteerCard
 
 QUESTIONS = ("asked", "control", "reversed")
@@ -69,6 +70,7 @@ class DoseCurves:
     texts: tuple[str, ...] = field(repr=False)
     placebo_of: dict[str, str] = field(default_factory=dict, repr=False)
     settings: dict[str, Any] = field(default_factory=dict)
+    labels: dict[str, Relabelled] = field(default_factory=dict, repr=False)
 
     @property
     def mass(self) -> np.ndarray:
@@ -119,7 +121,7 @@ class DoseCurves:
             raise KeyError(unknown("measure", measure, MEASURES))
         if question not in QUESTIONS:
             raise KeyError(unknown("question", question, QUESTIONS))
-        owner = concept if kind == "steered" else self.placebo_of.get(concept, concept)
+        owner = self._owner(concept, kind)
         mine = (self.concept == owner) & (self.kind == kind) & (self.number == number)
         asked = self.question == question
         values = getattr(self, measure)
@@ -139,7 +141,7 @@ class DoseCurves:
         question: str = "asked",
     ) -> np.ndarray:
         """Return every placebo's curve, shape (n, n_strengths)."""
-        owner = self.placebo_of.get(concept, concept)
+        owner = self._owner(concept, kind)
         mine = (self.concept == owner) & (self.kind == kind) & (self.question == question)
         curves = [
             self.curve(concept, measure, question=question, kind=kind, number=int(n))
@@ -149,8 +151,14 @@ class DoseCurves:
 
     def kinds(self, concept: str) -> tuple[str, ...]:
         """Return the kinds of placebos that stand for a concept."""
-        owner = self.placebo_of.get(concept, concept)
-        return tuple(k for k in KINDS if ((self.concept == owner) & (self.kind == k)).any())
+        return tuple(
+            k for k in KINDS if ((self.concept == self._owner(concept, k)) & (self.kind == k)).any()
+        )
+
+    def _owner(self, concept: str, kind: str) -> str:
+        """Return under whose name rows of a kind are: only what is random is shared."""
+        shared = kind in ("random", "shuffled")
+        return self.placebo_of.get(concept, concept) if shared else concept
 
     def test(self, concept: str, question: str = "asked", kind: str = "random") -> CellTest:
         """Test a concept's curve against placebos' curves.
@@ -181,7 +189,7 @@ class DoseCurves:
         curve = self.curve(concept, "log_odds", question=question)
         others = self.placebos(concept, "log_odds", kind, question)
         n = len(self.strengths) - 1
-        family = f"two-sided over {n} strengths, {len(others)} {CALLED[kind]}"
+        family = f"two-sided over {counted(n, 'strength')}, {called(kind, len(others))}"
         changes = np.delete(np.vstack([curve, others]), zero, axis=1) - curve[zero]
         return stand_out(changes[0], changes[1:], family)
 

@@ -54,8 +54,10 @@ class Dose(DoseCurves):
     texts : tuple of str
         What the model goes on to say, where it was asked for; else "".
     placebo_of : dict of concept -> concept
-        Whose placebos stand for a concept: concepts of one point and size share them.
+        Whose random placebos stand for a concept: concepts of one point and size share them.
     settings : dict
+    labels : dict of concept -> Relabelled
+        What texts its direction was fitted to, and how many other labellings they have.
     """
 
     def to_pandas(self) -> pd.DataFrame:
@@ -95,9 +97,10 @@ class Dose(DoseCurves):
         said = {
             name: value
             for name, value in vars(self).items()
-            if name not in (*arrays, "steers", "concept", "kind", "question")
+            if name not in (*arrays, "steers", "labels", "concept", "kind", "question")
         }
         said["steers"] = {c: [asdict(card) for card in cards] for c, cards in self.steers.items()}
+        said["labels"] = {concept: asdict(labels) for concept, labels in self.labels.items()}
         said |= {n: getattr(self, n).tolist() for n in ("concept", "kind", "question")}
         header = {"kind": KIND, "version": str(VERSION), "dose": json.dumps(said)}
         tensors = {name: np.ascontiguousarray(getattr(self, name)) for name in arrays}
@@ -107,6 +110,7 @@ class Dose(DoseCurves):
     @classmethod
     def load(cls, path: str | Path) -> Dose:
         """Read what `save` wrote."""
+        from volvelle.experiments.steering.placebos import Relabelled
         from volvelle.experiments.steering.rows import SteerCard
 
         tensors, header = open_file(Path(path), KIND, VERSION)
@@ -119,6 +123,7 @@ class Dose(DoseCurves):
             concept: tuple(SteerCard(**{**c, "points": tuple(c["points"])}) for c in cards)
             for concept, cards in said["steers"].items()
         }
+        said["labels"] = {c: Relabelled(**one) for c, one in said.get("labels", {}).items()}
         for name in ("concept", "kind", "question"):
             said[name] = np.array(said[name])
         return cls(**said, **cast("dict[str, Any]", tensors))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from volvelle.experiments.steering.effects import CALLED
-from volvelle.experiments.steering.summary import SHORTLY, STILL, listed, short
+from volvelle.experiments.steering.effects import called, counted
+from volvelle.experiments.steering.summary import SHORTLY, fitted_to, listed, short, verb
 
 if TYPE_CHECKING:
     from volvelle.experiments.steering.dose_curves import DoseCurves
@@ -26,11 +26,13 @@ def summarise(dose: DoseCurves) -> str:
 def _sentence(dose: DoseCurves, concept: str) -> str:
     zero = dose.strengths.index(0)
     odds = dose.curve(concept, "log_odds")
+    if not np.isfinite(odds).all():
+        return f"{concept}: P({dose.answers[0]}) is no number at every strength."
     best = int(np.argmax(np.abs(odds - odds[zero])))
     curve = dose.curve(concept)
     said = (
         f"{concept}: P({dose.answers[0]}) among the answers {_moved(curve, zero, best)}"
-        f"{_at(dose, curve, zero, best)}{_figures(dose, concept, best, 'asked')}"
+        f"{_at(dose, concept, best)}{_figures(dose, concept, best, 'asked')}"
     )
     for question, what in QUESTIONS.items():
         if question in dose.questions:
@@ -45,20 +47,24 @@ def _sentence(dose: DoseCurves, concept: str) -> str:
         )
     if not dose.kinds(concept):
         said += "; no placebo was run"
+    elif concept in dose.labels:
+        fitted = fitted_to(dose.labels[concept], len(dose.placebos(concept, kind="relabelled")))
+        said += f"; {fitted}" if fitted else ""
     return said + "."
 
 
 def _moved(curve: np.ndarray, zero: int, best: int) -> str:
     before, after = float(curve[zero]), float(curve[best])
-    if abs(after - before) < STILL:
+    if short(before) == short(after):
         return f"stays at {short(before)}"
-    return f"{'rises' if after > before else 'falls'} from {short(before)} to {short(after)}"
+    return f"{verb(before, after)} {short(before)} to {short(after)}"
 
 
-def _at(dose: DoseCurves, curve: np.ndarray, zero: int, best: int) -> str:
-    if abs(float(curve[best]) - float(curve[zero])) < STILL:
-        return ""
-    return f" at {dose.strengths[best]:g}"
+def _at(dose: DoseCurves, concept: str, best: int) -> str:
+    cards, strength = dose.steers.get(concept, ()), dose.strengths[best]
+    if len(cards) == 1:
+        return f" at {strength * cards[0].strength:.3g}"
+    return f" at {strength:.3g} times their strengths"
 
 
 def _figures(dose: DoseCurves, concept: str, best: int, question: str) -> str:
@@ -88,11 +94,11 @@ def _family(dose: DoseCurves) -> list[str]:
     said: list[str] = []
     if told:
         alone = ", each concept and question by itself" if len(dose.concepts) > 1 else ""
-        against = listed([f"{n} {CALLED[kind]}" for kind, n in told.items()])
-        n = len(dose.strengths) - 1
-        said.append(f"p is two-sided over {n} strengths{alone}, against {against}.")
+        against = listed([called(kind, n) for kind, n in told.items()])
+        strengths = counted(len(dose.strengths) - 1, "strength")
+        said.append(f"p is two-sided over {strengths}{alone}, against {against}.")
     said += [
-        f"{n} {CALLED[kind]} cannot tell (the smallest p is {short(1 / (n + 1))})."
+        f"{called(kind, n)} cannot tell (the smallest p is {short(1 / (n + 1))})."
         for kind, n in few.items()
     ]
     asked = len(dose.questions["asked"])

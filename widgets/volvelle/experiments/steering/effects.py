@@ -16,13 +16,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KINDS = ("random", "shuffled", "relabelled", "rescaled")
-# What a reader calls placebos of each kind.
+# What a reader calls one placebo of each kind.
 CALLED = {
-    "random": "random directions",
-    "shuffled": "other features",
-    "relabelled": "relabelled contrasts",
-    "rescaled": "relabelled contrasts of its length",
+    "random": "random direction",
+    "shuffled": "other feature",
+    "relabelled": "relabelled contrast",
+    "rescaled": "relabelled contrast",
 }
+
+
+def counted(n: int, what: str) -> str:
+    """Return "1 answer", "2 answers"."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
+def called(kind: str, n: int) -> str:
+    """Return how many placebos of a kind, as a reader calls them."""
+    return counted(n, CALLED[kind]) + (" of its length" if kind == "rescaled" else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,13 +125,13 @@ class Effects:
         if kind not in self.kinds:
             raise KeyError(unknown("kind of placebo", kind, self.kinds))
         found = self.changes(kind).mean(axis=1)
-        family = f"{self.family}, {len(found)} {CALLED[kind]}"
+        family = f"{self.family}, {called(kind, len(found))}"
         return stand_out(self.changes().mean(axis=0), found, family)
 
     @property
     def family(self) -> str:
         """What every p pays for."""
-        cells = f"{_count(len(self.watch), 'answer')} x {_count(len(self.strengths), 'strength')}"
+        cells = f"{counted(len(self.watch), 'answer')} x {counted(len(self.strengths), 'strength')}"
         return f"two-sided over {cells}"
 
     def to_pandas(self) -> pd.DataFrame:
@@ -160,7 +170,3 @@ class Effects:
         if kind not in self.kinds:
             raise KeyError(unknown("kind of placebo", kind, ("steered", *self.kinds)))
         return self.placebos[kind]
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"

@@ -46,22 +46,18 @@ class Counts:
     texts: int
     labels: int
 
-    def __post_init__(self) -> None:
-        for name in ("words", "texts", "labels"):
-            whole(getattr(self, name), f"placebo {name!r}")
-
 
 def counts_of(placebo: Any) -> Counts:
     """Return the numbers from one number, or a dict of some of them."""
-    if isinstance(placebo, Mapping):
-        for name in placebo:
-            if name not in PLACEBO:
-                raise ValueError(unknown("kind of placebo", str(name), PLACEBO))
-        given = {**PLACEBO, **placebo}
-        # whoever writes a text says its first word too
-        return Counts(max(given["words"], given["texts"]), given["texts"], given["labels"])
-    whole(placebo, "placebo")
-    return Counts(placebo, placebo, placebo)
+    if not isinstance(placebo, Mapping):
+        n = whole(placebo, "placebo")
+        return Counts(n, n, n)
+    for name in placebo:
+        if name not in PLACEBO:
+            raise ValueError(unknown("kind of placebo", str(name), PLACEBO))
+    given = {name: whole(n, f"placebo {name!r}") for name, n in {**PLACEBO, **placebo}.items()}
+    # whoever writes a text says its first word too
+    return Counts(max(given["words"], given["texts"]), given["texts"], given["labels"])
 
 
 def counts_with_texts(texts: int) -> dict[str, int]:
@@ -86,17 +82,20 @@ class Relabelled:
         Of the placebos to the real direction, the median without its sign.
     what : str
         ``"texts"`` or ``"names"``.
+    needed : int
+        The fewest whose labellings can tell anything.
     """
 
     texts: int = 0
     others: int = 0
     cosine: float = float("nan")
     what: str = "texts"
+    needed: int = FEWEST_TEXTS
 
     @property
     def too_few(self) -> bool:
         """Whether so few texts have too few labellings to tell anything."""
-        return 0 < self.texts < FEWEST_TEXTS
+        return 0 < self.texts < self.needed
 
     @property
     def smallest(self) -> float:
@@ -139,38 +138,46 @@ def placebos_of(
 
     for stream, (kind, made) in enumerate((("random", turned), ("shuffled", other_features))):
         seeds = ([seed, PLACEBO_STREAM + stream, n] for n in range(counts.words * TRIES))
-        for number, mine in enumerate(_distinct(made, seeds, counts.words)):
+        for number, mine in enumerate(_distinct(made, seeds, counts.words, steers)):
             found[kind, number] = mine
     relabelled = _relabelled(steers)
-    cosines: list[float] = []
-    for kind, rescaled in (("relabelled", False), ("rescaled", True)):
-        n = 0 if relabelled.too_few else counts.labels
-        each = relabelled_steers(steers, n, seed, rescaled=rescaled)
-        found |= {(kind, number): mine for number, (mine, _) in enumerate(each)}
-        cosines += [abs(cosine) for _, cosine in each]
-    if cosines:
-        relabelled = replace(relabelled, cosine=float(np.median(cosines)))
+    n = 0 if relabelled.too_few else counts.labels
+    made = relabelled_steers(steers, n, seed)
+    for number, one in enumerate(made):
+        found["relabelled", number] = one.own
+        if one.rescaled:
+            found["rescaled", number] = one.rescaled
+    if made:
+        cosine = float(np.median([abs(one.cosine) for one in made]))
+        relabelled = replace(relabelled, cosine=cosine)
     return Placebos(found, relabelled)
 
 
 def _distinct(
-    made: Callable[[np.random.Generator], list[AnySteer] | None], seeds: Any, n: int
+    made: Callable[[np.random.Generator], list[AnySteer] | None],
+    seeds: Any,
+    n: int,
+    steers: Sequence[AnySteer],
 ) -> list[list[AnySteer]]:
-    found: dict[bytes, list[AnySteer]] = {}
+    """Return up to n of what is made, none twice and none that does what the steers do."""
+    real = _written(steers)
+    found: dict[Any, list[AnySteer]] = {}
     for seed in seeds:
         one = made(np.random.default_rng(seed))
         if one is None:
             break
-        found.setdefault(b"".join(_written(steer) for steer in one), one)
+        if (key := _written(one)) != real:
+            found.setdefault(key, one)
         if len(found) == n:
             break
     return list(found.values())
 
 
-def _written(steer: AnySteer) -> bytes:
-    if isinstance(steer, HeadScale):
-        return bytes([steer.layer % 256, steer.head % 256])
-    return b"".join(row.tobytes() for row in steer.turned or ())
+def _written(steers: Sequence[AnySteer]) -> tuple[Any, ...]:
+    """Return what steers do, for comparison: two heads in either order do the same."""
+    heads = [(s.layer, s.head, s.factor) for s in steers if isinstance(s, HeadScale)]
+    rows = [part.writes.tobytes() for s in steers if isinstance(s, Steer) for part in s.parts()]
+    return tuple(sorted(heads)), tuple(rows)
 
 
 def _relabelled(steers: Sequence[AnySteer]) -> Relabelled:
@@ -184,4 +191,4 @@ def _relabelled(steers: Sequence[AnySteer]) -> Relabelled:
     if not contrasts:
         return Relabelled()
     fewest = min(contrasts, key=lambda contrast: contrast.others)
-    return Relabelled(fewest.n, fewest.others, what=fewest.what)
+    return Relabelled(fewest.n, fewest.others, what=fewest.what, needed=fewest.needed)

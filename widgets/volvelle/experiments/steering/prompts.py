@@ -48,9 +48,21 @@ def several(given: Any) -> list[Any]:
     """
     if given is None:
         return []
+    if not hasattr(given, "ids") and hasattr(given, "tolist"):
+        # an array or a column of texts
+        given = given.tolist()
     if isinstance(given, (list, tuple)) and given and not isinstance(given[0], ONE):
         return list(given)
     return [given]
+
+
+def check_distinct(prompts: Sequence[Sequence[int]], name: str) -> None:
+    """Refuse a prompt that comes twice: it adds nothing but a narrower interval."""
+    seen: dict[tuple[int, ...], int] = {}
+    for n, ids in enumerate(prompts):
+        first = seen.setdefault(tuple(ids), n)
+        if first != n:
+            raise ValueError(f"{name}: numbers {first} and {n} are the same text; give it once")
 
 
 def read_prompt(model: Model, ids: Sequence[int]) -> PromptCard:

@@ -11,7 +11,7 @@ from volvelle.experiments.steering.answers import Watched, answers_of
 from volvelle.experiments.steering.ask import read_so_far
 from volvelle.experiments.steering.measure import measure
 from volvelle.experiments.steering.placebos import PLACEBO, counts_of, placebos_of
-from volvelle.experiments.steering.prompts import read_prompt, several
+from volvelle.experiments.steering.prompts import check_distinct, read_prompt, several
 from volvelle.experiments.steering.rows import (
     GENTLE,
     WHOLE,
@@ -134,8 +134,8 @@ def steer(
     default = GENTLE if in_norms(mine) else WHOLE
     multipliers = as_strengths(default if strengths is None else strengths)
     counts = counts_of(placebo)
-    whole_number(seed, "seed")
-    whole_number(samples, "samples", 1)
+    seed = whole_number(seed, "seed")
+    samples = whole_number(samples, "samples", 1)
     if samples > 1 and temperature == 0:
         raise ValueError(
             f"samples={samples} at temperature 0: all would be the same text; give a temperature"
@@ -143,7 +143,9 @@ def steer(
     lists = [model.prompt_ids(one, chat=chat) for one in several(prompt)]
     if not lists:
         raise ValueError("prompt is empty: give a text, or a list of texts")
+    check_distinct(lists, "prompt")
     check_writing(model, lists, max_new_tokens, temperature)
+    max_new_tokens = int(max_new_tokens)
     watched = Watched(answers_of(model, watch, MEASURES))
     settings = {
         "seed": seed,
@@ -151,7 +153,7 @@ def steer(
         "max_new_tokens": max_new_tokens,
         "samples": samples,
         "placebo": asdict(counts),
-        "chat": chat,
+        "chat": bool(chat),
         "strengths": "given" if strengths is not None else "default",
     }
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from volvelle.compute.stats.permutation import LEVEL
-from volvelle.experiments.steering.effects import CALLED
+from volvelle.experiments.steering.effects import called, counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from volvelle.experiments.steering.effects import Effects
+    from volvelle.experiments.steering.placebos import Relabelled
     from volvelle.experiments.steering.sweep import Sweep
 
 # What counts as collapse: the unsteered model finds the text this many times as surprising as
@@ -81,12 +82,15 @@ def summarise(run: Sweep) -> str:
 def _answers(run: Sweep, effects: Effects) -> list[str]:
     """Say each watched answer with its p, and then once what all p pay for and hold for."""
     said = [_watched(run, effects, k) for k in range(len(effects.watch))][:MOST_WATCHED]
+    if len(effects.watch) > MOST_WATCHED:
+        more = counted(len(effects.watch) - MOST_WATCHED, "more answer")
+        said.append(f"{more} in .effects.to_pandas()")
     tests = {kind: effects.test(kind) for kind in effects.kinds}
-    told = [f"{test.n} {CALLED[kind]}" for kind, test in tests.items() if test.can_tell]
+    told = [called(kind, test.n) for kind, test in tests.items() if test.can_tell]
     if told:
         said.append(f"p is {effects.family}, against {listed(told)}")
     said += [
-        f"{test.n} {CALLED[kind]} cannot tell (the smallest p is {short(test.smallest)})"
+        f"{called(kind, test.n)} cannot tell (the smallest p is {short(test.smallest)})"
         for kind, test in tests.items()
         if not test.can_tell
     ]
@@ -95,16 +99,20 @@ def _answers(run: Sweep, effects: Effects) -> list[str]:
 
 def _watched(run: Sweep, effects: Effects, k: int) -> str:
     tests = {kind: test for kind in effects.kinds if (test := effects.test(kind)).can_tell}
+    token = effects.watch[k]
+    name = f"P({token.strip() or repr(token)})"
     change = effects.changes().mean(axis=0)[:, k]
+    if not np.isfinite(change).all():
+        broken = strength_name(run, effects.strengths[int(np.argmin(np.isfinite(change)))])
+        return f"{name} is no number at {broken}: the states leave what the model can hold"
     # where random directions are left behind, if they are anywhere; else where it goes furthest
     first = next(iter(tests.values()), None)
     sure = np.ones(len(change), bool) if first is None else first.p_cells[:, k] <= LEVEL
     at = int(np.argmax(np.where(sure | ~sure.any(), np.abs(change), -1)))
     before = float(np.exp(effects.baseline[:, k].astype(np.float64)).mean())
     after = float(effects.probabilities()[at, k])
-    token = effects.watch[k]
     said = (
-        f"P({token.strip() or repr(token)}) {verb(before, after)} {short(before)} to "
+        f"{name} {verb(before, after)} {short(before)} to "
         f"{short(after)} at {strength_name(run, effects.strengths[at])}"
     )
     figures: list[str] = []
@@ -120,22 +128,28 @@ def _watched(run: Sweep, effects: Effects, k: int) -> str:
 
 def _texts(effects: Effects) -> list[str]:
     """Say what texts the direction was fitted to can tell."""
-    labels = effects.labels
+    n = len(effects.placebos.get("relabelled", ()))
+    said = fitted_to(effects.labels, n)
+    return [f"the direction was {said}"] if said else []
+
+
+def fitted_to(labels: Relabelled, n: int) -> str:
+    """Say what a direction was fitted to, and what n relabelled placebos of it can tell."""
     if not labels.texts:
-        return []
-    fitted = f"the direction was fitted to {labels.texts} {labels.what}"
+        return ""
+    fitted = f"fitted to {labels.texts} {labels.what}"
+    if not labels.others:
+        return f"{fitted} in a way that gives the same under any labels: none was relabelled"
     if labels.too_few:
         few = f"the smallest p of {labels.others + 1} labellings is {short(labels.smallest)}"
-        return [
-            f"{fitted}: too few to be told from the same {labels.what} relabelled (8 can; {few})"
-        ]
-    n = len(effects.placebos.get("relabelled", ()))
+        what = f"too few to be told from the same {labels.what} relabelled"
+        return f"{fitted}: {what} ({labels.needed} can; {few})"
     if not n:
-        return []
-    like = f"median |cosine| to it {short(labels.cosine)}"
-    others = f"{labels.others:,}" if labels.others < MOST_SAID else "many"
+        return ""
     reach = f"all of them reach p = {short(labels.smallest)}" if n < labels.others else "all"
-    return [f"{fitted}, of whose {others} other labellings {n} were run ({reach}; {like})"]
+    others = f"{labels.others:,}" if labels.others < MOST_SAID else "many"
+    like = f"median |cosine| to it {short(labels.cosine)}"
+    return f"{fitted}, of whose {others} other labellings {n} were run ({reach}; {like})"
 
 
 def _prompts(effects: Effects) -> list[str]:
@@ -147,19 +161,22 @@ def _prompts(effects: Effects) -> list[str]:
 
 
 def _changed(run: Sweep) -> str:
-    base = run.baseline.ids
-    changed = [s for s in run.strengths if s != 0 and not np.array_equal(run.row(s).ids, base)]
+    def changes(strength: float, kind: str, number: int) -> bool:
+        return any(
+            not np.array_equal(
+                run.row(strength, kind=kind, number=number, prompt=n).ids, run.row(0, prompt=n).ids
+            )
+            for n in range(len(run.prompts))
+        )
+
+    changed = [s for s in run.strengths if s != 0 and changes(s, "steered", -1)]
     if not changed:
         return "the text is the same at every strength"
     first = min(changed, key=abs)
-    others = [
-        not np.array_equal(run.row(first, kind=kind, number=number).ids, base)
-        for kind, number in run.placebos
-        if kind == "random"
-    ]
+    others = [changes(first, kind, number) for kind, number in run.placebos if kind == "random"]
     said = f"the text changes from strength {strength_name(run, first)} on"
     if others:
-        said += f", and {sum(others)} of {len(others)} random directions change it there too"
+        said += f", and {sum(others)} of {called('random', len(others))} change it there too"
     return said
 
 

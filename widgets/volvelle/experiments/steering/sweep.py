@@ -120,15 +120,26 @@ class Sweep:
         measure : str
             A watched answer (its probability right after the prompt), ``"perplexity"``,
             ``"repetition"`` or ``"ratio"``.
-        kind, number
-            Which steers.
+        kind : {"steered", "random", "shuffled", "relabelled", "rescaled"}
+        number : int
+            Which placebo, the first where none is said.
 
         Returns
         -------
         array, shape (n_strengths,)
+
+        Raises
+        ------
+        KeyError
+            For a measure, a kind or a placebo that was not run.
         """
         if measure not in (*self.watch, *MEASURES):
             raise KeyError(unknown("measure", measure, (*self.watch, *MEASURES)))
+        if kind != "steered":
+            numbers = self._numbers(kind, measure)
+            number = max(number, 0)
+            if number not in numbers:
+                raise KeyError(f"no placebo {number} of kind {kind!r}: {len(numbers)} were run")
         if self.effects is not None and measure in self.watch:
             return self._answer(self.effects, self.watch.index(measure), kind, number)
         found: list[float] = []

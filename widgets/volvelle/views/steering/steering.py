@@ -26,11 +26,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from volvelle.compute.directions.directions import Direction
+    from volvelle.experiments.steering.rows import AnySteer
     from volvelle.experiments.steering.steering_run import SteeringRun
     from volvelle.models.model import Model
 
 # Failures whose message says what to do: of a control that was refused, of a server.
 SPEAKING = (ValueError, TypeError, LookupError, TraitError, RemoteFailure)
+
+
+def _start(steer: AnySteer) -> float:
+    """Return where a steer's slider starts."""
+    from volvelle.experiments.steering.rows import GENTLE, in_norms
+
+    return GENTLE[-1] if in_norms([steer]) and steer.strength == 1 else steer.strength
 
 
 class Steering(History, Controls, View):
@@ -41,7 +49,9 @@ class Steering(History, Controls, View):
     model : volvelle.Model
     directions : Direction, Dictionary, ControlVector, Steer, HeadScale, list or dict of them
         One row each. Bare directions start at strength 0; a `Steer` brings its own strength,
-        unit, method, parameters and place (one place for all rows of a view).
+        unit, method, parameters and place (one place for all rows of a view). Added in residual
+        norms, a strength of 1 that nobody chose starts at 0.2, as `vv.steer` takes it: the
+        whole norm ends in noise.
     prompt : str or list of dict
         A text to continue, or chat messages with ``role`` and ``content``.
     sae : volvelle.SAE, optional
@@ -103,7 +113,7 @@ class Steering(History, Controls, View):
             if steer.method == "swap":
                 self.remember(steer.target)
         found: dict[str, Any] = {
-            "strengths": {n: s.strength for n, s in steers.items()},
+            "strengths": {n: _start(s) for n, s in steers.items()},
             "units": {n: s.unit for n, s in mine.items()},
             "methods": {n: s.method for n, s in mine.items() if s.method != "add"},
             "settings": own,
