@@ -107,8 +107,14 @@ def test_a_job_that_is_held_can_be_begun_again(worker):
 
 def test_a_watch_is_told_of_every_change_until_it_ends(worker):
     seen = []
-    free = threading.Event()
-    worker.submit(lambda: free.wait(5))  # so that the next is told of before it begins
+    begun, free = threading.Event(), threading.Event()
+
+    def hold():
+        begun.set()
+        free.wait(5)
+
+    worker.submit(hold)  # so that the next is told of before it begins
+    assert begun.wait(5)
     end = worker.watch(lambda: seen.append(states(worker)[-1][1]))
     job = worker.submit(lambda: current_job().report(0.5, "half"))
     assert seen[-1] == "queued"
