@@ -87,7 +87,8 @@ def test_weights_that_change_in_place_are_proven_again(proven, change):
 
 
 def test_an_adapter_that_is_merged_is_proven_again_and_one_taken_back_is_known(proven):
-    peft = pytest.importorskip("peft")
+    import peft
+
     kind = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
     adapted = peft.get_peft_model(every.hf("llama"), kind).eval()
     with torch.no_grad():

@@ -26,9 +26,9 @@ def push():
 
 def lora():
     """A model with an adapter that changes much, and the same with the adapter merged."""
+    import peft
     import torch
 
-    peft = pytest.importorskip("peft")
     kind = peft.LoraConfig(r=4, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
     torch.manual_seed(0)
     adapted = peft.get_peft_model(fresh(), kind).eval()
@@ -87,7 +87,8 @@ def test_an_adapter_that_is_switched_off_is_off():
 
 
 def test_an_adapter_of_virtual_tokens_is_refused():
-    peft = pytest.importorskip("peft")
+    import peft
+
     kind = peft.PromptTuningConfig(num_virtual_tokens=3, task_type="CAUSAL_LM")
     with pytest.raises(ValueError, match=r"kind PROMPT_TUNING.*get_base_model\(\)"):
         vv.wrap(peft.get_peft_model(fresh(), kind), tiny.tokenizer())

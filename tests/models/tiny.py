@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 
+import numpy as np
+
 WIDTH = 32
 LAYERS = 4
 
@@ -77,3 +79,11 @@ def wrapped(family: str):
     import volvelle as vv
 
     return vv.wrap(hf(family), tokenizer(), name=family)
+
+
+def direction(seed: int = 0, layer: int = 1):
+    """A random direction of the tiny models' width, behind a block."""
+    import volvelle as vv
+
+    vector = np.random.default_rng(seed).standard_normal(WIDTH)
+    return vv.Direction(vector, f"v{seed}", f"resid_post.{layer}")

@@ -18,11 +18,6 @@ def direction(seed=0, layer=1, name=None):
 
 
 @pytest.fixture(scope="module")
-def small():
-    return tiny.wrapped("llama")
-
-
-@pytest.fixture(scope="module")
 def result(small):
     return vv.dose(
         small,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from models import tiny
+from models.tiny import direction
 
 import volvelle as vv
 from volvelle.compute.dictionaries.sae import SparseAutoencoder
@@ -13,16 +14,6 @@ from volvelle.experiments.steering.rows import as_strengths
 
 D = tiny.WIDTH
 PROMPT = "she looked at"
-
-
-def direction(seed=0, layer=1):
-    vector = np.random.default_rng(seed).standard_normal(D)
-    return vv.Direction(vector, f"v{seed}", f"resid_post.{layer}")
-
-
-@pytest.fixture(scope="module")
-def small():
-    return tiny.wrapped("llama")
 
 
 @pytest.fixture(scope="module")
