@@ -81,9 +81,9 @@ def measure(
         baseline=np.stack([found[Key("steered", -1, 0.0, 0, n)] for n in range(len(prompts))]),
         steered=np.array(table("steered", -1), dtype=np.float32),
         placebos={
-            kind: np.array([table(kind, n) for n in mine_], dtype=np.float32)
-            for kind, mine_ in numbers.items()
-            if mine_
+            kind: np.array([table(kind, n) for n in made], dtype=np.float32)
+            for kind, made in numbers.items()
+            if made
         },
         labels=placebos.relabelled,
     )
