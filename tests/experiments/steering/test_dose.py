@@ -8,6 +8,7 @@ from models import tiny
 
 import volvelle as vv
 from volvelle.experiments.steering.dose import answer_of
+from volvelle.experiments.steering.dose_summary import _moved
 
 D = tiny.WIDTH
 
@@ -242,3 +243,9 @@ def test_without_strengths_doses_go_to_half_the_norm_and_others_to_twice_the_cha
     of = lambda steer: vv.dose(small, "so? ", steer, answers=("y", "n"), placebo=0)  # noqa: E731
     assert of(direction()).strengths == (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
     assert of(vv.Steer(direction(), method="ablate")).strengths == (0.0, 0.5, 1.0, 1.5, 2.0)
+
+
+def test_a_rare_answer_that_grows_is_not_said_to_stay():
+    assert _moved(np.array([4.2e-8, 5.3e-7]), 0, 1) == "stays small, from 4.2e-08 to 5.3e-07"
+    assert _moved(np.array([0.74, 0.741]), 0, 1) == "stays at .74"
+    assert _moved(np.array([0.2, 0.6]), 0, 1) == "rises from .20 to .60"

@@ -286,6 +286,7 @@ def test_a_condition_of_another_width_is_refused(small):
         ({"placebo": -1}, "placebo=-1"),
         ({"placebo": {"texts": -1}}, "placebo 'texts'=-1"),
         ({"placebo": {"word": 9}}, "did you mean 'words'"),
+        ({"placebo": {"words": "9"}}, "placebo 'words'='9' must be a whole number"),
         ({"prompt": None}, "prompt is empty"),
         ({"prompt": []}, "no tokens"),
         ({"placebo": "a"}, "placebo='a' must be a whole number"),
