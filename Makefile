@@ -88,7 +88,7 @@ types: $(VENV)/installed
 	$(BIN)/pyright
 
 surface: $(VENV)/installed ## record the public names and signatures again, after a change that CHANGELOG.md says
-	cd tests && $(abspath $(BIN))/python -m house.surface
+	cd tests && $(abspath $(BIN))/python -m house.surface && $(abspath $(BIN))/python -m house.files
 
 test-js: install
 	$(NPM) run --silent lint
@@ -97,7 +97,7 @@ test-js: install
 
 # OpenBLAS waits for its threads by spinning: beside other work a test of 0.3 s takes up to 16
 test-quick: install
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow and not nightly" tests/house tests/formulas tests/compute tests/formats
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow and not nightly" tests/house tests/archive tests/formulas tests/compute tests/formats
 
 test-python: install browser
 	$(BIN)/python -m pytest

@@ -46,8 +46,26 @@ def written(annotation: Any) -> Any:
     if annotation is inspect.Parameter.empty:
         return annotation
     if isinstance(annotation, str):
-        return AsWritten(annotation)
+        return AsWritten(bare(annotation))
     return AsWritten(inspect.formatannotation(annotation))
+
+
+class Bare(ast.NodeTransformer):
+    """Takes away what is annotated beside a type: the axes of an array are in its docstring."""
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        self.generic_visit(node)
+        if ast.unparse(node.value) != "Annotated":
+            return node
+        assert isinstance(node.slice, ast.Tuple)
+        return node.slice.elts[0]
+
+
+def bare(annotation: str) -> str:
+    """Return the source of an annotation without `Annotated`."""
+    if "Annotated[" not in annotation:
+        return annotation
+    return ast.unparse(Bare().visit(ast.parse(annotation, mode="eval")))
 
 
 def signature(function: Any, *, bound: bool = False, returns: bool = True) -> str:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
+import subprocess
 import sys
 import time
 import warnings
+import zlib
 from pathlib import Path
 
 import pytest
 from models import tiny
 
 import volvelle as vv
+from volvelle import cache as volvelle_cache
 from volvelle.models.load import hub, smollm2
 
 
@@ -237,6 +241,8 @@ def gguf(tmp_path, monkeypatch):
     file.write_bytes(b"weights")
     monkeypatch.setenv("VOLVELLE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(smollm2, "packaged_gguf", lambda: file)
+    for told in (volvelle_cache._warn, volvelle_cache.spare_dir):
+        told.cache_clear()  # as in a process of its own
     return file
 
 
@@ -253,24 +259,34 @@ def test_the_packaged_model_is_converted_once(gguf, monkeypatch):
     first, second = smollm2.folder(), smollm2.folder()
     assert first == second
     assert (gguf.parent / "conversions").read_text() == "x"
-    sizes = json.loads((first / smollm2.MANIFEST).read_text())
-    assert sizes == {"model.safetensors": 700, "config.json": 2}
+    sums = json.loads((first / smollm2.MANIFEST).read_text())
+    assert sums == {
+        "model.safetensors": zlib.crc32(b"weights" * 100),
+        "config.json": zlib.crc32(b"{}"),
+    }
 
 
-@pytest.mark.parametrize("damage", ["truncated", "missing", "no manifest", "garbage manifest"])
-def test_a_broken_cache_is_made_again(gguf, monkeypatch, damage):
+@pytest.mark.parametrize(
+    "damage", ["truncated", "flipped", "missing", "no manifest", "garbage manifest"]
+)
+def test_a_broken_cache_is_made_again(gguf, monkeypatch, caplog, damage):
     monkeypatch.setattr(smollm2, "convert", slow_conversion)
     folder = smollm2.folder()
     if damage == "truncated":
         (folder / "model.safetensors").write_bytes(b"we")
+    elif damage == "flipped":
+        (folder / "model.safetensors").write_bytes(b"weights" * 50 + b"weighty" + b"weights" * 49)
     elif damage == "missing":
         (folder / "config.json").unlink()
     elif damage == "no manifest":
         (folder / smollm2.MANIFEST).unlink()
     else:
         (folder / smollm2.MANIFEST).write_text("{")
+    caplog.clear()
     assert smollm2.folder() == folder
-    assert (folder / "model.safetensors").stat().st_size == 700
+    assert (folder / "model.safetensors").read_bytes() == b"weights" * 100
+    (said,) = caplog.messages
+    assert said.endswith("is incomplete or damaged and is made again")
     assert smollm2.is_whole(folder)
     left = [path.name for path in folder.parent.iterdir() if not path.name.endswith(".lock")]
     assert left == [folder.name]
@@ -299,6 +315,50 @@ def test_a_conversion_that_fails_leaves_nothing(gguf, monkeypatch):
         smollm2.folder()
     cache = smollm2.cache_dir()
     assert [path.name for path in cache.iterdir() if path.is_dir()] == []
+
+
+def test_what_a_killed_conversion_left_is_removed_by_the_next(gguf, monkeypatch, tmp_path):
+    killed = f"""
+import os, signal
+from pathlib import Path
+from volvelle.models.load import smollm2
+smollm2.packaged_gguf = lambda: Path({str(gguf)!r})
+def dies(source, target):
+    (target / "model.safetensors").write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+smollm2.convert = dies
+smollm2.folder()
+"""
+    subprocess.run([sys.executable, "-c", killed], check=False)
+    cache = smollm2.cache_dir()
+    assert any("half" in path.read_text() for path in cache.rglob("model.safetensors"))
+    monkeypatch.setattr(smollm2, "convert", slow_conversion)
+    folder = smollm2.folder()
+    left = [path.name for path in cache.iterdir() if not path.name.endswith(".lock")]
+    assert left == [folder.name]
+
+
+@pytest.mark.parametrize("trouble", ["read-only", "full"])
+def test_where_the_model_cannot_be_kept_it_lasts_as_long_as_the_process(
+    gguf, monkeypatch, tmp_path, trouble
+):
+    if trouble == "read-only":  # a file in the way: what not even root can write below
+        (tmp_path / "cache").write_text("")
+        monkeypatch.setattr(smollm2, "convert", slow_conversion)
+    else:
+
+        def convert(source, target):
+            if target.is_relative_to(tmp_path / "cache"):
+                raise OSError(errno.ENOSPC, "No space left on device")
+            slow_conversion(source, target)
+
+        monkeypatch.setattr(smollm2, "convert", convert)
+    with pytest.warns(UserWarning, match="VOLVELLE_CACHE") as told:
+        folder, again = smollm2.folder(), smollm2.folder()
+    assert again == folder
+    assert len(told) == 1
+    assert smollm2.is_whole(folder)
+    assert (gguf.parent / "conversions").read_text() == "x"
 
 
 def _convert_elsewhere(package, cache, done):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from itertools import groupby
 
 import numpy as np
@@ -228,38 +227,3 @@ def test_a_run_keeps_whose_its_prompt_is_and_which_turns_were_steered(tmp_path):
     assert set(run.prompt_turns) == {"user", "template"}
     assert vv.Where(**again.steers[0].where) == steer.where
     np.testing.assert_array_equal(again.row(1).masks, run.row(1).masks)
-
-
-def test_a_file_from_before_there_were_turns_loads(tmp_path):
-    from safetensors.numpy import load_file, save_file
-
-    from volvelle.archive import open_file
-    from volvelle.experiments.steering.file import KIND, VERSION
-
-    model, *_ = speaker()
-    run = vv.steer(
-        model, QUESTION, vv.Steer(direction(), 0.5), (1,), 2, watch=["e"], max_new_tokens=2
-    )
-    path = run.save(tmp_path / "run")
-    header = open_file(path, KIND, VERSION)[1]
-    said = json.loads(header["run"])
-    (prompt,) = said.pop("prompts")
-    assert prompt["turns"]
-    # layout 1: one prompt, no turns, and of the answers only what was written
-    said |= {"prompt": prompt["text"], "prompt_strings": prompt["strings"]}
-    del said["labels"]
-    for row in said["rows"]:
-        del row["prompt"]
-    assert said["steers"][0]["where"].pop("turns", "missing") is None
-    written = {
-        name: array
-        for name, array in load_file(path).items()
-        if not name.startswith(("effects.", "placebos."))
-    }
-    old = {**header, "version": "1", "run": json.dumps(said)}
-    save_file(written, path, metadata=old)
-    again = vv.SteeringRun.load(path)
-    assert again.prompt_turns == ()
-    assert again.prompt_strings == run.prompt_strings
-    assert again.summary() == run.summary()
-    np.testing.assert_allclose(again.test().p_cells, run.test().p_cells)

@@ -55,7 +55,7 @@ def test_checks_hold_where_the_circle_is_real(circular, found, tmp_path):
     # this model knows words only: sentences that name none hold no emotion
     assert abs(checks["situations, mean", "valence r"].value) < 0.6
     assert told[-1] == 1
-    assert Checks.load(checks.save(tmp_path / "checks.json")).rows == checks.rows
+    assert Checks.load(checks.save(tmp_path / "checks")).rows == checks.rows
     assert list(checks.to_pandas().columns) == ["what", "measure", "value", "limit", "n"]
     with pytest.raises(KeyError, match="there are"):
         checks["nothing", "at all"]

@@ -95,22 +95,6 @@ def test_a_wheel_without_texts_has_no_valence(circular, found):
         steer_around(circular, found, placebo=0).valence_wave()
 
 
-def test_texts_of_version_1_are_of_the_first_plane_of_their_kind(tmp_path):
-    import json
-
-    from safetensors import safe_open
-    from safetensors.numpy import save_file
-
-    path = written(1, 0.1).save(tmp_path / "wheel.safetensors")
-    with safe_open(path, framework="np") as file:
-        told = json.loads(file.metadata()["volvelle.wheel"])
-        arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    for text in told["texts"]:
-        del text["drawn"]
-    save_file(arrays, path, {"volvelle.wheel": json.dumps(told | {"version": 1})})
-    assert Wheel.load(path).valence_wave(n_null=50).n_texts == 48
-
-
 def test_pushing_to_an_angle_raises_its_words_and_lowers_the_opposite(circular, found):
     wheel = steer_around(circular, found, placebo=0)
     curves = wheel.curves()[0]

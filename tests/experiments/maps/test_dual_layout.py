@@ -96,42 +96,6 @@ def test_a_saved_layout_is_read_back_whole(pair, tmp_path):
     assert again.stability(1, n_epochs=5).shape == (1, 1)
 
 
-def rewritten(path, changes, dropped=()):
-    """Change the header of a layout's file, and leave out some arrays."""
-    import json
-
-    from safetensors import safe_open
-    from safetensors.numpy import save_file
-
-    with safe_open(path, framework="numpy") as opened:
-        about = json.loads(opened.metadata()["volvelle"])
-        arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    about = {**about, **changes}
-    for name in dropped:
-        about.pop(name, None)
-        arrays.pop(name, None)
-    save_file(arrays, path, {"volvelle": json.dumps(about)})
-    return path
-
-
-def test_a_file_of_version_1_is_read_as_it_was_written(pair, tmp_path):
-    path = pair.save(tmp_path / "old.safetensors")
-    mixing = {k: v for k, v in vars(pair.mixing).items() if not k.startswith("twins")}
-    changes = {"format": "volvelle.dual_layout/1", "mixing": mixing}
-    old = DualLayout.load(rewritten(path, changes, ("pairs.apart", "pairs.apart_threshold")))
-    # no families were tested then: what was a match is one
-    assert old.n_matched == (pair.pairs.mutual & pair.pairs.above).sum()
-    assert old.n_of_one_family == 0
-    assert "of neighbours from the other dictionary" in repr(old)
-    assert "apart" not in old.candidates
-
-
-def test_a_file_of_a_newer_version_is_refused(pair, tmp_path):
-    path = pair.save(tmp_path / "new.safetensors")
-    with pytest.raises(ValueError, match="was written by a newer volvelle"):
-        DualLayout.load(rewritten(path, {"format": "volvelle.dual_layout/3"}))
-
-
 def test_dictionaries_that_share_only_families_are_said_to():
     random = np.random.default_rng(0)
     centres = 2 * random.standard_normal((20, 48))
@@ -142,14 +106,6 @@ def test_dictionaries_that_share_only_families_are_said_to():
     assert f"; {pair.n_of_one_family} more no nearer than their families" in repr(pair)
     assert pair.candidates.apart.notna().sum() == pair.n_matched + pair.n_of_one_family
     assert -0.3 < pair.mixing.twins < 0.3
-
-
-def test_a_file_of_another_kind_is_refused(tmp_path):
-    from safetensors.numpy import save_file
-
-    save_file({"x": np.zeros(1)}, tmp_path / "x.safetensors")
-    with pytest.raises(ValueError, match="no dual layout"):
-        DualLayout.load(tmp_path / "x.safetensors")
 
 
 def test_the_frame_has_one_row_per_feature_of_both(pair):

@@ -225,21 +225,6 @@ def test_a_run_reads_back_as_it_was_saved(run, tmp_path):
         np.testing.assert_array_equal(a.watched, b.watched)
 
 
-def test_a_file_of_something_else_is_refused(run, tmp_path):
-    from safetensors.numpy import save_file
-
-    save_file({"a": np.zeros(2)}, str(tmp_path / "x.safetensors"))
-    with pytest.raises(ValueError, match="holds something else, not a SteeringRun"):
-        vv.SteeringRun.load(tmp_path / "x.safetensors")
-    dose = vv.dose(run_model(), "a", direction(), (1,), ("a", "b"), placebo=0)
-    with pytest.raises(ValueError, match=r"holds volvelle\.Dose, not a SteeringRun"):
-        vv.SteeringRun.load(dose.save(tmp_path / "dose"))
-
-
-def run_model():
-    return tiny.wrapped("llama")
-
-
 def test_tokens_tell_where_they_were_steered(small):
     steer = vv.Steer(direction(), 0.5, where=vv.Where(prompt="none", generated=[1]))
     run = vv.steer(small, PROMPT, steer, (1,), 0, max_new_tokens=4)
@@ -258,18 +243,6 @@ def test_an_unknown_row_or_measure_names_what_there_is(run):
         run.band("e", kind="randoms")
     with pytest.raises(KeyError, match="did you mean 'shuffled'"):
         run.row(1, kind="shuffle")
-
-
-def test_a_file_is_named_as_it_was_saved_and_what_is_none_is_said_so(run, tmp_path):
-    run.save(tmp_path / "here")
-    assert vv.SteeringRun.load(tmp_path / "here").summary() == run.summary()
-    with pytest.raises(FileNotFoundError, match=r"no folder .*there to save run"):
-        run.save(tmp_path / "there" / "run")
-    with pytest.raises(FileNotFoundError, match="no file"):
-        vv.SteeringRun.load(tmp_path / "nothing")
-    (tmp_path / "text").write_text("hello")
-    with pytest.raises(ValueError, match=r"text is no file that SteeringRun\.save wrote"):
-        vv.SteeringRun.load(tmp_path / "text")
 
 
 def test_a_condition_of_another_width_is_refused(small):

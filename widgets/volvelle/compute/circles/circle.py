@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 - a field's type, read with its file
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import numpy as np
 
+from volvelle.archive.fields import Axes
 from volvelle.compute.circles.doubts import doubts
+from volvelle.compute.circles.null import Null  # noqa: TC001 - a field's type, read with its file
 from volvelle.compute.circles.planes import N_COMPONENTS, principal_components
 from volvelle.compute.directions.captures import Captured, refuse_only_first
 from volvelle.compute.directions.contrast import Exchange
-from volvelle.compute.directions.directions import Direction
+from volvelle.compute.directions.directions import Dictionary, Direction
 from volvelle.compute.stats.closure import FEWEST, MARGIN, WIDEST_GAP, Closure, closure
 from volvelle.compute.stats.permutation import LEVEL
 from volvelle.compute.tensors import on_host
 from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 
-    from volvelle.compute.circles.null import Null
     from volvelle.compute.directions.captures import Captures
-    from volvelle.compute.directions.directions import Dictionary
     from volvelle.compute.directions.points import Point
 
 # A plane that is off its names' span by more than this share of its axes is not made of them.
@@ -121,11 +122,11 @@ class FittedCircle:
     """
 
     dictionary: Dictionary
-    mean: np.ndarray
-    plane: np.ndarray
-    angles: np.ndarray
-    radii: np.ndarray
-    reference: np.ndarray | None
+    mean: Annotated[np.ndarray, Axes("d_model", kind="f")]
+    plane: Annotated[np.ndarray, Axes(2, "d_model", kind="f")]
+    angles: Annotated[np.ndarray, Axes("n", kind="f")]
+    radii: Annotated[np.ndarray, Axes("n", kind="f")]
+    reference: Annotated[np.ndarray | None, Axes("n", kind="f")]
     score: float
     null: Null | None
     explained: float
@@ -133,7 +134,7 @@ class FittedCircle:
     method: str
     orientation: str
     axis_names: tuple[str, str] = ("0 degrees", "90 degrees")
-    spread: np.ndarray | None = None
+    spread: Annotated[np.ndarray | None, Axes("n", 2, kind="f")] = None
     details: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property

@@ -6,9 +6,11 @@ All points shown are one family: a score is as good as the best of every shuffle
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
+from volvelle.archive.fields import Axes
 from volvelle.compute.circles.angles import circular_correlation
 from volvelle.compute.circles.null import pick, shuffled_scores
 from volvelle.compute.circles.planes import unit_circle
@@ -42,20 +44,20 @@ class LayerScores:
     method : str
         ``"pca"`` or ``"ridge"``.
     largest : array, shape (n_null,), or None
-        The best score over all points, the embedding among them, per shuffle. None in files of
-        before; `best` stands in for it.
+        The best score over all points, the embedding among them, per shuffle.
+        None where it is not known; `best` stands in for it.
     """
 
-    points: tuple[str, ...]
-    score: np.ndarray
-    limit: np.ndarray
-    explained: np.ndarray
-    axes: np.ndarray
-    axes_limit: np.ndarray
-    best: np.ndarray
+    points: Annotated[tuple[str, ...], Axes("n_points")]
+    score: Annotated[np.ndarray, Axes("n_points", kind="f")]
+    limit: Annotated[np.ndarray, Axes("n_points", kind="f")]
+    explained: Annotated[np.ndarray, Axes("n_points", kind="f")]
+    axes: Annotated[np.ndarray, Axes("n_points", 2, kind="f")]
+    axes_limit: Annotated[np.ndarray, Axes("n_points", 2, kind="f")]
+    best: Annotated[np.ndarray, Axes(None, kind="f")]
     picked: int
     method: str
-    largest: np.ndarray | None = None
+    largest: Annotated[np.ndarray | None, Axes(None, kind="f")] = None
 
     @property
     def corrected(self) -> np.ndarray:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
+from volvelle.archive.fields import Axes
 from volvelle.compute.circles.angles import circular_correlation
 from volvelle.compute.circles.planes import N_COMPONENTS, RIDGE, unit_circle
 from volvelle.compute.circles.scores import gram, gram_scores, left_out_cosine, ridge_weights
@@ -22,6 +24,8 @@ from volvelle.compute.stats.permutation import (
 # exchangeable, so a shuffle of one is a draw from the same null.
 _MOST_CLASSES_DRAWN_AFRESH = 40
 _FEWER = 25
+
+SCORES = Axes(None, kind="f")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,17 +54,17 @@ class Null:
     """
 
     score: float
-    shuffled: np.ndarray
-    random: np.ndarray
-    best: np.ndarray | None = None
+    shuffled: Annotated[np.ndarray, SCORES]
+    random: Annotated[np.ndarray, SCORES]
+    best: Annotated[np.ndarray | None, SCORES] = None
     n_tried: int = 1
-    within: np.ndarray | None = None
+    within: Annotated[np.ndarray | None, SCORES] = None
     orders: int = 1
     by_hand: int = 0
 
     @property
     def blocks(self) -> PermutationTest | None:
-        """The score beside shuffles within quadrants; None where a file does not hold them."""
+        """The score beside shuffles within quadrants; None where they were not drawn."""
         if self.within is None:
             return None
         return PermutationTest(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
+from volvelle.archive.fields import IN_MEMORY, Axes
 from volvelle.compute.directions.points import Point
 from volvelle.compute.tensors import on_host
 from volvelle.names import known_keywords_in, unknown
@@ -125,11 +126,11 @@ class Dictionary:
         What each was fitted to.
     """
 
-    vectors: np.ndarray
-    names: tuple[str, ...]
+    vectors: Annotated[np.ndarray, Axes("n", "d_model", kind="f")]
+    names: Annotated[tuple[str, ...], Axes("n")]
     point: Point
     source: str
-    contrasts: tuple[Contrast, ...] = ()
+    contrasts: tuple[Contrast, ...] = field(default=(), metadata=IN_MEMORY)
 
     def __init__(
         self,

@@ -58,6 +58,10 @@ class Point:
     kind: str
     layer: int
 
+    def _check(self) -> None:
+        """Raise ValueError where a file names a point that there is not."""
+        Point.parse(str(self))
+
     def __str__(self) -> str:
         return self.kind if self.kind == "embed" else f"{self.kind}.{self.layer}"
 

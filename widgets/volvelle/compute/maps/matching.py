@@ -7,10 +7,11 @@ above the null of permuted directions or tokens; one by cosine also stands apart
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
+from volvelle.archive.fields import Axes
 from volvelle.compute.maps.counterparts import (
     Best,
     best_by_correlation,
@@ -69,23 +70,23 @@ class Matching:
         families were not tested.
     apart_threshold : float
         95 % of mutual pairs with strangers of the same families are below. NaN where families
-        were not tested: matches by correlation, fewer than 16 rows, files of before.
+        were not tested: matches by correlation, fewer than 16 rows.
     """
 
-    a: np.ndarray
-    b: np.ndarray
-    score: np.ndarray
-    rank_a: np.ndarray
-    rank_b: np.ndarray
-    mutual: np.ndarray
-    above: np.ndarray
+    a: Annotated[np.ndarray, Axes("n_pairs", kind="iu")]
+    b: Annotated[np.ndarray, Axes("n_pairs", kind="iu")]
+    score: Annotated[np.ndarray, Axes("n_pairs", kind="f")]
+    rank_a: Annotated[np.ndarray, Axes("n_pairs", kind="iu")]
+    rank_b: Annotated[np.ndarray, Axes("n_pairs", kind="iu")]
+    mutual: Annotated[np.ndarray, Axes("n_pairs", kind="b")]
+    above: Annotated[np.ndarray, Axes("n_pairs", kind="b")]
     threshold: float
     null_median: float
     n_null: int
     compared_a: int
     compared_b: int
     n_expected: float = float("nan")
-    apart: np.ndarray | None = None
+    apart: Annotated[np.ndarray | None, Axes("n_pairs", kind="f")] = None
     apart_threshold: float = float("nan")
 
     @property

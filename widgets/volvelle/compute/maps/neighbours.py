@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import torch
 
+from volvelle.archive.fields import Axes, inside
 from volvelle.compute.tensors import tensor
 
 if TYPE_CHECKING:
@@ -51,9 +52,13 @@ class Neighbours:
         ``"exact"`` or ``"approximate"``.
     """
 
-    indices: np.ndarray
-    cosines: np.ndarray
+    indices: Annotated[np.ndarray, Axes("n", "k", kind="i")]
+    cosines: Annotated[np.ndarray, Axes("n", "k", kind="f")]
     method: str
+
+    def _check(self) -> None:
+        """Raise ValueError where a file's neighbours are none of the rows."""
+        inside(self.indices, len(self.indices), "indices")
 
     @property
     def k(self) -> int:

@@ -40,7 +40,7 @@ class Mixing:
     twins : float
         Share of the smaller dictionary's features whose nearest of all is in the other one,
         beyond chance: 1 where every feature has a twin, 0 where labels say nothing, below 0
-        where the two keep apart. NaN in files from before it was measured.
+        where the two keep apart. NaN where it was not measured.
     twins_low, twins_high : float
         `twins` when the labels are permuted, 2.5 % and 97.5 %.
     """

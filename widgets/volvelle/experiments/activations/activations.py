@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 
-from volvelle.archive import fields_of
-from volvelle.experiments.activations.file import read, write
+from volvelle.archive.fields import IN_MEMORY, Axes
+from volvelle.experiments.result import Result
+from volvelle.models.engine.tokens import Tokens
 from volvelle.names import known_keywords_in, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import pandas as pd
 
-    from volvelle.compute.dictionaries.sae import SparseAutoencoder
-    from volvelle.models.engine.tokens import Tokens
+    from volvelle.compute.dictionaries.sae import SparseAutoencoder  # noqa: TC004 - in no file
 
 RANKINGS = ("max", "mean", "density")
 
@@ -33,7 +33,7 @@ FEWEST_SCORED = 24
 
 @known_keywords_in
 @dataclass(frozen=True, eq=False, repr=False)
-class Activations:
+class Activations(Result, kind="Activations", version=1):
     """What an SAE finds in texts: one row per token of all texts, one column per feature.
 
     Attributes
@@ -66,20 +66,26 @@ class Activations:
         None after `load`, unless handed over.
     """
 
-    codes: Any
-    tokens: tuple[Tokens, ...]
-    windows: tuple[np.ndarray, ...]
-    left_out: np.ndarray
-    outliers: np.ndarray
-    kth: np.ndarray | None = None
+    codes: Annotated[sp.csr_array, Axes("n_tokens", "n_features", kind="f")]
+    tokens: Annotated[tuple[Tokens, ...], Axes("n_texts")]
+    windows: Annotated[tuple[np.ndarray, ...], Axes("n_texts", None, kind="i")]
+    left_out: Annotated[np.ndarray, Axes("n_tokens", kind="b")]
+    outliers: Annotated[np.ndarray, Axes("n_tokens", kind="b")]
+    kth: Annotated[np.ndarray | None, Axes("n_tokens", kind="f")] = None
     fve: float = float("nan")
     model: str = ""
     sae_name: str = ""
     point: str = ""
-    labels: tuple[str, ...] | None = None
+    labels: Annotated[tuple[str, ...] | None, Axes("n_features")] = None
     k: int | None = None
     signed: bool = False
-    sae: SparseAutoencoder | None = field(default=None, compare=False)
+    sae: SparseAutoencoder | None = field(default=None, compare=False, metadata=IN_MEMORY)
+
+    def _check(self) -> None:
+        """Raise ValueError where the texts of a file are not those of its rows."""
+        n = sum(len(tokens) for tokens in self.tokens)
+        if n != self.n_tokens:
+            raise ValueError(f"codes have {self.n_tokens} rows, the texts {n} tokens")
 
     # -- what it is --------------------------------------------------------------------------
 
@@ -303,41 +309,31 @@ class Activations:
 
     # -- files -------------------------------------------------------------------------------
 
-    def save(self, path: str | Path) -> Path:
-        """Write one safetensors file with everything but the SAE.
-
-        Parameters
-        ----------
-        path : str or Path
-
-        Returns
-        -------
-        Path
-        """
-        return write(fields_of(self), Path(path))
-
     @classmethod
-    def load(cls, path: str | Path, sae: SparseAutoencoder | None = None) -> Activations:
-        """Read what `save` wrote.
+    def load(cls, path: str | Path, sae: SparseAutoencoder | None = None) -> Self:
+        """Read what `save` wrote; see `Result.load`.
 
         Parameters
         ----------
-        path : str or Path
+        path : str or pathlib.Path
         sae : SAE, optional
             The SAE the activations were made with, which the file only names.
-
-        Raises
-        ------
-        ValueError
-            For a file of another kind or version.
         """
-        return cls(**read(Path(path)), sae=sae)
+        found = super().load(path)
+        return found if sae is None else replace(found, sae=sae)
 
-    def __repr__(self) -> str:
+    def summary(self) -> str:
+        """Return what was read with what, how sparse and how true it is."""
         texts = "1 text" if len(self.tokens) == 1 else f"{len(self.tokens)} texts"
         doubt = ", does not fit" if self.note else ""
         return (
-            f"Activations({texts}, {self.n_tokens} tokens, {self.point} of {self.model}, "
+            f"{texts}, {self.n_tokens} tokens, {self.point} of {self.model}, "
             f"{self.n_features} features of {self.sae_name}, L0 {self.l0:.1f}, "
-            f"FVE {self.fve:.2f}{doubt})"
+            f"FVE {self.fve:.2f}{doubt}"
         )
+
+    def _preview(self) -> pd.DataFrame:
+        return self.top_features()
+
+    def __repr__(self) -> str:
+        return f"Activations({self.summary()})"

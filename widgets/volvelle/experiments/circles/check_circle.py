@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,10 +24,11 @@ from volvelle.experiments.circles.stimuli import (
     situations,
     unseen_words,
 )
+from volvelle.experiments.result import Result
 from volvelle.names import known_keywords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     import pandas as pd
 
@@ -65,7 +65,7 @@ class Check:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Checks:
+class Checks(Result, kind="Checks", version=1):
     """Held-out checks of one circle.
 
     Attributes
@@ -92,32 +92,16 @@ class Checks:
 
         return pd.DataFrame([vars(row) for row in self.rows])
 
-    def save(self, path: str | Path) -> Path:
-        """Write the checks as JSON."""
-        path = Path(path)
-        told = {
-            "volvelle": "circle checks",
-            "title": self.title,
-            "rows": [vars(row) for row in self.rows],
-            "details": dict(self.details),
-        }
-        path.write_text(json.dumps(told, indent=1), encoding="utf-8")
-        return path
-
-    @classmethod
-    def load(cls, path: str | Path) -> Checks:
-        """Read checks that `save` wrote."""
-        told = json.loads(Path(path).read_text(encoding="utf-8"))
-        if told.get("volvelle") != "circle checks":
-            raise ValueError(f"{path} holds no circle checks")
-        return cls(told["title"], tuple(Check(**row) for row in told["rows"]), told["details"])
-
-    def __repr__(self) -> str:
+    def summary(self) -> str:
+        """Return every number beside what shuffles reach."""
         told = "; ".join(
             f"{row.what}: {row.measure} {row.value:.2f} (shuffles {row.limit:.2f})"
             for row in self.rows
         )
-        return f"Checks({self.title}; {told})"
+        return f"{self.title}; {told}"
+
+    def __repr__(self) -> str:
+        return f"Checks({self.summary()})"
 
 
 @known_keywords

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.archive.fields import IN_MEMORY
 from volvelle.compute.circles import circle as circles
 from volvelle.compute.circles import fit as circle_fit
+from volvelle.compute.circles.layers import LayerScores
 from volvelle.compute.circles.scores import bootstrap_angles, split_half, spread_of
-from volvelle.experiments.circles.file import VERSION, from_parts, to_parts
+from volvelle.experiments.result import Result
 from volvelle.names import known_keywords, known_keywords_in
 
 if TYPE_CHECKING:
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from volvelle.compute.circles.layers import LayerScores
     from volvelle.compute.directions.directions import Dictionary
-    from volvelle.experiments.circles.vectors import ClassVectors
+    from volvelle.experiments.circles.vectors import ClassVectors  # noqa: TC004 - in no file
 
 AXES = ("valence", "arousal")
 N_BOOT = 200
 N_SPLITS = 20
+METHODS = ("pca", "ridge", "axes")
 
 
 @known_keywords_in
 @dataclass(frozen=True, eq=False, repr=False)
-class Circle(circles.FittedCircle):
+class Circle(circles.FittedCircle, Result, kind="Circle", version=1):
     """A circle of `volvelle.compute.circles`, with files, a table and, where known, its layers.
 
     Attributes
@@ -43,7 +43,7 @@ class Circle(circles.FittedCircle):
     """
 
     layers: LayerScores | None = None
-    vectors: ClassVectors | None = field(default=None, repr=False)
+    vectors: ClassVectors | None = field(default=None, repr=False, metadata=IN_MEMORY)
 
     @property
     def layer(self) -> int:
@@ -113,32 +113,22 @@ class Circle(circles.FittedCircle):
             told[f"{name}_shuffles_95"] = layers.axes_limit[:, axis]
         return pd.DataFrame(told)
 
-    def save(self, path: str | Path) -> Path:
-        """Write the circle to a safetensors file: numbers and JSON, no pickle."""
-        from safetensors.numpy import save_file
-
-        path = Path(path)
-        arrays, told = to_parts(self, self.layers)
-        save_file(arrays, path, {"volvelle.circle": json.dumps(told)})
-        return path
-
-    @classmethod
-    def load(cls, path: str | Path) -> Circle:
-        """Read a circle that `save` wrote."""
-        from safetensors import safe_open
-
-        with safe_open(str(path), framework="np") as file:
-            metadata = file.metadata() or {}
-            if "volvelle.circle" not in metadata:
-                raise ValueError(f"{path} is no circle: its header has no 'volvelle.circle' entry")
-            told = json.loads(metadata["volvelle.circle"])
-            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        if told["version"] > VERSION:
+    def _check(self) -> None:
+        """Raise ValueError where the angles of a file are not those of its names."""
+        if (len(self.angles), len(self.mean)) != self.dictionary.shape:
             raise ValueError(
-                f"{path} was written by a newer volvelle (circle format {told['version']}, this "
-                f"one reads up to {VERSION})"
+                f"angles and mean have lengths {len(self.angles)} and {len(self.mean)}, the "
+                f"dictionary has shape {self.dictionary.shape}"
             )
-        return cls(**from_parts(arrays, told))
+        if not all(
+            np.isfinite(one).all() for one in (self.mean, self.plane, self.angles, self.radii)
+        ):
+            raise ValueError("mean, plane, angles or radii hold NaN or infinity")
+        known = 0 if self.reference is None else int(np.isfinite(self.reference).sum())
+        if self.agreement.n not in (0, known):
+            raise ValueError(f"agreement is of {self.agreement.n} names, {known} have a reference")
+        if self.method not in METHODS:
+            raise ValueError(f"method is {self.method!r}, expected one of {', '.join(METHODS)}")
 
 
 @known_keywords

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 
+from volvelle.archive.fields import Axes
+from volvelle.archive.file import Format
+from volvelle.archive.kept import keep, recall
 from volvelle.cache import cache_dir
 from volvelle.compute.circles.planes import remove_components
 from volvelle.compute.circles.scores import gram, unpacked_gram
@@ -23,9 +24,7 @@ if TYPE_CHECKING:
 
     from volvelle.models.model import Model
 
-log = logging.getLogger("volvelle")
-
-# Raised when what is stored, or how it is captured, changes.
+# Raised when how they are captured changes.
 FORMAT = 1
 # Texts per capture: progress is reported and a stop is heard between two of them.
 CHUNK = 75
@@ -55,11 +54,13 @@ class ClassVectors:
         Model, stimuli and pooling, for titles.
     """
 
-    points: tuple[str, ...]
-    names: tuple[str, ...]
-    means: np.ndarray
-    grams: np.ndarray
-    owner: np.ndarray
+    file_format: ClassVar[Format] = Format("ClassVectors", 1)
+
+    points: Annotated[tuple[str, ...], Axes("n_points")]
+    names: Annotated[tuple[str, ...], Axes("n_classes")]
+    means: Annotated[np.ndarray, Axes("n_points", "n_classes", "d_model", kind="f")]
+    grams: Annotated[np.ndarray, Axes("n_points", "n_texts", "n_texts", kind="f")]
+    owner: Annotated[np.ndarray, Axes("n_texts", kind="iu")]
     paired: bool
     source: str
 
@@ -106,13 +107,9 @@ def class_vectors(
     if cache:
         name = stimuli.key(fingerprint(model), positions, neutral, FORMAT)
         path = cache_dir() / "circles" / f"{name}.safetensors"
-        if path.exists():
-            from safetensors import SafetensorError
-
-            try:
-                return _read(path, stimuli, _source(model, stimuli, positions))
-            except (ValueError, KeyError, OSError, SafetensorError) as error:
-                log.warning("%s cannot be read and is made again: %s", path.name, error)
+        kept = recall(ClassVectors, path)
+        if kept is not None and kept.names == stimuli.words:
+            return kept
 
     def work() -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
         there = _reduced_there(model, stimuli, positions, neutral, progress)
@@ -136,7 +133,7 @@ def class_vectors(
         source=_source(model, stimuli, positions),
     )
     if path is not None:
-        _write(path, found)
+        keep(found, path)
     return found
 
 
@@ -269,28 +266,4 @@ def _all_outlying(word: str) -> ValueError:
     return ValueError(
         f"every text of {word!r} ends on a token of outlying norm; give other texts or "
         "positions='mean'"
-    )
-
-
-def _write(path: Any, vectors: ClassVectors) -> None:
-    import os
-
-    from safetensors.numpy import save_file
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}")  # a reader never sees half a file
-    points = json.dumps(vectors.points)
-    save_file({"means": vectors.means, "grams": vectors.grams}, partial, {"points": points})
-    partial.replace(path)
-
-
-def _read(path: Any, stimuli: Stimuli, source: str) -> ClassVectors:
-    from safetensors import safe_open
-
-    with safe_open(path, framework="np") as file:
-        points = tuple(json.loads((file.metadata() or {})["points"]))
-        means, grams = file.get_tensor("means"), file.get_tensor("grams")
-    log.debug("read %s", path)
-    return ClassVectors(
-        points, stimuli.words, means, grams, stimuli.classes, stimuli.paired, source
     )

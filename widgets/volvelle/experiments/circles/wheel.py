@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
+from volvelle.archive.fields import Axes
 from volvelle.compute.circles.angles import (
     Harmonic,
     align,
@@ -18,16 +18,14 @@ from volvelle.compute.circles.angles import (
 )
 from volvelle.compute.stats.permutation import p_value
 from volvelle.experiments.circles.lexicons import PLACEBOS, TextWave, wave_of_texts
+from volvelle.experiments.result import Result
 from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
 
-# Version 1 does not number the placebo planes of texts: there was one of each kind.
-VERSION = 2
 FEW = 20  # placebo planes below which no 95 % can be told
+RESPONSES = Axes("n_strengths", "n_angles", "n_prompts", "n_words", kind="f")
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +71,7 @@ class Text:
 
 @known_keywords_in
 @dataclass(frozen=True, eq=False, repr=False)
-class Wheel:
+class Wheel(Result, kind="Wheel", version=1):
     """Responses of a model to a direction turned around a circle.
 
     Attributes
@@ -106,18 +104,28 @@ class Wheel:
     """
 
     title: str
-    names: tuple[str, ...]
-    reference: np.ndarray
-    held_out: np.ndarray
-    angles: np.ndarray
-    strengths: np.ndarray
-    prompts: tuple[str, ...]
-    logprobs: np.ndarray
-    baseline: np.ndarray
-    placebos: Mapping[str, np.ndarray] = field(default_factory=dict)
+    names: Annotated[tuple[str, ...], Axes("n_words")]
+    reference: Annotated[np.ndarray, Axes("n_words", kind="f")]
+    held_out: Annotated[np.ndarray, Axes("n_words", kind="b")]
+    angles: Annotated[np.ndarray, Axes("n_angles")]
+    strengths: Annotated[np.ndarray, Axes("n_strengths")]
+    prompts: Annotated[tuple[str, ...], Axes("n_prompts")]
+    logprobs: Annotated[np.ndarray, RESPONSES]
+    baseline: Annotated[np.ndarray, Axes("n_prompts", "n_words", kind="f")]
+    placebos: Mapping[str, Annotated[np.ndarray, Axes(None, *RESPONSES.lengths, kind="f")]] = field(
+        default_factory=dict
+    )
     texts: tuple[Text, ...] = ()
     left_out: tuple[str, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
+
+    def _check(self) -> None:
+        """Raise ValueError where responses of a file are no numbers."""
+        read = (self.angles, self.strengths, self.logprobs, self.baseline, *self.placebos.values())
+        if not all(np.isfinite(one).all() for one in read):
+            raise ValueError("angles, strengths or log-probabilities hold NaN or infinity")
+        if not (self.angles.size and self.strengths.size and self.prompts):
+            raise ValueError("there are no angles, strengths or prompts")
 
     @property
     def response(self) -> np.ndarray:
@@ -272,44 +280,17 @@ class Wheel:
         angles = [text.angle for text in own]
         return wave_of_texts(angles, values, kept, n_null, int(self.details.get("seed", 0)))
 
-    def save(self, path: str | Path) -> Path:
-        """Write the wheel to a safetensors file: numbers and JSON, no pickle."""
-        from safetensors.numpy import save_file
-
-        path = Path(path)
-        arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS}
-        arrays |= {f"placebos.{k}": np.ascontiguousarray(v) for k, v in self.placebos.items()}
-        told = {name: getattr(self, name) for name in _TOLD}
-        told |= {"version": VERSION, "texts": [vars(text) for text in self.texts]}
-        save_file(arrays, path, {"volvelle.wheel": json.dumps(told)})
-        return path
-
-    @classmethod
-    def load(cls, path: str | Path) -> Wheel:
-        """Read a wheel that `save` wrote."""
-        from safetensors import safe_open
-
-        with safe_open(str(path), framework="np") as file:
-            metadata = file.metadata() or {}
-            if "volvelle.wheel" not in metadata:
-                raise ValueError(f"{path} is no wheel: its header has no 'volvelle.wheel' entry")
-            told = json.loads(metadata["volvelle.wheel"])
-            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        if told.pop("version") > VERSION:
-            raise ValueError(f"{path} was written by a newer volvelle; this one cannot read it")
-        placebos = {k.partition(".")[2]: arrays.pop(k) for k in list(arrays) if "." in k}
-        for name in ("names", "prompts", "left_out"):
-            told[name] = tuple(told[name])
-        told["texts"] = tuple(Text(**text) for text in told["texts"])
-        return cls(placebos=placebos, **arrays, **told)
-
-    def __repr__(self) -> str:
+    def summary(self) -> str:
+        """Return how many angles and prompts there are, and the strength that went best."""
         best = int(np.nan_to_num(self.score).argmax())
         parts = [f"{len(self.angles)} angles x {len(self.prompts)} prompts"]
         parts.append(f"strength {self.strengths[best]:g}: {self.says(best)}")
         if self.texts:
             parts.append(f"{len(self.texts)} texts")
-        return f"Wheel({self.title}; {', '.join(parts)})"
+        return f"{self.title}; {', '.join(parts)}"
+
+    def __repr__(self) -> str:
+        return f"Wheel({self.summary()})"
 
     def says(self, strength: int = 0) -> str:
         """Return the result at one strength (its index) as a sentence, with its placebos."""
@@ -328,7 +309,3 @@ class Wheel:
             n = int(self.held_out.sum())
             told.append(f"{self.quadrants[strength]:.2f} of {n} unseen words in their quadrant")
         return "; ".join(told)
-
-
-_ARRAYS = ("reference", "held_out", "angles", "strengths", "logprobs", "baseline")
-_TOLD = ("title", "names", "prompts", "left_out", "details")

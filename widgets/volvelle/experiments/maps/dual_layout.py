@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.archive.kept import keep, recall
 from volvelle.cache import cache_dir
 from volvelle.experiments.maps.choices import MATCHES, MODES, Choices, chosen_match, chosen_mode
 from volvelle.experiments.maps.result import DualLayout
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from volvelle.models.model import Model
 
 __all__ = ["DualLayout", "dual_layout"]
-
-log = logging.getLogger("volvelle")
 
 # Raised when what a layout holds or how it is made changes: older files are then made again.
 VERSION = 6
@@ -114,21 +111,14 @@ def dual_layout(  # noqa: PLR0917  (the two dictionaries, then what to read them
     choices = Choices(one, two, model, model_b or model, texts, seed, n_neighbors, n_epochs, search)
     choices = replace(choices, mode=chosen_mode(choices, mode, model_b is not None))
     choices = replace(choices, match=chosen_match(choices, match))
-    kept = _cache_file(choices) if cache else None
-    if kept is not None and kept.is_file():
-        from safetensors import SafetensorError
-
-        try:
-            return DualLayout.load(kept)
-        except (ValueError, KeyError, OSError, SafetensorError) as error:
-            log.warning("%s cannot be read and is made again: %s", kept.name, error)
+    path = _cache_file(choices) if cache else None
+    kept = None if path is None else recall(DualLayout, path)
+    if kept is not None:
+        return kept
     work = Work(choices, progress or (lambda *_: None), on_picture or (lambda _: None))
     found = replace(work.result(), seconds=time.perf_counter() - started)
-    if kept is not None and found.n_epochs == n_epochs:  # a stopped layout is not kept
-        # written beside and moved: another process never reads half a file
-        part = kept.with_suffix(f".{threading.get_ident()}.part")
-        found.save(part)
-        part.replace(kept)
+    if path is not None and found.n_epochs == n_epochs:  # a stopped layout is not kept
+        keep(found, path)
     return found
 
 
@@ -168,6 +158,4 @@ def _cache_file(choices: Choices) -> Path:
         choices.search,
     ]
     digest.update(json.dumps([*rest, choices.mode, choices.match]).encode())
-    folder = cache_dir() / "layouts"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{digest.hexdigest()}.safetensors"
+    return cache_dir() / "layouts" / f"{digest.hexdigest()}.safetensors"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated
 
 import numpy as np
+
+from volvelle.archive.fields import Axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,14 +40,14 @@ class Half:
     name: str
     point: str
     model: str
-    xy: np.ndarray
-    labels: tuple[str, ...]
-    densities: np.ndarray
-    cluster: np.ndarray
-    own: np.ndarray
-    own_cosine: np.ndarray
-    other: np.ndarray
-    other_score: np.ndarray
+    xy: Annotated[np.ndarray, Axes("n", 2, kind="f")]
+    labels: Annotated[tuple[str, ...], Axes("n")]
+    densities: Annotated[np.ndarray, Axes("n", kind="f")]
+    cluster: Annotated[np.ndarray, Axes("n", kind="u")]
+    own: Annotated[np.ndarray, Axes("n", None, kind="i")]
+    own_cosine: Annotated[np.ndarray, Axes("n", None, kind="f")]
+    other: Annotated[np.ndarray, Axes("n", None, kind="i")]
+    other_score: Annotated[np.ndarray, Axes("n", None, kind="f")]
     promoted: tuple[str, ...]
     left_out: dict[str, int]
 

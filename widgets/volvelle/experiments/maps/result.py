@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
-from volvelle.archive import fields_of
+from volvelle.archive.fields import Axes, inside
+from volvelle.compute.maps.matching import Matching
+from volvelle.compute.maps.neighbours import Neighbours
+from volvelle.compute.maps.scores import Faithfulness, Mixing, Region
+from volvelle.experiments.maps.half import Half
+from volvelle.experiments.result import Result
 from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
-
-    from volvelle.compute.maps.matching import Matching
-    from volvelle.compute.maps.neighbours import Neighbours
-    from volvelle.compute.maps.scores import Faithfulness, Mixing, Region
-    from volvelle.experiments.maps.half import Half
 
 
 @known_keywords_in
 @dataclass(frozen=True, eq=False, repr=False)
-class DualLayout:
+class DualLayout(Result, kind="DualLayout", version=1):
     """Two dictionaries on one map, which features of them match, and how far to believe it.
 
     Attributes
@@ -69,12 +67,23 @@ class DualLayout:
     faithfulness_b: Faithfulness
     disparity: float
     regions: tuple[Region, ...]
-    graphs: tuple[Neighbours, ...]
-    starts: tuple[np.ndarray, ...]
+    graphs: Annotated[tuple[Neighbours, ...], Axes("n_graphs")]
+    starts: Annotated[tuple[np.ndarray, ...], Axes("n_graphs", None, 2, kind="f")]
     seed: int
     n_neighbors: int
     n_epochs: int
     seconds: float = field(default=float("nan"), compare=False)
+
+    def _check(self) -> None:
+        """Raise ValueError where the parts of a file do not belong together."""
+        for half, other, which in ((self.a, self.b, "a"), (self.b, self.a, "b")):
+            inside(getattr(self.pairs, which), half.n, f"pairs.{which}")
+            inside(half.own, half.n, f"{which}.own", -1)
+            inside(half.other, other.n, f"{which}.other", -1)
+        rows = [len(graph.indices) for graph in self.graphs]
+        alive = [int(half.alive.sum()) for half in (self.a, self.b)]
+        if rows not in ([sum(alive)], alive) or rows != [len(start) for start in self.starts]:
+            raise ValueError(f"graphs have {rows} rows, the map has {alive} features")
 
     # -- the contract's names ------------------------------------------------------------
 
@@ -129,14 +138,14 @@ class DualLayout:
     @cached_property
     def matches(self) -> pd.DataFrame:
         """Mutual nearest pairs above the null's 95 % and apart from their families, best first."""
-        return self._table(self.pairs.certain)
+        return self._pairs_table(self.pairs.certain)
 
     @cached_property
     def candidates(self) -> pd.DataFrame:
         """Every pair where one is among the other's five best, one to many, best first."""
-        return self._table(np.ones(len(self.pairs.a), bool))
+        return self._pairs_table(np.ones(len(self.pairs.a), bool))
 
-    def _table(self, which: np.ndarray) -> pd.DataFrame:
+    def _pairs_table(self, which: np.ndarray) -> pd.DataFrame:
         import pandas as pd
 
         p = self.pairs
@@ -222,52 +231,26 @@ class DualLayout:
             )
         return pd.concat(tables, ignore_index=True)
 
-    def __repr__(self) -> str:
+    def summary(self) -> str:
+        """Return what was laid out, what matched beside chance, and how true the picture is."""
         a = f"{self.a.name} ({self.a.alive.sum()} of {self.a.n})"
         drawn = (
             f"trustworthiness {self.trustworthiness:.3f}, recall {self.recall:.2f}, "
             f"{self.n_epochs} epochs, seed {self.seed}"
         )
         if self.mode == "alone":
-            return f"DualLayout({a}; {drawn})"
+            return f"{a}; {drawn}"
         b = f"{self.b.name} ({self.b.alive.sum()} of {self.b.n})"
         mixed = f"; {self.mixing}" if self.mixing else ""
         chance = f", {self.n_expected:.0f} expected" if np.isfinite(self.n_expected) else ""
         kin = self.n_of_one_family
         family = f"; {kin} more no nearer than their families" if kin else ""
         return (
-            f"DualLayout({self.mode}: {a} and {b}; {self.n_matched} matched by {self.match} "
+            f"{self.mode}: {a} and {b}; {self.n_matched} matched by {self.match} "
             f"({self.matched_share:.1%} of {self.n_compared}, above {self.pairs.threshold:.2f}, "
             f"the 95 % of chance{chance}{family})"
-            f"{mixed}; {drawn})"
+            f"{mixed}; {drawn}"
         )
 
-    # -- files ---------------------------------------------------------------------------
-
-    def save(self, path: str | Path) -> Path:
-        """Write one safetensors file with everything.
-
-        Parameters
-        ----------
-        path : str or Path
-
-        Returns
-        -------
-        Path
-        """
-        from volvelle.experiments.maps.file import write
-
-        return write(fields_of(self), path)
-
-    @classmethod
-    def load(cls, path: str | Path) -> DualLayout:
-        """Read what `save` wrote.
-
-        Raises
-        ------
-        ValueError
-            For a file of another kind.
-        """
-        from volvelle.experiments.maps.file import read
-
-        return cls(**read(path))
+    def __repr__(self) -> str:
+        return f"DualLayout({self.summary()})"

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
+from volvelle.archive.fields import Axes
 from volvelle.compute.stats.cells import CellTest, simultaneous_band, stand_out
 from volvelle.compute.stats.intervals import interval
 from volvelle.experiments.steering.effects import KINDS, called, counted
+from volvelle.experiments.steering.placebos import Relabelled  # noqa: TC001 - a field's type, read with its file
+from volvelle.experiments.steering.rows import SteerCard  # noqa: TC001 - a field's type, read with its file
 from volvelle.names import known_keywords_in, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
-
-    from volvelle.experiments.steering.placebos import Relabelled
-    from volvelle.experiments.steering.rows import SteerCard
 
 QUESTIONS = ("asked", "control", "reversed")
 MEASURES = ("p", "log_odds", "mass", "entropy")
@@ -55,22 +55,40 @@ class DoseCurves:
 
     model: str
     questions: dict[str, tuple[str, ...]] = field(repr=False)
-    answers: tuple[str, ...]
-    spellings: tuple[tuple[str, ...], ...]
+    answers: Annotated[tuple[str, ...], Axes("n_answers")]
+    spellings: Annotated[tuple[tuple[str, ...], ...], Axes("n_answers")]
     concepts: tuple[str, ...]
     steers: dict[str, tuple[SteerCard, ...]] = field(repr=False)
     strengths: tuple[float, ...]
-    concept: np.ndarray = field(repr=False)
-    kind: np.ndarray = field(repr=False)
-    question: np.ndarray = field(repr=False)
-    number: np.ndarray = field(repr=False)
-    strength: np.ndarray = field(repr=False)
-    logprobs: np.ndarray = field(repr=False)
-    entropy: np.ndarray = field(repr=False)
-    texts: tuple[str, ...] = field(repr=False)
+    concept: Annotated[np.ndarray, Axes("n_rows", kind="U")] = field(repr=False)
+    kind: Annotated[np.ndarray, Axes("n_rows", kind="U")] = field(repr=False)
+    question: Annotated[np.ndarray, Axes("n_rows", kind="U")] = field(repr=False)
+    number: Annotated[np.ndarray, Axes("n_rows", kind="i")] = field(repr=False)
+    strength: Annotated[np.ndarray, Axes("n_rows", kind="f")] = field(repr=False)
+    logprobs: Annotated[np.ndarray, Axes("n_rows", "n_answers", kind="f")] = field(repr=False)
+    entropy: Annotated[np.ndarray, Axes("n_rows", kind="f")] = field(repr=False)
+    texts: Annotated[tuple[str, ...], Axes("n_rows")] = field(repr=False)
     placebo_of: dict[str, str] = field(default_factory=dict, repr=False)
     settings: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, Relabelled] = field(default_factory=dict, repr=False)
+
+    def _check(self) -> None:
+        """Raise ValueError where the rows of a file are not those of its questions."""
+        if 0 not in self.strengths or "asked" not in self.questions:
+            raise ValueError("there is no strength 0, the baseline, or no question")
+        if not set(self.concepts) <= set(self.steers):
+            raise ValueError("steers lack a concept")
+        for question in self.questions:
+            asked = self.question == question
+            n = int((asked & (self.kind == "baseline")).sum())
+            steered = asked & (self.kind == "steered")
+            for concept in self.concepts:
+                for strength in self.strengths:
+                    rows = steered & (self.concept == concept) & (self.strength == strength)
+                    if n == 0 or (strength != 0 and int(rows.sum()) != n):
+                        raise ValueError(
+                            f"rows lack {question!r} of {concept!r} at strength {strength:g}"
+                        )
 
     @property
     def mass(self) -> np.ndarray:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from volvelle.archive import named, open_file
+from volvelle.experiments.result import Result
 from volvelle.experiments.steering.dose_curves import DoseCurves
 from volvelle.experiments.steering.dose_summary import summarise
 from volvelle.names import known_keywords_in
@@ -17,13 +15,10 @@ from volvelle.names import known_keywords_in
 if TYPE_CHECKING:
     import pandas as pd
 
-KIND = "volvelle.Dose"
-VERSION = 1
-
 
 @known_keywords_in
 @dataclass(frozen=True, eq=False)
-class Dose(DoseCurves):
+class Dose(DoseCurves, Result, kind="Dose", version=1):
     """Answers to a question while concepts are steered, beside placebos and a control question.
 
     All arrays are one entry per row, (n_rows,).
@@ -87,46 +82,6 @@ class Dose(DoseCurves):
     def summary(self) -> str:
         """Return one honest sentence per concept: effect, placebos, control."""
         return summarise(self)
-
-    def save(self, path: str | Path) -> Path:
-        """Write everything to one safetensors file; returns its path."""
-        from safetensors.numpy import save_file
-
-        file = named(path)
-        arrays = ("number", "strength", "logprobs", "entropy")
-        said = {
-            name: value
-            for name, value in vars(self).items()
-            if name not in (*arrays, "steers", "labels", "concept", "kind", "question")
-        }
-        said["steers"] = {c: [asdict(card) for card in cards] for c, cards in self.steers.items()}
-        said["labels"] = {concept: asdict(labels) for concept, labels in self.labels.items()}
-        said |= {n: getattr(self, n).tolist() for n in ("concept", "kind", "question")}
-        header = {"kind": KIND, "version": str(VERSION), "dose": json.dumps(said)}
-        tensors = {name: np.ascontiguousarray(getattr(self, name)) for name in arrays}
-        save_file(tensors, str(file), metadata=header)
-        return file
-
-    @classmethod
-    def load(cls, path: str | Path) -> Dose:
-        """Read what `save` wrote."""
-        from volvelle.experiments.steering.placebos import Relabelled
-        from volvelle.experiments.steering.rows import SteerCard
-
-        tensors, header = open_file(Path(path), KIND, VERSION)
-        said: dict[str, Any] = json.loads(header["dose"])
-        for name in ("answers", "concepts", "strengths", "texts"):
-            said[name] = tuple(said[name])
-        said["spellings"] = tuple(tuple(s) for s in said["spellings"])
-        said["questions"] = {q: tuple(p) for q, p in said["questions"].items()}
-        said["steers"] = {
-            concept: tuple(SteerCard(**{**c, "points": tuple(c["points"])}) for c in cards)
-            for concept, cards in said["steers"].items()
-        }
-        said["labels"] = {c: Relabelled(**one) for c, one in said.get("labels", {}).items()}
-        for name in ("concept", "kind", "question"):
-            said[name] = np.array(said[name])
-        return cls(**said, **cast("dict[str, Any]", tensors))
 
     def __repr__(self) -> str:
         n = self.settings.get("placebo", 0)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
+from volvelle.archive.fields import Axes
 from volvelle.compute.stats.cells import CellTest, stand_out
 from volvelle.compute.stats.intervals import interval, log_odds
 from volvelle.experiments.steering.placebos import Relabelled
@@ -23,6 +24,8 @@ CALLED = {
     "relabelled": "relabelled contrast",
     "rescaled": "relabelled contrast",
 }
+
+CELLS = Axes("n_prompts", "n_strengths", "n_answers", kind="f")
 
 
 def counted(n: int, what: str) -> str:
@@ -56,11 +59,13 @@ class Effects:
         How many labellings there are, and how like the direction they are.
     """
 
-    watch: tuple[str, ...]
-    strengths: tuple[float, ...]
-    baseline: np.ndarray = field(repr=False)
-    steered: np.ndarray = field(repr=False)
-    placebos: dict[str, np.ndarray] = field(repr=False)
+    watch: Annotated[tuple[str, ...], Axes("n_answers")]
+    strengths: Annotated[tuple[float, ...], Axes("n_strengths")]
+    baseline: Annotated[np.ndarray, Axes("n_prompts", "n_answers", kind="f")] = field(repr=False)
+    steered: Annotated[np.ndarray, CELLS] = field(repr=False)
+    placebos: dict[str, Annotated[np.ndarray, Axes(None, *CELLS.lengths, kind="f")]] = field(
+        repr=False
+    )
     labels: Relabelled = field(default_factory=Relabelled)
 
     @property

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
+from volvelle.archive.fields import Axes
 from volvelle.models.engine.chats import labels_of
 
 if TYPE_CHECKING:
@@ -32,12 +33,12 @@ class PromptCard:
     turns : tuple of str
         Whose each token of a chat is: a role; ``"template"`` of what the chat template writes
         around the messages; ``"hidden"`` of a system prompt that it puts there by itself. Empty
-        where the prompt was no chat, and in files of earlier versions.
+        where the prompt was no chat.
     """
 
     text: str
-    ids: np.ndarray = field(repr=False)
-    strings: tuple[str, ...] = field(repr=False)
+    ids: Annotated[np.ndarray, Axes("n", kind="i")] = field(repr=False)
+    strings: Annotated[tuple[str, ...], Axes("n")] = field(repr=False)
     turns: tuple[str, ...] = field(default=(), repr=False)
 
 

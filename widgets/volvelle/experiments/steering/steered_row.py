@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
 
+from volvelle.archive.fields import Axes
 from volvelle.experiments.steering.collapse import perplexity, repetition
 
 
@@ -51,13 +53,13 @@ class SteeredRow:
     strength: float
     sample: int
     text: str
-    ids: np.ndarray = field(repr=False)
-    strings: tuple[str, ...] = field(repr=False)
-    logprobs: np.ndarray = field(repr=False)
-    base_logprobs: np.ndarray = field(repr=False)
-    watched: np.ndarray = field(repr=False)
-    masks: np.ndarray = field(repr=False)
-    sizes: dict[str, np.ndarray] = field(repr=False)
+    ids: Annotated[np.ndarray, Axes("n", kind="i")] = field(repr=False)
+    strings: Annotated[tuple[str, ...], Axes("n")] = field(repr=False)
+    logprobs: Annotated[np.ndarray, Axes("n", kind="f")] = field(repr=False)
+    base_logprobs: Annotated[np.ndarray, Axes("n", kind="f")] = field(repr=False)
+    watched: Annotated[np.ndarray, Axes("n", "n_watch", kind="f")] = field(repr=False)
+    masks: Annotated[np.ndarray, Axes("n_steers", "n_all", kind="b")] = field(repr=False)
+    sizes: dict[str, Annotated[np.ndarray, Axes(2, "n_all", kind="f")]] = field(repr=False)
     ended: bool = False
     prompt: int = 0
 

@@ -7,20 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.archive import fields_of
+from volvelle.experiments.result import Result
 from volvelle.experiments.steering.summary import summarise
 from volvelle.experiments.steering.sweep import Sweep
 from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
 
 @known_keywords_in
 @dataclass(frozen=True, eq=False)
-class SteeringRun(Sweep):
+class SteeringRun(Sweep, Result, kind="SteeringRun", version=1):
     """What a steer does at several strengths, and what placebos of the same size do.
 
     Attributes
@@ -123,19 +121,6 @@ class SteeringRun(Sweep):
     def summary(self) -> str:
         """Return one honest sentence: effects and their p, what they hold for, the collapse."""
         return summarise(self)
-
-    def save(self, path: str | Path) -> Path:
-        """Write everything to one safetensors file (JSON in its header); returns its path."""
-        from volvelle.experiments.steering.file import write
-
-        return write(fields_of(self), path)
-
-    @classmethod
-    def load(cls, path: str | Path) -> SteeringRun:
-        """Read what `save` wrote."""
-        from volvelle.experiments.steering.file import read
-
-        return cls(**read(path))
 
     def __repr__(self) -> str:
         names = " and ".join(steer.name for steer in self.steers)

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.experiments.steering.effects import KINDS
+from volvelle.experiments.steering.effects import KINDS, Effects
+from volvelle.experiments.steering.prompts import PromptCard  # noqa: TC001 - a field's type, read with its file
+from volvelle.experiments.steering.rows import SteerCard  # noqa: TC001 - a field's type, read with its file
+from volvelle.experiments.steering.steered_row import SteeredRow  # noqa: TC001 - a field's type, read with its file
 from volvelle.names import known_keywords_in, unknown
 
 if TYPE_CHECKING:
@@ -16,10 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from volvelle.compute.stats.cells import CellTest
-    from volvelle.experiments.steering.effects import Effects
-    from volvelle.experiments.steering.prompts import PromptCard
-    from volvelle.experiments.steering.rows import SteerCard
-    from volvelle.experiments.steering.steered_row import SteeredRow
 
 # Measures of a row beside the watched tokens' probabilities.
 MEASURES = ("perplexity", "repetition", "ratio")
@@ -45,6 +44,29 @@ class Sweep:
     vectors: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     spellings: tuple[tuple[str, ...], ...] = ()
     effects: Effects | None = field(default=None, repr=False)
+
+    def _check(self) -> None:
+        """Raise ValueError where the rows of a file are not those of its run."""
+        sizes = [len(prompt.ids) for prompt in self.prompts]
+        there = {(r.kind, r.number, r.strength, r.prompt) for r in self.rows if r.sample == 0}
+        for n in range(len(sizes)):
+            for strength in {0.0, *self.strengths}:
+                if ("steered", -1, strength, n) not in there:
+                    raise ValueError(f"rows lack prompt {n} at strength {strength:g}")
+        for n, row in enumerate(self.rows):
+            n_prompt = sizes[row.prompt] if 0 <= row.prompt < len(sizes) else -1
+            wanted = (len(self.steers), n_prompt + len(row.ids))
+            if row.masks.shape != wanted or row.watched.shape[1:] != (len(self.watch),):
+                raise ValueError(f"rows: row {n} is of another prompt, or of other steers")
+            if any(not self.norms.get(point, 0) > 0 for point in row.sizes):
+                raise ValueError(f"rows: row {n} was steered at points without a norm")
+        found = self.effects
+        if found is not None and (found.watch, found.strengths, found.n_prompts) != (
+            self.watch,
+            tuple(s for s in self.strengths if s != 0),
+            len(sizes),
+        ):
+            raise ValueError("effects are of other answers, strengths or prompts")
 
     @property
     def prompt(self) -> str:

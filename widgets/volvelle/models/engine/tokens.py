@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+
+from volvelle.archive.fields import Axes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,11 +43,11 @@ class Tokens:
         The text they came from.
     """
 
-    ids: np.ndarray
-    strings: tuple[str, ...]
-    offsets: np.ndarray
-    special: np.ndarray
-    glyph: np.ndarray
+    ids: Annotated[np.ndarray, Axes("n_tokens", kind="i")]
+    strings: Annotated[tuple[str, ...], Axes("n_tokens")]
+    offsets: Annotated[np.ndarray, Axes("n_tokens", 2, kind="i")]
+    special: Annotated[np.ndarray, Axes("n_tokens", kind="b")]
+    glyph: Annotated[np.ndarray, Axes("n_tokens", kind="i")]
     text: str = field(repr=False)
 
     def __len__(self) -> int:

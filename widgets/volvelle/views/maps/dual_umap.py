@@ -10,7 +10,6 @@ import numpy as np
 from traitlets import observe
 
 from volvelle.experiments.maps.plan import check_texts, laying_out
-from volvelle.experiments.maps.result import DualLayout
 from volvelle.views.kit.bundle import bundle
 from volvelle.views.kit.view import View, reported
 from volvelle.views.maps import wire as map_wire
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from volvelle.experiments.maps.picture import Picture
+    from volvelle.experiments.maps.result import DualLayout
     from volvelle.models.model import Model
 
 
@@ -87,7 +87,7 @@ class DualUMAP(Looks, MapTraits, View):
         self._waiting: Picture | None = None  # the newest frame, while one is under way
         self._rest: DualLayout | None = None  # what is only written in part
         super().__init__(**traits)
-        if isinstance(a, DualLayout):
+        if _is_layout(a):
             self._show(a)
         elif a is not None and not self._models_there:
             self.run()
@@ -110,7 +110,7 @@ class DualUMAP(Looks, MapTraits, View):
         from volvelle.experiments.maps.dual_layout import dual_layout
 
         given = self._given
-        if given["a"] is None or isinstance(given["a"], DualLayout):
+        if given["a"] is None or _is_layout(given["a"]):
             raise ValueError("this view shows a finished layout; make one with vv.DualUMAP(a, b)")
         self._enough = False
         check_texts(self._models_there, self._texts)
@@ -310,3 +310,12 @@ class DualUMAP(Looks, MapTraits, View):
             return "DualUMAP"
         names = [half.name for half in (self._pair.a, self._pair.b) if half.n]
         return f"DualUMAP: {' and '.join(names)}"
+
+
+def _is_layout(noun: Any) -> bool:
+    """Whether a layout is given; its class, and torch with it, is not loaded for an empty view."""
+    if noun is None:
+        return False
+    from volvelle.experiments.maps.result import DualLayout
+
+    return isinstance(noun, DualLayout)

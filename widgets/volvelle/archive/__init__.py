@@ -1,0 +1,1 @@
+"""Results as files: their fields are the format, and they are written whole or not at all."""
