@@ -74,7 +74,7 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     with pytest.raises(ValueError, match="'llama' file, not a control vector"):
         ControlVector.load(tmp_path / "m.gguf")
     (tmp_path / "x.gguf").write_bytes(b"no file of that kind, but long enough to be looked at")
-    with pytest.raises(ValueError, match="no GGUF file"):
+    with pytest.raises(ValueError, match="no whole GGUF file"):
         ControlVector.load(tmp_path / "x.gguf")
 
 

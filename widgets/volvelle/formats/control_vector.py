@@ -99,8 +99,11 @@ class ControlVector:
         file = Path(path)
         try:
             content = GGUFReader(str(file))
-        except ValueError as error:
-            raise ValueError(f"{file.name} is no GGUF file: {error}") from error
+        # what numpy makes of lengths that point beyond the file
+        except (ValueError, LookupError, ArithmeticError, TypeError, MemoryError) as error:
+            raise ValueError(
+                f"{file.name} is no whole GGUF file ({error}); fetch or write it again"
+            ) from error
         architecture = _text(content, "general.architecture")
         if architecture != ARCHITECTURE:
             raise ValueError(

@@ -5,8 +5,7 @@ Source: sae-lens 6.54; sae-lens itself is not needed.
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from volvelle.compute.directions.points import Point
 from volvelle.formats.left_over import refuse_left_over
 from volvelle.formats.sae_lens_keys import check_keys
 from volvelle.formats.sae_tensors import canonical, is_one
+from volvelle.formats.told import held, hold_types, number_or_nan, read_object, texts
 from volvelle.names import unknown
 
 if TYPE_CHECKING:
@@ -35,6 +35,17 @@ _SCALES = ("scaling_factor", "finetuning_scaling_factor")
 # before 6.0 -> now
 _RENAMED = {"hook_point": "hook_name", "hook_point_head_index": "hook_head_index"}
 _SCALED_ONCE = "expected_average_only_in"
+
+# What the fields that are read must be, where they are set.
+_TYPES = {
+    **dict.fromkeys(("architecture", "activation_fn", "activation_fn_str"), ("a text",)),
+    **dict.fromkeys(("d_in", "d_sae", "k"), ("a whole number",)),
+    **dict.fromkeys(("metadata", "activation_fn_kwargs"), ("an object",)),
+    "normalize_activations": ("a text", "true or false"),
+    "norm_scaling_factor": ("a number",),
+    "apply_b_dec_to_input": ("true or false",),
+    "rescale_acts_by_decoder_norm": ("true or false",),
+}
 
 
 def recognises(folder: Path) -> bool:
@@ -57,7 +68,8 @@ def read(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
     ValueError
         For a configuration or tensors that make no SAE, naming file and field.
     """
-    given = _json(folder / CONFIG)
+    given = read_object(folder / CONFIG)
+    hold_types(given, _TYPES, f"{folder.name}/{CONFIG}")
     cfg = _modern(given)
     said = {key: value for key, value in options.items() if value is not None}
     ignore = said.get("ignore", ())
@@ -85,6 +97,11 @@ def read(folder: Path, options: dict[str, Any]) -> dict[str, Any]:
         input_scale=input_scale,
         decoder_scale=scale,
     )
+    for name, tensor in weights.items():
+        if not tensor.isfinite().all():
+            raise ValueError(
+                f"{source}: {name} overflows once it is scaled (norm_scaling_factor={input_scale})"
+            )
     return {
         "weights": weights,
         "architecture": architecture,
@@ -126,6 +143,7 @@ def _modern(cfg: dict[str, Any]) -> dict[str, Any]:
     if flat.get("activation_fn_str") and not flat.get("activation_fn"):
         flat["activation_fn"] = flat["activation_fn_str"]
     kwargs: dict[str, Any] = flat.get("activation_fn_kwargs") or {}
+    hold_types(kwargs, {"k": _TYPES["k"]}, f"{CONFIG}: activation_fn_kwargs")
     if "architecture" not in flat or (
         flat["architecture"] == "standard" and flat.get("activation_fn") == "topk"
     ):
@@ -169,11 +187,12 @@ def _normalization(
     if how != _SCALED_ONCE:
         exist = (*NORMALIZATIONS, _SCALED_ONCE)
         raise ValueError(f"{source}: {unknown('normalize_activations', how, exist)}")
+    hold_types(cfg["metadata"], {"norm_scaling_factor": ("a number",)}, f"{source}: metadata")
     places = (
         said.get("norm_scaling_factor"),
         cfg.get("norm_scaling_factor"),
         cfg["metadata"].get("norm_scaling_factor"),
-        tensors.get("norm_scaling_factor"),
+        _one_number(tensors.get("norm_scaling_factor"), source),
     )
     scale = next((float(place) for place in places if place is not None), None)
     if scale is None or not np.isfinite(scale) or scale <= 0:
@@ -182,6 +201,14 @@ def _normalization(
             "do not hold; write SAE.load(..., norm_scaling_factor=sqrt(d) / mean input norm)"
         )
     return "none", scale
+
+
+def _one_number(tensor: torch.Tensor | None, source: str) -> float | None:
+    if tensor is None:
+        return None
+    if tensor.numel() != 1:
+        raise ValueError(f"{source}: norm_scaling_factor has {tensor.numel()} values, expected 1")
+    return float(tensor)
 
 
 def _point(metadata: dict[str, Any], folder: Path) -> Point:
@@ -203,16 +230,7 @@ def _point(metadata: dict[str, Any], folder: Path) -> Point:
 def _about_features(folder: Path, n_features: int, ignore: Collection[str]) -> dict[str, Any]:
     """Read what stands beside the weights: labels.json (ours) or sparsity.safetensors."""
     if (folder / LABELS).is_file():
-        rows = _json(folder / LABELS).get("features", [])
-        if len(rows) != n_features:
-            raise ValueError(
-                f"{folder.name}/{LABELS} has {len(rows)} features, the SAE has {n_features}"
-            )
-        return {
-            "label_tokens": tuple(tuple(row.get("tokens", ())) for row in rows),
-            "densities": np.array([row.get("density", np.nan) for row in rows], np.float32),
-            "a_max": np.array([row.get("max", np.nan) for row in rows], np.float32),
-        }
+        return _labels(folder, n_features)
     if (folder / SPARSITY).is_file():
         tensors = _load(folder / SPARSITY)
         source = f"{folder.name}/{SPARSITY}"
@@ -231,16 +249,29 @@ def _about_features(folder: Path, n_features: int, ignore: Collection[str]) -> d
     return {}
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path.parent.name}/{path.name} is no JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise ValueError(  # noqa: TRY004  (a file's fault, not an argument's)
-            f"{path.parent.name}/{path.name} holds a {type(found).__name__}, expected an object"
-        )
-    return cast("dict[str, Any]", found)
+def _labels(folder: Path, n_features: int) -> dict[str, Any]:
+    source = f"{folder.name}/{LABELS}"
+    rows = held(read_object(folder / LABELS).get("features", []), f"{source}: features", "a list")
+    if len(rows) != n_features:
+        raise ValueError(f"{source} has {len(rows)} features, the SAE has {n_features}")
+    for i, row in enumerate(rows):
+        held(row, f"{source}: feature {i}", "an object")
+
+    def numbers(key: str) -> np.ndarray:
+        named = ((row.get(key), f"{source}: {key} of feature {i}") for i, row in enumerate(rows))
+        with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and unknown
+            found = np.array([number_or_nan(*one) for one in named], np.float32)
+        found[np.isinf(found)] = np.nan
+        return found
+
+    return {
+        "label_tokens": tuple(
+            texts(row.get("tokens") or [], f"{source}: tokens of feature {i}")
+            for i, row in enumerate(rows)
+        ),
+        "densities": numbers("density"),
+        "a_max": numbers("max"),
+    }
 
 
 def _load(path: Path) -> dict[str, torch.Tensor]:

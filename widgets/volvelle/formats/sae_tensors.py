@@ -9,6 +9,7 @@ import torch
 
 from volvelle.compute.dictionaries.parts import ARCHITECTURES, TOP_K, not_read
 from volvelle.formats.left_over import refuse_left_over
+from volvelle.formats.told import held
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -105,6 +106,8 @@ def canonical(
     biases = ARCHITECTURES[architecture]
     n_features = found[biases[0]].numel()
     d_model = found["b_dec"].numel()
+    if not n_features or not d_model:
+        raise ValueError(f"{source}: an SAE of {n_features} features and width {d_model} is empty")
     for name in biases:
         found[name] = _shaped(found[name].reshape(-1), (n_features,), name, source)
     found["b_dec"] = _shaped(found["b_dec"].reshape(-1), (d_model,), "b_dec", source)
@@ -123,6 +126,7 @@ def is_one(scale: torch.Tensor) -> bool:
 def _check_k(k: int | None, n_features: int, architecture: str, source: str) -> None:
     if k is None:
         raise ValueError(f"{source}: a {architecture} SAE needs k=, its features per token")
+    held(k, f"{source}: k", "a whole number")
     if not 1 <= k <= n_features:
         raise ValueError(f"{source}: k={k} is outside 1...{n_features}, its number of features")
 
@@ -142,6 +146,8 @@ def _tensor(value: Any, name: str, source: str) -> torch.Tensor:
             f"{source}: {name} holds {bad} NaN or infinite values of {tensor.numel()}; "
             "the file is damaged, or overflowed when it was written in half precision"
         )
+    if tensor.ndim and not torch.isfinite(tensor.abs().sum(-1)).all():
+        raise ValueError(f"{source}: {name} holds values so large that their sums overflow")
     return tensor
 
 
