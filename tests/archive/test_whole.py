@@ -15,6 +15,11 @@ def test_a_file_is_not_there_before_it_is_whole(tmp_path):
     assert file.read_text() == "half"
 
 
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no folder .*there to write a\.html in"):
+        written_whole(tmp_path / "there" / "a.html").__enter__()
+
+
 def test_two_writers_of_one_file_have_parts_of_their_own(tmp_path):
     file = tmp_path / "a.txt"
     with written_whole(file) as one, written_whole(file) as two:

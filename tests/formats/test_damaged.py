@@ -163,7 +163,7 @@ def test_weights_that_cannot_be_used_are_refused(n, d, value):
         "b_enc": np.zeros(n),
         "b_dec": np.zeros(d),
     }
-    with pytest.raises(ValueError, match="is empty|sums overflow"):
+    with pytest.raises(ValueError, match=r"is empty|sums overflow"):
         SAE.load(weights, point="resid_post.1")
 
 

@@ -33,8 +33,15 @@ def written_whole(path: Path) -> Generator[Path]:
     ----------
     path : pathlib.Path
         An existing file is replaced; through a link, what it links to.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no folder to write it in.
     """
     path = path.resolve()
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} in")
     remove_parts(path, LEFT_S)
     part = part_of(path)
     try:

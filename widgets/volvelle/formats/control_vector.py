@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from volvelle.archive.whole import written_whole
 from volvelle.compute.directions.directions import Dictionary, Direction
 from volvelle.compute.directions.pairs import pair_contrasts
 from volvelle.compute.directions.points import Point
@@ -129,16 +130,17 @@ class ControlVector:
         from gguf import GGUFWriter
 
         file = Path(path)
-        writer = GGUFWriter(str(file), ARCHITECTURE)
-        writer.add_string(f"{ARCHITECTURE}.model_hint", self.model_hint)
-        writer.add_uint32(f"{ARCHITECTURE}.layer_count", len(self.directions))
-        for direction in self.directions:
-            vector = np.array(direction.vector, dtype=np.float32)
-            writer.add_tensor(f"{TENSOR}{direction.point.layer}", vector)
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
+        with written_whole(file) as part:
+            writer = GGUFWriter(str(part), ARCHITECTURE)
+            writer.add_string(f"{ARCHITECTURE}.model_hint", self.model_hint)
+            writer.add_uint32(f"{ARCHITECTURE}.layer_count", len(self.directions))
+            for direction in self.directions:
+                vector = np.array(direction.vector, dtype=np.float32)
+                writer.add_tensor(f"{TENSOR}{direction.point.layer}", vector)
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+            writer.close()
         return file
 
     @classmethod

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from volvelle.archive.whole import written_whole
 from volvelle.views.kit.bundle import bundle_text
 
 # No request leaves the file: everything is inline, and the policy holds the browser to it.
@@ -79,5 +80,6 @@ def write_html(path: str | Path, name: str, state: dict[str, Any], title: str) -
     target = Path(path).expanduser()
     if target.is_dir():
         raise IsADirectoryError(f"{target} is a folder; give a file name, such as view.html")
-    target.write_text(page(name, state, title), encoding="utf-8")
+    with written_whole(target) as part:
+        part.write_text(page(name, state, title), encoding="utf-8")
     return target
