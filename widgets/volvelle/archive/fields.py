@@ -88,6 +88,7 @@ def _hint_of(cls: type, name: str) -> Any:
     raise AttributeError(f"{cls.__name__} has no field {name!r}")
 
 
+@cache
 def parted(hint: Any) -> tuple[Any, Axes | None]:
     """Return a type and the axes that are annotated beside it, or beside a member of a union."""
     if get_origin(hint) is Annotated:
@@ -98,6 +99,7 @@ def parted(hint: Any) -> tuple[Any, Axes | None]:
     return hint, None
 
 
+@cache
 def options(hint: Any) -> tuple[Any, ...]:
     """Return the members of a union, bare; of any other type itself."""
     members = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)

@@ -65,6 +65,8 @@ class Packer:
             return {str(k): self.value(one, inner[1], f"{at}.{k}") for k, one in named.items()}
         listed = list(value)
         members = members_of(inner, len(listed), hint)
+        if set(members) == {str} and set(map(type, listed)) == {str}:
+            return listed
         return [self.value(one, of, at) for one, of in zip(listed, members, strict=True)]
 
     def _array(self, array: np.ndarray, at: str) -> Any:

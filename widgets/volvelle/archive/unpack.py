@@ -136,6 +136,8 @@ class Unpacker:
             Axes(spot.axes.lengths[0]).hold((len(listed),), spot.at, spot.bound)
             rest = spot.axes.lengths[1:]
             spot = spot._replace(axes=Axes(*rest, kind=spot.axes.kind) if rest else None)
+        if set(members) == {str} and set(map(type, listed)) == {str}:
+            return origin(listed)  # of long texts there are as many as tokens
         return origin(self.value(one, of, spot) for one, of in zip(listed, members, strict=True))
 
     def _array(self, said: Any, spot: Spot, kind: str = "") -> np.ndarray:
