@@ -97,7 +97,7 @@ def test_texts_stream_side_by_side_and_a_stop_keeps_what_was_written(live, view)
     view.root.get_by_role("button", name="Stop").click()
     live.until("w.status", "idle")
     view.root.get_by_text("Stopped before the end").wait_for()
-    live.until("w._job.ended", expected=True)
+    live.until("w._work.job.ended", expected=True)
     written = view.tokens(1).count()
     assert 2 < written < 200
     live.tell("w.wait()")

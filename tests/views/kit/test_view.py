@@ -104,6 +104,26 @@ def test_stale_work_stops_at_its_next_report(model):
     assert view.error == ""
 
 
+def test_what_stale_work_shows_on_the_way_is_not_shown(model):
+    view, shown = Counter(model), []
+    running = threading.Event()
+
+    def work(_report):
+        show = view._work.while_newest(shown.append)
+        show("wanted")
+        running.set()
+        model.gate.wait(5)
+        show("stale")
+
+    model.gate.clear()
+    view.begin(work)
+    assert running.wait(5)
+    view.begin(lambda _: None)
+    model.gate.set()
+    view.wait(5)
+    assert shown == ["wanted"]
+
+
 def test_a_closed_view_leaves_the_model_to_others(model):
     running = threading.Event()
 

@@ -264,8 +264,8 @@ def test_an_interrupt_while_waiting_stops_the_run(view, model, monkeypatch):
     def interrupt(_timeout=None):
         raise KeyboardInterrupt
 
-    settled = view._settled
-    monkeypatch.setattr(view, "_settled", SimpleNamespace(wait=interrupt, set=settled.set))
+    settled = view._work._settled
+    monkeypatch.setattr(view._work, "_settled", SimpleNamespace(wait=interrupt, set=settled.set))
     with pytest.raises(KeyboardInterrupt):
         view.wait()
     assert view.status == "idle"
@@ -277,7 +277,7 @@ def test_a_view_closed_while_it_runs_ends_its_work_quietly(view, model, caplog):
     model.gate.clear()
     view.strengths = {"joy": 1.0}
     view.run()
-    job = view._job
+    job = view._work.job
     view.close()
     model.gate.set()
     with pytest.raises((Cancelled, TimeoutError)):

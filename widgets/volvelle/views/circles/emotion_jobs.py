@@ -9,7 +9,7 @@ from volvelle.models.work.worker import Cancelled
 from volvelle.views.circles import emotion_work as work
 from volvelle.views.circles.circular_manifold import CircularManifold
 from volvelle.views.circles.emotion_traits import EmotionTraits
-from volvelle.views.kit.view import Stopped
+from volvelle.views.kit.work import Stopped
 
 if TYPE_CHECKING:
     import numpy as np

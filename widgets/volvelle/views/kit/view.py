@@ -5,21 +5,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-import logging
-import re
-import threading
-import time
-from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 import anywidget
 from traitlets import Bool, Dict, Enum, Float, Int, Unicode, observe
 
-from volvelle.models.work.record import full_traceback
 from volvelle.models.work.turn import turn
-from volvelle.models.work.worker import Cancelled, current_job
 from volvelle.names import known_keywords_in, unknown
-from volvelle.views.kit.job_line import job_line
+from volvelle.views.kit.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,12 +26,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 ViewT = TypeVar("ViewT", bound="View")
 
-log = logging.getLogger("volvelle")
-
-DIGITS = re.compile(r"[\d.,]+")
-# Reports of one sentence are shown at most so often.
-SENTENCE_S = 0.2
-
 # Traits of ipywidgets and anywidget: neither ours to suggest, nor part of an export.
 HOST_TRAITS = frozenset(
     {"layout", "tabbable", "tooltip", "comm", "keys", "log"}
@@ -46,10 +33,6 @@ HOST_TRAITS = frozenset(
     | {f"_{what}_{part}" for what in ("model", "view") for part in ("name", "module")}
     | {f"_{what}_{part}" for what in ("model", "view") for part in ("module_version", "count")}
 )
-
-
-class Stopped(Exception):  # noqa: N818  (a request, not an error)
-    """Raised inside running work when it is no longer wanted."""
 
 
 def reported(method: Callable[P, None]) -> Callable[P, None]:
@@ -62,7 +45,7 @@ def reported(method: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(method)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
         view: Any = args[0]
-        with view._reporting():  # noqa: SLF001
+        with view._work.reporting():  # noqa: SLF001
             method(*args, **kwargs)
 
     return guarded
@@ -111,12 +94,7 @@ class View(anywidget.AnyWidget):
     def __init__(self, **traits: Any) -> None:
         # first, because a view that is refused below is closed like any other
         self._lock = turn
-        self._newest = 0  # serial of the newest work; only that one may write results
-        self._job: Any = None
-        self._settled = threading.Event()
-        self._settled.set()
-        self._sentence, self._said_at = "", 0.0  # what the last report said, numbers left out
-        self._work_failed = False  # else the error is a callback's, and goes when one succeeds
+        self._work = Work(self, self._fail)
         self._quiet = True  # whether traits are being filled, not asked for
         known = [name for name in self.trait_names() if name not in HOST_TRAITS]
         own = [name for name in inspect.signature(type(self)).parameters if name != "traits"]
@@ -135,144 +113,12 @@ class View(anywidget.AnyWidget):
         work: Callable[[Callable[[float, str], None]], T],
         done: Callable[[T], None],
     ) -> None:
-        """Run `work` on the model's worker thread; the newest start wins.
-
-        Parameters
-        ----------
-        model : volvelle.Model
-            Its ``submit`` queues the work.
-        work : callable
-            Takes ``report(fraction, text)``, returns a result. `report` raises `Stopped` when a
-            newer start or `stop` made the work stale, so call it between chunks.
-        done : callable
-            Takes the result and writes traits; runs on the worker's thread inside
-            ``hold_sync``, so that the browser sees all of them at once.
-        """
-        with self._lock:
-            self._newest += 1
-            serial = self._newest
-            self._settled.clear()
-            with self.hold_sync():
-                self.set_trait("status", "queued")
-                self.progress, self._job_line = 0.0, {}
-                self._said_at = 0.0
-
-        self._job = model.submit(
-            partial(self._carry_out, serial, work, done),
-            key=f"view-{id(self)}",
-            on_progress=partial(self._hear, serial),
-            name=type(self).__name__,
-            again=self.run,
-        )
-        self._job.on_end(partial(self._dropped, serial))
-
-    def _carry_out(
-        self,
-        serial: int,
-        work: Callable[[Callable[[float, str], None]], T],
-        done: Callable[[T], None],
-    ) -> None:
-        """Do work on the model's thread and show its result, unless newer work has come."""
-        try:
-            self._wanted(serial)
-            self.set_trait("status", "running")
-            result = work(partial(self._report, serial))
-            with self._lock:
-                if serial == self._newest:
-                    with self.hold_sync():
-                        done(result)
-                        self._job_line = job_line(current_job(), over=True)
-                        self._forgive()
-                        self._at_rest("idle")
-                    self._settled.set()
-        except BaseException as error:
-            if serial == self._newest:
-                self._job_line = job_line(current_job(), over=True)
-                self._end_badly(error)
-            if isinstance(error, Stopped):
-                raise Cancelled("stopped, or overtaken by newer work") from None
-            raise  # so that the job is known to have failed
-
-    def _report(self, serial: int, fraction: float, text: str = "") -> None:
-        """Say how far the work is; raise `Stopped` where it is no longer wanted."""
-        self._wanted(serial)
-        # in one sentence only the numbers change: a page that has no GPU draws each of them slowly
-        sentence = DIGITS.sub("", text)
-        now = time.monotonic()
-        if sentence == self._sentence and now - self._said_at < SENTENCE_S:
-            return
-        self._sentence, self._said_at = sentence, now
-        with self.hold_sync():
-            self.progress = min(max(float(fraction), 0.0), 1.0)
-            job = current_job()
-            if job is None:
-                self._stage = text
-            else:
-                job.report(self.progress, text)
-
-    def _wanted(self, serial: int) -> None:
-        if serial != self._newest:
-            raise Stopped
-
-    def _hear(self, serial: int, _fraction: float, text: str) -> None:
-        """Show what is waited for: a place in a queue, a model that is being loaded."""
-        if serial == self._newest:
-            with self.hold_sync():
-                self._stage = text
-                self._job_line = job_line(current_job())
-
-    def _dropped(self, serial: int, job: Any) -> None:
-        """Settle where the job was dropped before it began: nobody else says that it is over."""
-        if job.status == "cancelled" and serial == self._newest:
-            self._settle("idle")
-
-    def _end_badly(self, error: BaseException) -> None:
-        """Settle after a failure, or quietly after a cancellation."""
-        if isinstance(error, Exception) and not isinstance(error, (Stopped, Cancelled)):
-            self._work_failed = True
-            self._fail(error)
-        else:
-            self._settle("idle")
-
-    def _at_rest(self, status: str) -> None:
-        with self.hold_sync():
-            self.progress = 0.0
-            self._stage = ""
-            self.set_trait("status", status)
-
-    def _settle(self, status: str) -> None:
-        # after the traits are sent, never inside a hold_sync: who waits may close the view next
-        self._at_rest(status)
-        self._settled.set()
+        """Run `work` on the model's worker thread, then `done`; see `Work.start`."""
+        self._work.start(model, work, done)
 
     def _fail(self, error: Exception) -> None:
-        """Show a failure in the view and log it with its traceback."""
-        log.error("%s: %s", type(self).__name__, error, exc_info=error)
-        text = str(error) or type(error).__name__
-        over = self._work_failed or self.status not in ("queued", "running")
-        with self.hold_sync():
-            self.error, self._traceback = text, full_traceback(error)
-            if over:
-                self._at_rest("failed")
-        if over:
-            self._settled.set()
-
-    def _forgive(self) -> None:
-        self._work_failed = False
-        self.error = self._traceback = ""
-
-    @contextlib.contextmanager
-    def _reporting(self) -> Iterator[None]:
-        """Show a failure inside; on success, take back what an earlier callback complained of."""
-        with self._lock:
-            try:
-                yield
-            except Exception as error:  # noqa: BLE001  (the boundary: shown, logged, never lost)
-                self._fail(error)
-                return
-            if self.status == "failed" and not self._work_failed:
-                self._forgive()
-                self._settle("idle")
+        """Show a failure in the view and log it; override to put it in better words."""
+        self._work.fail(error)
 
     @contextlib.contextmanager
     def _quietly(self) -> Iterator[None]:
@@ -310,37 +156,18 @@ class View(anywidget.AnyWidget):
         KeyboardInterrupt
             When interrupted; the work is stopped.
         """
-        try:
-            with turn.given_back():
-                settled = self._settled.wait(timeout)
-            if not settled:
-                raise TimeoutError(
-                    f"{type(self).__name__} is still {self.status} after {timeout:g} s; "
-                    "wait longer, or .stop() it"
-                )
-        except KeyboardInterrupt:
-            self.stop()
-            raise
+        self._work.wait(timeout)
         return self
 
     def stop(self) -> Self:
         """Drop queued and running work; the last result stays."""
-        with self._lock:
-            self._newest += 1
-            self._settle("idle")
-        if self._job is not None:
-            self._job.cancel()
+        self._work.stop()
         return self
 
     def close(self) -> None:
         """Leave the notebook; what the view has queued and running is dropped."""
-        # without the turn: Python closes a collected view in the middle of anything
-        if hasattr(self, "_settled"):  # else it was refused before it was made
-            self._newest += 1
-            if self._job is not None:
-                self._job.cancel()
-            self._settled.set()
-            self.set_trait("status", "idle")
+        if hasattr(self, "_work"):  # else it was refused before it was made
+            self._work.close()
         super().close()
 
     def to_pandas(self) -> pd.DataFrame:
@@ -390,7 +217,7 @@ class View(anywidget.AnyWidget):
             kinds = [name[4:] for name in dir(self) if name.startswith("_on_")]
             self._fail(ValueError(unknown("request", kind, kinds)))
             return
-        with self._reporting():
+        with self._work.reporting():
             handler(request)
 
     def _on_ping(self, request: dict[str, Any]) -> None:

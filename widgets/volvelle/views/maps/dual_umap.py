@@ -220,7 +220,7 @@ class DualUMAP(Looks, MapTraits, View):
         later.start()
 
     def _send_rest(self) -> None:
-        with self._reporting():
+        with self._work.reporting():
             self._show_rest()
 
     def _show_rest(self) -> None:

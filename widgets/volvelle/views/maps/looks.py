@@ -17,7 +17,7 @@ class Looks:
     _given: dict[str, Any]
     _pair: DualLayout | None
     _looked: Any
-    _reporting: Any
+    _work: Any
     _sides: dict[str, Side] | None = None
 
     def _on_look(self, request: dict[str, Any]) -> None:
@@ -82,7 +82,7 @@ class Looks:
         vector = self._side(which).vectors[index : index + 1]
 
         def work() -> None:
-            with self._reporting():
+            with self._work.reporting():
                 (text,) = promoted_by(model, vector)
                 looked = self._looked
                 if (looked["which"], looked["index"]) == (which, index):

@@ -27,7 +27,7 @@ class History(HasTraits):
     _all: dict[str, Row]
     _done: dict[int, SteeringRun]
     hold_sync: Any
-    _forgive: Any
+    _work: Any
 
     result = AnyValue(None)
     """The `SteeringRun` that is shown, None before the first."""
@@ -83,6 +83,6 @@ class History(HasTraits):
                     there = [row for row in value if row in self._all]
                 setattr(self, name, there)
             self._shown, self._stream = number, {}
-            self._forgive()
+            self._work.forgive()
         self.result = self._done[number]
         return self

@@ -265,12 +265,9 @@ class Steering(History, Controls, View):
             return model.tokens(ids).strings
 
         def work(report: Callable[[float, str], None]) -> SteeringRun:
-            serial = self._newest
-
+            @self._work.while_newest
             def show(picture: dict[str, Any]) -> None:
-                with self._lock:
-                    if serial == self._newest:
-                        self._stream = picture | frame
+                self._stream = picture | frame
 
             chat = controls["chat"] and not self.messages
             ids = model.prompt_ids(prompt, chat=chat)
