@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from volvelle.compute.maps.neighbours import Neighbours, nearest
+from volvelle.progress import share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,12 +48,8 @@ def both_ways(
     found: list[Neighbours] = []
     for queries, keys in ((a, None), (b, None), (a, b), (b, a)):
         cells = len(queries) * len(queries if keys is None else keys)
-
-        def report(part: float, before: int = done, cells: int = cells) -> None:
-            if on_progress:
-                on_progress((before + part * cells) / total)
-
-        found.append(nearest(queries, keys, k, device=device, on_progress=report))
+        part = share(on_progress, done / total, (done + cells) / total)
+        found.append(nearest(queries, keys, k, device=device, on_progress=part))
         done += cells
     own, across = found[:2], found[2:]
     k = min(k, len(a) + len(b) - 1)

@@ -21,6 +21,7 @@ from volvelle.compute.maps.counterparts import (
 )
 from volvelle.compute.maps.families import N_KIN, kin_of, stand_apart, strangers, tested
 from volvelle.compute.maps.scrambled import Scrambler
+from volvelle.progress import share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -211,15 +212,15 @@ def match_by_correlation(
     if n_null is None:
         n_null = min(n_permutations(min(sizes(a)[1], sizes(b)[1])), 20)
 
-    def report(done: int) -> Callable[[float], None]:
-        return lambda part: on_progress((done + part) / (n_null + 1)) if on_progress else None
+    def part(n: int) -> Callable[[float], None] | None:
+        return share(on_progress, n / (n_null + 1), (n + 1) / (n_null + 1))
 
     (a, compared_a), (b, compared_b) = _often(a, fewest), _often(b, fewest)
-    found = best_by_correlation(a, b, on_progress=report(0))
+    found = best_by_correlation(a, b, on_progress=part(0))
     null: list[tuple[np.ndarray, ...]] = []
     for i in range(n_null):
         shuffled = b[random.permutation(sizes(b)[0])]
-        chance = best_by_correlation(a, shuffled, 1, on_progress=report(i + 1))
+        chance = best_by_correlation(a, shuffled, 1, on_progress=part(i + 1))
         null.append((chance.score_a, chance.score_b, _mutual(chance)))
     return _matching(found, null, (compared_a, compared_b))
 

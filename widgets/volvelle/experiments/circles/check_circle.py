@@ -26,6 +26,7 @@ from volvelle.experiments.circles.stimuli import (
 )
 from volvelle.experiments.result import Result
 from volvelle.names import known_keywords
+from volvelle.progress import share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,7 +158,7 @@ def check_circle(
             for positions in ("mean", "last"):
                 rows.extend(_situations(model, circle, positions, n_null, seed))
         if steering:
-            rows.append(_steered_halves(model, circle, n_null, seed, progress))
+            rows.append(_steered_halves(model, circle, n_null, seed, share(progress, 0.6, 1)))
         model.report(progress, 1.0, "checked")
         title = f"{model.name} {circle.point}"
         return Checks(title, tuple(rows), {"n_null": n_null, "seed": seed})
@@ -288,7 +289,7 @@ def _steered_halves(
         truth = np.radians(wheel.reference)
         labels = np.vstack([truth, truth[shuffles(len(truth), n_null, seed + i)]])
         found.append(left_out_correlation(unit, labels))
-        model.report(progress, 0.6 + 0.4 * (i + 1) / SPLITS, f"half {i + 1} of {SPLITS}")
+        model.report(progress, (i + 1) / SPLITS, f"half {i + 1} of {SPLITS}")
     # row 0 is the truth, the others are shuffled names of the words not fitted to
     means = np.mean(found, axis=0)
     limit = float(np.quantile(means[1:], 0.95))

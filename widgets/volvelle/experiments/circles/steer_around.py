@@ -19,6 +19,7 @@ from volvelle.experiments.circles.stimuli import (
 from volvelle.experiments.circles.turns import Turner, Writer
 from volvelle.experiments.circles.wheel import Text, Wheel
 from volvelle.names import known_keywords, unknown
+from volvelle.progress import share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,6 +126,7 @@ def steer_around(
     turn = Turner(model, circle, levels, around, where or Where())
 
     def work() -> Wheel:
+        reading = share(progress, 0, 0.3 if samples else 1)
         drawn = [plane for kind in planes.values() for plane in kind]
         # on a server every plane stands in the queue in one request, here each says it is done
         groups = [drawn] if model.remote else [[plane] for plane in drawn]
@@ -133,9 +135,8 @@ def steer_around(
         parts = [several]
         for group in groups:
             parts.append(turn.logprobs(group, asked, ids)[0])
-            share = len(parts) / (len(drawn) + 1)
             text = f"placebo planes {len(parts) - 1}"
-            model.report(progress, share * (0.3 if samples else 1.0), text)
+            model.report(reading, len(parts) / (len(drawn) + 1), text)
         logprobs, *others = np.concatenate(parts)
         rest = iter(others)
         found = {kind: np.stack([next(rest) for _ in of]) for kind, of in planes.items()}
@@ -148,7 +149,7 @@ def steer_around(
                 for number, plane in enumerate(of)
             ]
             written = Writer(turn, opened, samples, max_new_tokens, temperature, seed, norms)
-            texts = written.write(of_texts, progress)
+            texts = written.write(of_texts, share(progress, 0.3, 1))
         return Wheel(
             title=f"{circle.point}, {circle.dictionary.source or model.name}",
             names=names,

@@ -12,6 +12,7 @@ from volvelle.compute.directions.directions import Direction
 from volvelle.compute.steering.steers import Steer
 from volvelle.experiments.circles.lexicons import distinct_words, norms_of, valence
 from volvelle.experiments.circles.wheel import Text
+from volvelle.progress import share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -106,12 +107,8 @@ class Writer:
                     strict=True,
                 )
             ]
-
-            def share(fraction: float, text: str, n: int = n) -> None:
-                if progress is not None:
-                    progress(0.3 + 0.7 * (n + fraction) / len(planes), text)
-
-            texts += self._rows((kind, number), told, share)
+            part = share(progress, n / len(planes), (n + 1) / len(planes))
+            texts += self._rows((kind, number), told, part)
         return texts
 
     def _rows(

@@ -32,6 +32,7 @@ from volvelle.experiments.maps.parts import (
 from volvelle.experiments.maps.picture import Picture
 from volvelle.experiments.maps.reading import aligned, read
 from volvelle.experiments.maps.result import DualLayout
+from volvelle.progress import share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,9 +174,7 @@ class Work:
         joint = choices.mode == "joint"
         k = max(choices.n_neighbors - 1, N_MIXED if self.b else 0)
 
-        def searching(done: float) -> None:
-            self.progress(0.05 + 0.35 * done, f"neighbours of {len(x):,} directions")
-
+        searching = share(self.progress, 0.05, 0.4, f"neighbours of {len(x):,} directions")
         options: dict[str, Any] = {"seed": choices.seed, "device": self.device}
         if not joint or not exactly(len(x), choices.search, self.device):
             graph = neighbours(x, k, method=choices.search, on_progress=searching, **options)
@@ -196,7 +195,7 @@ class Work:
         return first(graph, k)
 
     def _frame(self, frame: Frame, xy_a: np.ndarray, xy_b: np.ndarray) -> bool | None:
-        self.progress(0.4 + 0.4 * frame.epoch / frame.n_epochs, epoch(frame))
+        share(self.progress, 0.4, 0.8)(frame.epoch / frame.n_epochs, epoch(frame))
         enough = self._paint(xy_a, xy_b, epoch(frame), frame)
         if enough:
             self.epochs = frame.epoch
@@ -242,10 +241,7 @@ class Work:
         if self.b is None:
             return no_pairs(), nothing(len(self.x_a)), "", 0
         if choices.match == "activation":
-
-            def reading(done: float, text: str) -> None:
-                self.progress(0.82 + 0.04 * done, text)
-
+            reading = share(self.progress, 0.82, 0.86)
             model, model_b = choices.model, choices.model_b
             assert model is not None  # noqa: S101 - `chosen_match` refused it
             if model_b is None or model_b is model:
@@ -255,10 +251,8 @@ class Work:
                 (read_b,) = read(model_b, choices.texts, (self.b,), reading)
             codes_a, codes_b, unit = aligned(read_a, read_b)
             n_rows = sizes(codes_a)[0]
-
-            def matching(done: float) -> None:
-                self.progress(0.86 + 0.08 * done, f"correlations over {n_rows:,} {unit}s")
-
+            said = f"correlations over {n_rows:,} {unit}s"
+            matching = share(self.progress, 0.86, 0.94, said)
             pairs = match_by_correlation(codes_a, codes_b, seed=choices.seed, on_progress=matching)
             return pairs, best_of(pairs, len(self.x_a), len(self.x_b)), unit, n_rows
         self.progress(0.85, f"matches by {choices.match}")

@@ -31,6 +31,7 @@ from volvelle.models.steering.steered import Steered
 from volvelle.models.verbs.score import score
 from volvelle.models.verbs.write import check_writing, generate_rows, row_seed
 from volvelle.names import known_keywords
+from volvelle.progress import share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -181,7 +182,7 @@ def steer(
             watch=watched.tokens,
             scoring=bool(model.remote),
             on_step=_streamed(keys, watched, whole, on_token, on_steered),
-            progress=_part(progress, 0, WRITING),
+            progress=share(progress, 0, WRITING),
         )
         along = [
             watched.along(one.watched, first) for one, first in zip(written, whole, strict=True)
@@ -195,7 +196,7 @@ def steer(
             known={key: each[0] for key, each in zip(keys, along, strict=True) if len(each)},
             begun=read_so_far(steered, begun),
             n_new=max_new_tokens,
-            progress=_part(progress, WRITING, WORDS),
+            progress=share(progress, WRITING, WORDS),
         )
         return SteeringRun(
             model=model.name,
@@ -210,7 +211,7 @@ def steer(
                 written,
                 steered,
                 watched=along,
-                progress=_part(progress, WORDS, 1),
+                progress=share(progress, WORDS, 1),
             ),
             effects=effects,
             norms={point: model.norm(point) for point in steered.applied[0].sizes},
@@ -251,14 +252,6 @@ def _streamed(
                 on_token(keys[row], step, token, logprob, found[n].tolist())
 
     return on_step
-
-
-def _part(
-    progress: Callable[[float, str], None] | None, start: float, stop: float
-) -> Callable[[float, str], None] | None:
-    if progress is None:
-        return None
-    return lambda fraction, text: progress(start + (stop - start) * fraction, text)
 
 
 def _rows(
@@ -304,7 +297,7 @@ def _rows(
         scored = score(
             model,
             [(written[n].prompt_ids.tolist(), written[n].ids.tolist()) for n in others.values()],
-            _part(progress, prompt / n_prompts, (prompt + 1) / n_prompts),
+            share(progress, prompt / n_prompts, (prompt + 1) / n_prompts),
             known=[steered.known.get(n) for n in others.values()],
             beginning=steered.beginning(baseline, written[baseline]),
         )

@@ -20,6 +20,7 @@ from volvelle.models.verbs.capture import (
     to_numpy,
 )
 from volvelle.names import unknown
+from volvelle.progress import share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -186,7 +187,8 @@ def capture_windows(
     plan = windows(len(tokens), size, overlap)
     states: np.ndarray | None = None
     for n, window in enumerate(plan):
-        part = _part(progress, n, len(plan))
+        of = len(plan)
+        part = share(progress, n / of, (n + 1) / of, f"window {n + 1} of {of}: ")
         read = capture(
             model, [tokens[window.start : window.stop]], [point], reuse=reuse, progress=part
         )[point][0]
@@ -198,14 +200,6 @@ def capture_windows(
     outliers = find_outliers(np.linalg.norm(states, axis=-1)[None], mask)[0]
     left_out = np.arange(len(tokens)) == 0
     return WindowedCapture(states, tokens, point, tuple(plan), left_out, outliers)
-
-
-def _part(
-    progress: Callable[[float, str], None] | None, n: int, of: int
-) -> Callable[[float, str], None] | None:
-    if progress is None:
-        return None
-    return lambda fraction, text: progress((n + fraction) / of, f"window {n + 1} of {of}: {text}")
 
 
 def read_norms(model: Engine, tokens: Tokens, points: Sequence[Point]) -> dict[Point, float]:
