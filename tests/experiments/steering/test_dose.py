@@ -144,6 +144,18 @@ def test_texts_are_written_for_concepts_and_baseline(result):
     assert (frame.text[written].str.len() > 0).all()
 
 
+def test_progress_rises_to_one_where_texts_are_written_too(small):
+    seen = []
+    vv.dose(
+        small, "is it so? ", direction(), (1,), ("y", "n"), placebo=1, max_new_tokens=2,
+        progress=lambda fraction, text: seen.append((fraction, text)),
+    )  # fmt: skip
+    fractions = [fraction for fraction, _ in seen]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == pytest.approx(1)
+    assert seen[-1][1] == "2 of 2 tokens"
+
+
 def test_several_steers_make_one_concept_in_a_dict(small):
     both = [vv.Steer(direction(0), 0.2), vv.Steer(direction(1, 3), 0.2)]
     one = vv.dose(small, "so? ", {"both": both}, (1,), ("y", "n"), placebo=1)

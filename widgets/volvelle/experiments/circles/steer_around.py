@@ -1,4 +1,4 @@
-"""Turner a model around a circle: every angle of every prompt as one batch."""
+"""Turn a model around a circle: every angle of every prompt as one batch."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from volvelle.experiments.circles.stimuli import (
 )
 from volvelle.experiments.circles.turns import Turner, Writer
 from volvelle.experiments.circles.wheel import Text, Wheel
+from volvelle.models.verbs.writing import Writing
 from volvelle.names import known_keywords, unknown
 from volvelle.progress import share
 
@@ -103,6 +104,7 @@ def steer_around(
     Wheel
         Log-probabilities, peaks and fits per word, placebos beside them, and the texts.
     """
+    writing = Writing(max_new_tokens, temperature, samples, seed)
     around = np.asarray(list(angles), dtype=np.float64)
     levels = np.atleast_1d(np.asarray(strengths, dtype=np.float64))
     if len(np.unique(around % 360)) < 3:
@@ -115,7 +117,7 @@ def steer_around(
             f"{model.name} has {model.d_model}"
         )
     planes = _placebos(N_PLANES if placebo is None else placebo, circle, seed)
-    written_planes = _text_placebos(text_placebo, circle, seed) if samples else {}
+    written_planes = _text_placebos(text_placebo, circle, seed) if writing.samples else {}
     norms = None if vad is None else read_norms(vad)
     asked = readout_prompts() if prompts is None else prompts
     asked = [asked] if isinstance(asked, str) else list(asked)
@@ -126,7 +128,7 @@ def steer_around(
     turn = Turner(model, circle, levels, around, where or Where())
 
     def work() -> Wheel:
-        reading = share(progress, 0, 0.3 if samples else 1)
+        reading = share(progress, 0, 0.3 if writing.samples else 1)
         drawn = [plane for kind in planes.values() for plane in kind]
         # on a server every plane stands in the queue in one request, here each says it is done
         groups = [drawn] if model.remote else [[plane] for plane in drawn]
@@ -141,14 +143,14 @@ def steer_around(
         rest = iter(others)
         found = {kind: np.stack([next(rest) for _ in of]) for kind, of in planes.items()}
         texts: list[Text] = []
-        if samples:
+        if writing.samples:
             of_texts = [("circle", 0, circle.plane)]
             of_texts += [
                 (kind, number, plane)
                 for kind, of in written_planes.items()
                 for number, plane in enumerate(of)
             ]
-            written = Writer(turn, opened, samples, max_new_tokens, temperature, seed, norms)
+            written = Writer(turn, opened, writing, norms)
             texts = written.write(of_texts, share(progress, 0.3, 1))
         return Wheel(
             title=f"{circle.point}, {circle.dictionary.source or model.name}",
@@ -163,7 +165,11 @@ def steer_around(
             placebos=found,
             texts=tuple(texts),
             left_out=left_out,
-            details={"seed": seed, "norm": model.norm(circle.point), "samples": samples},
+            details={
+                "seed": writing.seed,
+                "norm": model.norm(circle.point),
+                "samples": writing.samples,
+            },
         )
 
     return model.call(work)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from volvelle.compute.circles.circle import FittedCircle
     from volvelle.compute.steering.where import Where
     from volvelle.models.model import Model
+    from volvelle.models.verbs.writing import Writing
 
     Progress = Callable[[float, str], None]
 
@@ -87,10 +88,7 @@ class Writer:
 
     turn: Turner
     prompts: list[str]
-    samples: int
-    max_new_tokens: int
-    temperature: float
-    seed: int
+    writing: Writing
     norms: dict[str, tuple[float, float]] | None
 
     def write(
@@ -125,20 +123,20 @@ class Writer:
             (steers, strength, angle, p, sample)
             for steers, strength, angle in told
             for p in range(len(self.prompts))
-            for sample in range(self.samples)
+            for sample in range(self.writing.samples)
         ]
         ids = [model.prompt_ids(prompt) for prompt in self.prompts]
         rows = [ids[p] for _, _, _, p, _ in cells]
-        applied = Steered(model, [cell[0] for cell in cells], rows, self.max_new_tokens)
+        applied = Steered(model, [cell[0] for cell in cells], rows, self.writing.tokens)
         # one noise per prompt and sample, at every angle: angles differ by the steer alone
-        seeds = [row_seed(self.seed, p * self.samples + sample) for _, _, _, p, sample in cells]
+        how = self.writing
+        seeds = [row_seed(how.seed, p * how.samples + sample) for _, _, _, p, sample in cells]
         written = generate_rows(
             model,
             rows,
             applied if any(cell[0] for cell in cells) else None,
             seeds=seeds,
-            max_new_tokens=self.max_new_tokens,
-            temperature=self.temperature,
+            **how.told,
             progress=progress,
         )
         return [

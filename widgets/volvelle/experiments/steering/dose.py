@@ -27,6 +27,7 @@ from volvelle.models.engine.facts import heads_of
 from volvelle.models.steering.steered import Steered
 from volvelle.models.verbs.write import generate_rows
 from volvelle.names import known_keywords
+from volvelle.progress import share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     AnySteer = Steer | HeadScale
 
 __all__ = ["Dose", "dose"]
+
+# Share of the work, where texts are written after it.
+ASKING = 0.7
 
 
 @dataclass
@@ -173,7 +177,7 @@ def dose(
             watched,
             n_new=max_new_tokens,
             known=beginnings(model, rows.prompts, list(concepts.values())),
-            progress=progress,
+            progress=share(progress, 0, ASKING if max_new_tokens else 1),
         )
         return Dose(
             model=model.name,
@@ -193,7 +197,7 @@ def dose(
             strength=np.array(rows.strength),
             logprobs=logprobs,
             entropy=entropy,
-            texts=_texts(model, rows, max_new_tokens, progress),
+            texts=_texts(model, rows, max_new_tokens, share(progress, ASKING, 1)),
             placebo_of=shared,
             labels={name: made[name].relabelled for name in concepts},
             settings={

@@ -29,7 +29,8 @@ from volvelle.experiments.steering.sweep import MEASURES
 from volvelle.models.engine.facts import heads_of
 from volvelle.models.steering.steered import Steered
 from volvelle.models.verbs.score import score
-from volvelle.models.verbs.write import check_writing, generate_rows, row_seed
+from volvelle.models.verbs.write import generate_rows, row_seed
+from volvelle.models.verbs.writing import Writing
 from volvelle.names import known_keywords
 from volvelle.progress import share
 
@@ -145,30 +146,27 @@ def steer(
     if not lists:
         raise ValueError("prompt is empty: give a text, or a list of texts")
     check_distinct(lists, "prompt")
-    check_writing(model, lists, max_new_tokens, temperature)
-    max_new_tokens = int(max_new_tokens)
+    writing = Writing(max_new_tokens, temperature, samples, seed, bool(chat))
+    writing.check(model, lists)
     watched = Watched(answers_of(model, watch, MEASURES))
-    settings = {
-        "seed": seed,
-        "temperature": float(temperature),
-        "max_new_tokens": max_new_tokens,
-        "samples": samples,
+    settings = writing.said | {
         "placebo": asdict(counts),
-        "chat": bool(chat),
         "strengths": "given" if strengths is not None else "default",
     }
 
     def work() -> SteeringRun:
-        placebos = placebos_of(mine, counts, seed, heads_of(model)[0])
-        plan = plan_rows(mine, multipliers, placebos.first(counts.texts), samples, len(lists))
+        placebos = placebos_of(mine, counts, writing.seed, heads_of(model)[0])
+        plan = plan_rows(
+            mine, multipliers, placebos.first(counts.texts), writing.samples, len(lists)
+        )
         keys = [key for key, _ in plan]
         begun, rows = [lists[key.prompt] for key in keys], [row for _, row in plan]
-        whole = watched.of_texts(model, begun, rows, max_new_tokens)
+        whole = watched.of_texts(model, begun, rows, writing.tokens)
         steered = Steered(
             model,
             rows,
             begun,
-            max_new_tokens,
+            writing.tokens,
             noting=True,
             keeping=True,
         )
@@ -176,9 +174,8 @@ def steer(
             model,
             begun,
             steered,
-            seeds=[row_seed(seed, key.sample) for key in keys],
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
+            seeds=[row_seed(writing.seed, key.sample) for key in keys],
+            **writing.told,
             watch=watched.tokens,
             scoring=bool(model.remote),
             on_step=_streamed(keys, watched, whole, on_token, on_steered),
@@ -195,7 +192,7 @@ def steer(
             multipliers,
             known={key: each[0] for key, each in zip(keys, along, strict=True) if len(each)},
             begun=read_so_far(steered, begun),
-            n_new=max_new_tokens,
+            n_new=writing.tokens,
             progress=share(progress, WRITING, WORDS),
         )
         return SteeringRun(

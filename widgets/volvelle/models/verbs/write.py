@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -14,6 +13,8 @@ from volvelle.models.traces.score import write_scored
 from volvelle.models.traces.write import write as write_body
 from volvelle.models.verbs.capture import left_padded, positions
 from volvelle.models.verbs.settings import without_theirs, writing_settings
+from volvelle.models.verbs.writing import Writing
+from volvelle.progress import share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -165,7 +166,7 @@ def generate_rows(
     """
     import torch
 
-    check_writing(model, rows, max_new_tokens, temperature)
+    Writing(max_new_tokens, temperature).check(model, rows)
     settings: dict[str, Any] = {
         "n": max_new_tokens,
         "temperature": float(temperature),
@@ -209,29 +210,6 @@ def generate_rows(
     return model.call(work)
 
 
-def check_writing(
-    model: Engine, rows: Sequence[Sequence[int]], max_new_tokens: int, temperature: float
-) -> None:
-    """Refuse what cannot be written: no prompt, too long, no number.
-
-    Raises
-    ------
-    ValueError
-    """
-    if not isinstance(max_new_tokens, (int, np.integer)) or max_new_tokens < 1:
-        raise ValueError(f"max_new_tokens={max_new_tokens!r} must be a whole number, 1 or more")
-    if not isinstance(temperature, Real) or not 0 <= float(temperature) < np.inf:
-        raise ValueError(f"temperature={temperature!r} must be a finite number, 0 or more")
-    for row in rows:
-        if not len(row):
-            raise ValueError("a prompt has no tokens; give the model something to continue")
-        if len(row) + max_new_tokens > model.context:
-            raise ValueError(
-                f"a prompt of {len(row)} tokens and max_new_tokens={max_new_tokens} exceed "
-                f"{model.name}'s context of {model.context}"
-            )
-
-
 class _Callbacks:
     """Hands tokens on as they come, with the numbers of their rows, and checks for a stop.
 
@@ -261,13 +239,14 @@ class _Callbacks:
 
     def of(self, number: int) -> OnStep:
         """Return the callback of one group's trace."""
+        of = len(self.groups)
+        part = share(self.progress, number / of, (number + 1) / of)
 
         def on_step(step: int, *columns: Any) -> None:
             group = self.groups[number]
             # without the twin of `_filled`
             wrote = Step(*(column[: len(group)] for column in columns))
-            fraction = (number + (step + 1) / self.n) / len(self.groups)
-            self.model.report(self.progress, fraction, f"{step + 1} of {self.n} tokens")
+            self.model.report(part, (step + 1) / self.n, f"{step + 1} of {self.n} tokens")
             if self.on_token is not None:
                 for row, token in zip(group, wrote.ids, strict=True):
                     if token >= 0:
