@@ -359,14 +359,14 @@ def test_the_axes_are_painted_first_and_a_stop_keeps_the_layout_but_not_the_file
 def test_the_second_time_is_read_from_the_cache(monkeypatch):
     a, b = planted()
     first = dual_layout(a, b, n_epochs=10)
-    monkeypatch.setattr("volvelle.experiments.maps.dual_layout.Work", None)
+    monkeypatch.setattr("volvelle.experiments.maps.dual_layout.MapWork", None)
     again = dual_layout(a, b, n_epochs=10)
     assert repr(again) == repr(first)
     for other in ({"seed": 1}, {"n_epochs": 11}, {"n_neighbors": 10}, {"match": "decoder"}):
         if other == {"match": "decoder"}:
             assert repr(dual_layout(a, b, n_epochs=10, **other)) == repr(first)
             continue
-        with pytest.raises(TypeError):  # Work is gone: it would have been made anew
+        with pytest.raises(TypeError):  # MapWork is gone: it would have been made anew
             dual_layout(a, b, **{"n_epochs": 10, **other})
     with pytest.raises(TypeError):
         dual_layout(a, b + 1e-3, n_epochs=10)
@@ -379,7 +379,7 @@ def test_matches_by_activation_are_made_again_for_another_encoder_or_model(model
     )
     texts = ["one two three four five six seven"]
     first = dual_layout(a, b, model, texts, n_epochs=2)
-    monkeypatch.setattr("volvelle.experiments.maps.dual_layout.Work", None)
+    monkeypatch.setattr("volvelle.experiments.maps.dual_layout.MapWork", None)
     assert repr(dual_layout(a, b, model, texts, n_epochs=2)) == repr(first)
     late = replace(b, weights={**b.weights, "b_enc": b.b_enc - 0.5})
     with pytest.raises(TypeError):  # it would have been made anew

@@ -15,7 +15,7 @@ from volvelle.cache import cache_dir
 from volvelle.experiments.maps.choices import MATCHES, MODES, Choices, chosen_match, chosen_mode
 from volvelle.experiments.maps.result import DualLayout
 from volvelle.experiments.maps.sides import side
-from volvelle.experiments.maps.work import Work
+from volvelle.experiments.maps.work import MapWork
 from volvelle.models.fingerprint import fingerprint
 from volvelle.names import known_keywords, unknown
 
@@ -115,7 +115,7 @@ def dual_layout(  # noqa: PLR0917  (the two dictionaries, then what to read them
     kept = None if path is None else recall(DualLayout, path)
     if kept is not None:
         return kept
-    work = Work(choices, progress or (lambda *_: None), on_picture or (lambda _: None))
+    work = MapWork(choices, progress or (lambda *_: None), on_picture or (lambda _: None))
     found = replace(work.result(), seconds=time.perf_counter() - started)
     if path is not None and found.n_epochs == n_epochs:  # a stopped layout is not kept
         keep(found, path)

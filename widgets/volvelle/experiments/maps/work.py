@@ -58,7 +58,7 @@ def _unit(a: Side, b: Side | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return x, x[:n_a], x[n_a:]
 
 
-class Work:
+class MapWork:
     """One run of `dual_layout`.
 
     Parameters
