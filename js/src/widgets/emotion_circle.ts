@@ -23,21 +23,10 @@ interface EmotionCircleTraits extends BaseTraits {
   _names: string[];
   _places: WireArray;
   _facts: Record<string, unknown>;
-  _layer_points: string[];
-  _layer_scores: WireArray;
-  _token_strings: string[];
-  _token_xy: WireArray;
-  _text_starts: WireArray;
-  _text_means: WireArray;
-  _words: string[];
-  _base: WireArray;
-  _now: WireArray;
-  _now_at: Record<string, unknown>;
+  _layers: Record<string, unknown>;
+  _trail: Record<string, unknown>;
+  _expected: Record<string, unknown>;
   _written: Record<string, unknown>;
-  _wheel_words: string[];
-  _wheel_curves: WireArray;
-  _wheel_fits: WireArray;
-  _wheel_base: WireArray;
   _wheel: Record<string, unknown>;
 }
 

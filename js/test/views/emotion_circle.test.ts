@@ -10,6 +10,19 @@ const NONE = Number.NaN;
 const NAMES = ["glad", "tense", '<img src=x onerror="alert(1)">', "calm"];
 const LN = Math.log;
 
+const TRAIL = {
+  strings: ["She", " laughed", " loud"],
+  xy: f4([NONE, NONE, 0.1, 0.5, 0.9, 1.9], [3, 2]),
+  starts: encode(Uint32Array.from([0])),
+  means: f4([0.5, 0.7], [1, 2]),
+};
+const EXPECTED = {
+  words: ["glad", "tense", "calm"],
+  base: f4([LN(0.1), LN(0.2), LN(0.05)]),
+  now: f4([LN(0.3), LN(0.1), LN(0.05)]),
+  at: { angle: 40, strength: 0.15, plane: "circle", prompt: "I feel", layer: 1, seed: 0 },
+};
+
 function traits(changes: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     ...atRest(),
@@ -52,38 +65,34 @@ function traits(changes: Record<string, unknown> = {}): Record<string, unknown> 
     temperature: 0,
     seed: 0,
     placebo: 10,
-    _layer_points: ["embed", "resid_post.0", "resid_post.1"],
-    _layer_scores: f4(
-      [...[0.1, 0.2, 0.3, 0.4, 0.6], ...[0.2, 0.2, 0.3, 0.4, 0.04], ...[0.8, 0.2, 0.9, 0.7, 0.001]],
-      [3, 5],
-    ),
-    _token_strings: ["She", " laughed", " loud"],
-    _token_xy: f4([NONE, NONE, 0.1, 0.5, 0.9, 1.9], [3, 2]),
-    _text_starts: encode(Uint32Array.from([0])),
-    _text_means: f4([0.5, 0.7], [1, 2]),
-    _words: ["glad", "tense", "calm"],
-    _base: f4([LN(0.1), LN(0.2), LN(0.05)]),
-    _now: f4([LN(0.3), LN(0.1), LN(0.05)]),
-    _now_at: { angle: 40, strength: 0.15, plane: "circle", prompt: "I feel", layer: 1, seed: 0 },
+    _layers: {
+      points: ["embed", "resid_post.0", "resid_post.1"],
+      scores: f4(
+        [
+          ...[0.1, 0.2, 0.3, 0.4, 0.6],
+          ...[0.2, 0.2, 0.3, 0.4, 0.04],
+          ...[0.8, 0.2, 0.9, 0.7, 0.001],
+        ],
+        [3, 5],
+      ),
+    },
+    _trail: TRAIL,
+    _expected: EXPECTED,
     _written: {},
-    _wheel_words: [],
-    _wheel_curves: f4([], [0, 0]),
-    _wheel_fits: f4([], [0, 6]),
-    _wheel_base: f4([]),
     _wheel: {},
     ...changes,
   };
 }
 
 const WHEEL = {
-  _wheel_words: ["glad", "tense", "sunny"],
-  _wheel_curves: f4([1, 0, -1, 0, 0, 2, 0, -2, 1, 0, -1, 0], [3, 4]),
-  _wheel_fits: f4(
-    [...[349, 0, 0, 1, 0.9, 0.3], ...[93, 0, 90, 2, 0.9, 0.3], ...[45, 1, 0, 1, 0.9, 0.3]],
-    [3, 6],
-  ),
-  _wheel_base: f4([LN(0.1), LN(0.1), LN(0.1)]),
   _wheel: {
+    words: ["glad", "tense", "sunny"],
+    curves: f4([1, 0, -1, 0, 0, 2, 0, -2, 1, 0, -1, 0], [3, 4]),
+    fits: f4(
+      [...[349, 0, 0, 1, 0.9, 0.3], ...[93, 0, 90, 2, 0.9, 0.3], ...[45, 1, 0, 1, 0.9, 0.3]],
+      [3, 6],
+    ),
+    base: f4([LN(0.1), LN(0.1), LN(0.1)]),
     angles: [0, 90, 180, 270],
     strength: 0.15,
     says: "circular correlation of peak angles 0.75; 10 random planes up to 0.20",
@@ -227,8 +236,11 @@ describe("reading", () => {
     const { all } = await shown({
       text: "",
       texts: ["a", "b"],
-      _text_starts: encode(Uint32Array.from([0, 2])),
-      _text_means: f4([0.5, 0.7, -0.5, 0.1], [2, 2]),
+      _trail: {
+        ...TRAIL,
+        starts: encode(Uint32Array.from([0, 2])),
+        means: f4([0.5, 0.7, -0.5, 0.1], [2, 2]),
+      },
     });
     expect(all(".vv-mean")).toHaveLength(2);
     expect(all(".vv-mean-number").map((n) => n.textContent)).toEqual(["1", "2"]);
@@ -239,7 +251,7 @@ describe("turning", () => {
   it("orders words by their probability at the hand, and again when it changes", async () => {
     const { all, model } = await shown();
     expect(words(all)).toEqual(["glad", "tense", "calm"]);
-    model.set("_now", f4([LN(0.01), LN(0.1), LN(0.5)]));
+    model.set("_expected", { ...EXPECTED, now: f4([LN(0.01), LN(0.1), LN(0.5)]) });
     await settled();
     expect(words(all)).toEqual(["calm", "tense", "glad"]);
   });

@@ -44,7 +44,7 @@ def test_the_mouse_turns_the_hand_and_the_bars_follow(live, dial):
     dial.drag(330, 200)
     live.until("abs(w.angle - 200) < 1.5", expected=True)
     live.until("0.12 < w.strength < 0.18", expected=True)
-    live.until("w._now_at.get('angle') == w.angle", expected=True, timeout=60)
+    live.until("w._expected.get('at', {}).get('angle') == w.angle", expected=True, timeout=60)
     top = live.ask("w.to_pandas('words').sort_values('steered').word.tolist()[::-1][:6]")
     until(dial.ordered, lambda words: words[:6] == top)
 
@@ -91,7 +91,7 @@ def test_a_token_lights_up_in_the_text_and_on_the_dial(live, dial):
 def test_typing_another_text_moves_the_trail(live, dial):
     dial.root.get_by_role("textbox", name="text to read").fill("I was calm and content.")
     live.until("w.text", "I was calm and content.")
-    live.until("''.join(w._token_strings)", "I was calm and content.", timeout=60)
+    live.until("''.join(w._trail.get('strings', []))", "I was calm and content.", timeout=60)
     dial.chips.filter(has_text="content").wait_for()
     assert 270 < live.ask("float(w.to_pandas('tokens').set_index('string').angle[' calm'])") < 360
 

@@ -1,5 +1,7 @@
 """EmotionCircle: traits in, traits out, without a browser and without weights."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from traitlets import TraitError
@@ -8,8 +10,10 @@ from views.fakes import FakeModel
 
 import volvelle as vv
 from volvelle.experiments.circles.wheel import Text, Wheel
-from volvelle.views.circles import emotion_work as work
+from volvelle.views.circles import emotion_work, turning
+from volvelle.views.circles.dial import Dial
 from volvelle.views.circles.emotion_circle import EmotionCircle
+from volvelle.views.kit.arrays import unpack
 
 FOUND = circle()
 
@@ -41,7 +45,7 @@ def calls(monkeypatch):
         asked.append(("trail", found.point.layer, tuple(texts)))
         strings = [word for text in texts for word in text.split()]
         n = len(strings)
-        return work.Trail(
+        return emotion_work.Trail(
             strings, np.full((n, 2), 0.5), [0] * len(texts), [[0.5, 0.5]] * len(texts)
         )
 
@@ -50,23 +54,25 @@ def calls(monkeypatch):
         model.gate.wait(5)
         return np.log(np.full(len(words), 0.1)), np.log(np.full(len(words), 0.2))
 
-    def write(_model, at, _turned, *, n, temperature, show, report):
-        asked.append(("text", at["angle"]))
+    def write(_model, hand, _turned, writing, *, show, report):
+        asked.append(("text", hand.angle))
+        at = asdict(hand)
         show({"base": ["a"], "steered": [], "at": at, "done": False})
-        return {"base": ["a"] * n, "steered": ["b"], "at": at, "done": True}
+        return {"base": ["a"] * writing.tokens, "steered": ["b"], "at": at, "done": True}
 
-    def around(_model, found, *, strength, placebo, report, **_):
-        asked.append(("wheel", strength, placebo))
+    def around(_model, found, hand, writing, *, placebo, report):
+        asked.append(("wheel", hand.strength, placebo))
         report(0.5, "half")
-        return wheel(strength)
+        return wheel(hand.strength)
 
     monkeypatch.setattr(
         "volvelle.experiments.circles.emotion_circle.emotion_circle", emotion_circle
     )
-    for name in ("trail_of", "expected_at", "write", "around"):
-        monkeypatch.setattr(work, name, locals()[name])
-    monkeypatch.setattr(work, "neutral_centre", lambda _model, found: found.mean)
-    monkeypatch.setattr(work, "single_words", lambda _model, names: dict.fromkeys(names, 1))
+    for fake in (expected_at, write, around):
+        monkeypatch.setattr(turning, fake.__name__, fake)
+    monkeypatch.setattr(turning, "single_words", lambda _model, names: dict.fromkeys(names, 1))
+    monkeypatch.setattr(emotion_work, "trail_of", trail_of)
+    monkeypatch.setattr(emotion_work, "neutral_centre", lambda _model, found: found.mean)
     return asked
 
 
@@ -94,9 +100,10 @@ def view(model, calls):
     return EmotionCircle(model, FOUND).wait(5)
 
 
-def test_it_is_a_public_name_and_a_circular_manifold():
+def test_it_is_a_public_name_and_has_the_dial_of_a_circular_manifold():
     assert vv.EmotionCircle is EmotionCircle
-    assert issubclass(EmotionCircle, vv.CircularManifold)
+    assert issubclass(EmotionCircle, Dial)
+    assert issubclass(vv.CircularManifold, Dial)
 
 
 def test_a_model_alone_is_searched_for_its_circle(model, calls):
@@ -104,7 +111,7 @@ def test_a_model_alone_is_searched_for_its_circle(model, calls):
     assert calls[0] == ("circle", None)
     assert view.layer == 1
     assert view._names == list(NAMES)
-    assert view._layer_points == ["embed", "resid_post.0", "resid_post.1"]
+    assert view._layers["points"] == ["embed", "resid_post.0", "resid_post.1"]
     assert view._facts["model"] == "fake"
 
 
@@ -136,7 +143,7 @@ def test_a_text_becomes_a_trail(view, calls):
     view.text = "she laughed"
     view.wait(5)
     assert ("trail", 1, ("she laughed",)) in calls
-    assert view._token_strings == ["she", "laughed"]
+    assert view._trail["strings"] == ["she", "laughed"]
     assert view.to_pandas("tokens").angle.tolist() == pytest.approx([45.0, 45.0])
 
 
@@ -148,15 +155,15 @@ def test_several_texts_compare_and_one_text_replaces_them(view, calls):
     assert view.texts == []
     view.text = ""
     view.wait(5)
-    assert view._token_strings == []
+    assert view._trail == {}
 
 
 def test_turning_the_hand_asks_for_the_next_word(view, calls):
     view.angle = 120
     view.wait(5)
     assert calls[-1][:3] == ("words", "120°", 0.15)
-    assert view._now_at["angle"] == 120
-    assert np.exp(view._now) == pytest.approx(0.2)
+    assert view._expected["at"]["angle"] == 120
+    assert np.exp(unpack(view._expected["now"])) == pytest.approx(0.2)
     assert view.to_pandas("words").word.tolist() == list(NAMES)
 
 
@@ -166,7 +173,7 @@ def test_the_newest_hand_wins(view, model, calls):
         view.angle = angle
     model.gate.set()
     view.wait(5)
-    assert view._now_at["angle"] == 40
+    assert view._expected["at"]["angle"] == 40
     assert len(calls) < 5
 
 
@@ -174,7 +181,7 @@ def test_a_placebo_plane_is_turned_in_its_place(view, calls):
     view.plane = "span"
     view.wait(5)
     assert calls[-1][1] == "span 0°"
-    assert view._now_at["plane"] == "span"
+    assert view._expected["at"]["plane"] == "span"
 
 
 def test_text_is_written_beside_the_unsteered_one(view, calls):
@@ -193,7 +200,7 @@ def test_changing_layer_moves_everything_to_it(view, calls):
     view.wait(5)
     assert view._facts["point"] == "resid_post.0"
     assert ("trail", 0, ("a b",)) in calls
-    assert view._now_at["layer"] == 0
+    assert view._expected["at"]["layer"] == 0
     assert str(view.direction.point) == "resid_post.0"
 
 
@@ -208,9 +215,9 @@ def test_the_wheel_is_turned_on_request_with_its_placebo(view, calls):
     view.wait(5)
     assert calls[-1] == ("wheel", 0.15, 3)
     assert view.wheel is not None
-    assert view._wheel_words == list(NAMES)
-    assert view._wheel_curves.shape == (6, 12)
-    fits = np.asarray(view._wheel_fits)
+    assert view._wheel["words"] == list(NAMES)
+    assert unpack(view._wheel["curves"]).shape == (6, 12)
+    fits = unpack(view._wheel["fits"])
     assert np.allclose(fits[:, 2], FOUND.reference, atol=0.1)  # peaks
     assert np.allclose(fits[:, 5], 0.1 * fits[:, 3], atol=1e-3)  # placebo's amplitude
     assert "random planes up to" in view._wheel["says"]
@@ -227,7 +234,7 @@ def test_a_failure_is_shown_once_and_does_not_come_back(view, monkeypatch, calls
     def broken(*_args, **_more):
         raise ValueError("the model refused")
 
-    monkeypatch.setattr(work, "around", broken)
+    monkeypatch.setattr(turning, "around", broken)
     view.around().wait(5)
     assert (view.status, view.error) == ("failed", "the model refused")
     view.angle = 10
@@ -243,7 +250,7 @@ def test_stop_drops_what_was_to_be_done(view, model, calls):
     model.gate.set()
     view.wait(5)
     assert view.wheel is None
-    assert view._todo == set()
+    assert view._steps.todo == set()
 
 
 def test_on_a_server_nothing_runs_until_run_is_pressed(model, calls):

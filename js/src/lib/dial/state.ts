@@ -4,7 +4,7 @@ import { axis, decode, type WireArray } from "../wire/arrays";
 import { type BaseTraits, type Traits, throttled } from "../wire/model";
 import { away, type Hand, nearest } from "./geometry";
 
-/** The traits of views/circles/traits.py. */
+/** The traits of views/circles/dial.py. */
 export interface DialTraits extends BaseTraits {
   angle: number;
   strength: number;

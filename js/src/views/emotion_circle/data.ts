@@ -5,7 +5,7 @@ import type { DialTraits } from "../../lib/dial/state";
 import type { TokenMark } from "../../lib/dial/trail";
 import { axis, decode, type WireArray } from "../../lib/wire/arrays";
 
-/** The traits of views/circles/emotion_traits.py. */
+/** The traits of views/circles/emotion_circle.py. */
 export interface EmotionTraits extends DialTraits {
   layer: number;
   text: string;
@@ -17,22 +17,38 @@ export interface EmotionTraits extends DialTraits {
   temperature: number;
   seed: number;
   placebo: number;
-  _layer_points: string[];
-  _layer_scores: WireArray;
-  _token_strings: string[];
-  _token_xy: WireArray;
-  _text_starts: WireArray;
-  _text_means: WireArray;
-  _words: string[];
-  _base: WireArray;
-  _now: WireArray;
-  _now_at: Record<string, unknown>;
+  _layers: Record<string, unknown>;
+  _trail: Record<string, unknown>;
+  _expected: Record<string, unknown>;
   _written: Record<string, unknown>;
-  _wheel_words: string[];
-  _wheel_curves: WireArray;
-  _wheel_fits: WireArray;
-  _wheel_base: WireArray;
   _wheel: Record<string, unknown>;
+}
+
+/** The records of views/circles/wire.py; empty while there is nothing to say. */
+export interface LayersWire {
+  points: string[];
+  scores: WireArray;
+}
+
+export interface TrailWire {
+  strings: string[];
+  xy: WireArray;
+  starts: WireArray;
+  means: WireArray;
+}
+
+export interface ExpectedWire {
+  words: string[];
+  base: WireArray;
+  now: WireArray;
+  at: Record<string, unknown>;
+}
+
+export interface WheelWire extends WheelFacts {
+  words: string[];
+  curves: WireArray;
+  fits: WireArray;
+  base: WireArray;
 }
 
 export interface Token {
@@ -43,7 +59,7 @@ export interface Token {
   mark: TokenMark | undefined;
 }
 
-export function readTokens(strings: string[], xy: WireArray, starts: WireArray): Token[] {
+export function readTokens({ strings = [], xy, starts }: Partial<TrailWire>): Token[] {
   const values = decode(xy);
   const firsts = [...decode(starts)];
   return strings.map((string, index) => {
@@ -54,7 +70,7 @@ export function readTokens(strings: string[], xy: WireArray, starts: WireArray):
   });
 }
 
-export function readPoints(wire: WireArray): { x: number; y: number }[] {
+export function readPoints(wire: WireArray | undefined): { x: number; y: number }[] {
   const values = decode(wire);
   return Array.from({ length: axis(wire, 0) }, (_, i) => ({
     x: values[2 * i] ?? Number.NaN,
@@ -74,8 +90,8 @@ export interface Layer {
   p: number;
 }
 
-export function readLayers(points: string[], wire: WireArray): Layer[] {
-  const values = decode(wire);
+export function readLayers({ points = [], scores }: Partial<LayersWire>): Layer[] {
+  const values = decode(scores);
   return points.map((point, i) => {
     const [score = 0, limit = 0, first = 0, second = 0, p = 1] = values.slice(5 * i, 5 * i + 5);
     const layer = point === "embed" ? -1 : Number(point.split(".")[1]);
@@ -137,12 +153,7 @@ export interface Response {
   base: number;
 }
 
-export function readResponses(
-  words: string[],
-  curves: WireArray,
-  fits: WireArray,
-  base: WireArray,
-): Response[] {
+export function readResponses({ words = [], curves, fits, base }: Partial<WheelWire>): Response[] {
   const [all, fit, bases] = [decode(curves), decode(fits), decode(base)];
   const n = axis(curves, 1);
   return words.map((word, i) => {

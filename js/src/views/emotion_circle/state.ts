@@ -9,6 +9,7 @@ import {
   byChance,
   type Chance,
   type EmotionTraits,
+  type ExpectedWire,
   fromWheel,
   type Layer,
   type Response,
@@ -17,6 +18,7 @@ import {
   readResponses,
   readTokens,
   type Token,
+  type TrailWire,
   type WheelFacts,
 } from "./data";
 
@@ -59,33 +61,24 @@ export interface State {
 export function makeState(traits: Traits<EmotionTraits>): State {
   const t = traits.signal;
   const dial = makeDial(traits as unknown as Traits<DialTraits>);
-  const tokens = computed(() =>
-    readTokens(t("_token_strings").value, t("_token_xy").value, t("_text_starts").value),
-  );
+  const tokens = computed(() => readTokens(t("_trail").value));
   const wheel = computed(() => {
     const told = t("_wheel").value as unknown as WheelFacts;
     return told.angles?.length ? told : undefined;
   });
-  const responses = computed(() =>
-    readResponses(
-      t("_wheel_words").value,
-      t("_wheel_curves").value,
-      t("_wheel_fits").value,
-      t("_wheel_base").value,
-    ),
-  );
+  const responses = computed(() => readResponses(t("_wheel").value));
   const chances = computed((): Chances => {
     const hand = dial.hand.value;
-    const now = decode(t("_now").value);
-    const at = t("_now_at").value as Record<string, unknown>;
+    const expected = t("_expected").value as Partial<ExpectedWire>;
+    const { words = [], at = {} } = expected;
+    const now = decode(expected.now);
     const exact =
       now.length > 0 &&
       at.angle === hand.angle &&
       at.strength === hand.strength &&
       at.plane === t("plane").value &&
       at.prompt === t("prompt").value;
-    const words = t("_words").value;
-    const rows = (): Chance[] => byChance(words, decode(t("_base").value), now);
+    const rows = (): Chance[] => byChance(words, decode(expected.base), now);
     if (exact) return { rows: rows(), source: "hand" };
     if (!t("_live").value && wheel.value) {
       const found = fromWheel(responses.value, wheel.value, t("_names").value, hand);
@@ -99,8 +92,8 @@ export function makeState(traits: Traits<EmotionTraits>): State {
     dial,
     tokens,
     marks: computed(() => tokens.value.flatMap(({ mark }) => mark ?? [])),
-    means: computed(() => readPoints(t("_text_means").value)),
-    layers: computed(() => readLayers(t("_layer_points").value, t("_layer_scores").value)),
+    means: computed(() => readPoints((t("_trail").value as Partial<TrailWire>).means)),
+    layers: computed(() => readLayers(t("_layers").value)),
     chances,
     written: computed(() => {
       const told = t("_written").value as unknown as Written;

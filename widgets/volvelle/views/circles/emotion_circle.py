@@ -4,26 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from traitlets import TraitError, observe, validate
+from traitlets import Dict, Enum, Float, Int, List, TraitError, Unicode, observe, validate
 
 from volvelle.compute.circles.circle import FittedCircle
-from volvelle.views.circles import emotion_work as work
-from volvelle.views.circles.emotion_jobs import EmotionJobs
+from volvelle.compute.circles.placebos import N_PLANES
+from volvelle.models.plan import MOST_WRITTEN
+from volvelle.models.verbs.writing import Writing
+from volvelle.views.circles import wire
+from volvelle.views.circles.dial import Dial, checked
+from volvelle.views.circles.inquiry import Inquiry
+from volvelle.views.circles.steps import Steps, WorkStep
+from volvelle.views.circles.turning import Hand
 from volvelle.views.kit.bundle import bundle
 from volvelle.views.kit.view import View, reported
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
 
+    from volvelle.experiments.circles.wheel import Wheel
     from volvelle.models.model import Model
+    from volvelle.views.circles.emotion_work import Trail
+    from volvelle.views.circles.steps import Report
+    from volvelle.views.circles.turning import Expected
 
-
+PLANES = ("circle", "random", "span")
 TABLES = ("names", "tokens", "words", "layers", "wheel")
 
 
-class EmotionCircle(EmotionJobs, View):
+class EmotionCircle(Dial, View):
     """A model's emotions on a dial, which reads any text and turns the model.
 
     Parameters
@@ -36,7 +46,7 @@ class EmotionCircle(EmotionJobs, View):
     text : str or sequence of str
         What to read: one text, or several to compare.
     **traits
-        Initial values of the traits: public names of `CircleTraits` and `EmotionTraits`.
+        Initial values of the traits: those below, and those of `Dial`.
 
     Attributes
     ----------
@@ -52,6 +62,34 @@ class EmotionCircle(EmotionJobs, View):
 
     _esm = bundle("emotion_circle")
 
+    layer = Int(-1).tag(sync=True)
+    """The block whose circle is shown, counted from 0; -1 until one is picked."""
+    text = Unicode("").tag(sync=True)
+    """The text whose tokens lie on the dial; setting it runs the model."""
+    texts = List(Unicode()).tag(sync=True)
+    """Several texts to compare. Empty while there is one."""
+    prompt = Unicode("Right now I am feeling").tag(sync=True)
+    """What the turned model continues."""
+    mode = Enum(["words", "text"], "words").tag(sync=True)
+    """What turning the hand shows: probabilities of the next word, or written text."""
+    plane = Enum(list(PLANES), "circle").tag(sync=True)
+    """What is turned: the circle's plane, or a placebo: a random one, or one in the names' span."""
+    max_new_tokens = Int(24).tag(sync=True)
+    """Length of written text, in tokens."""
+    temperature = Float(0.0).tag(sync=True)
+    """Of written text; 0 takes the likeliest token."""
+    seed = Int(0).tag(sync=True)
+    """Of placebo planes and of sampled text."""
+    placebo = Int(N_PLANES["span"]).tag(sync=True)
+    """Placebo planes in the names' span around the wheel, and as many random ones, at most 10."""
+
+    # one record each, empty while there is none: see wire.py, and `turning.write`
+    _layers = Dict().tag(sync=True)
+    _trail = Dict().tag(sync=True)
+    _expected = Dict().tag(sync=True)
+    _written = Dict().tag(sync=True)
+    _wheel = Dict().tag(sync=True)
+
     def __init__(
         self,
         model: Model | None = None,
@@ -61,68 +99,139 @@ class EmotionCircle(EmotionJobs, View):
     ) -> None:
         if isinstance(model, FittedCircle):
             model, circle = circle, model
-        self._begin(model)
+        circle = checked(circle)
+        self.wheel: Wheel | None = None
+        self._ask = Inquiry(model)
+        self._steps = Steps(
+            WorkStep("circle", self._find, self._show),
+            WorkStep("trail", self._place, self._put("_trail", wire.trail_wire)),
+            WorkStep("words", self._expect, self._put("_expected", wire.expected_wire)),
+            WorkStep("text", self._write, self._put("_written", dict)),
+            WorkStep("wheel", self._turn, self._show_wheel),
+            hold=self.hold_sync,
+        )
         texts = {"text": text} if isinstance(text, str) else {"texts": list(text)}
-        super().__init__(None, **(texts | traits))
-        if circle is not None and not isinstance(circle, FittedCircle):
-            raise TypeError(
-                f"circle is a {type(circle).__name__}, expected what vv.emotion_circle(model) gives"
-            )
-        if model is not None:
-            self._facts = {"model": model.name, "remote": bool(model.remote)}
+        super().__init__(**(texts | traits))
+        self._facts = self._ask.facts
         if circle is not None:
             with self._quietly():
                 wanted = self.layer
-                self._show_circle(circle)
+                self._show(circle)
                 if wanted not in (-1, circle.point.layer):
                     self.layer = wanted
-        if model is not None and not model.remote:
+        if self._ask.here:
             self.run()
         self._make_plan()
 
+    # -- what a step needs, and how it is shown -------------------------------------------
+
+    @property
+    def _read(self) -> list[str]:
+        return list(self.texts) or ([self.text] if self.text else [])
+
+    @property
+    def _hand(self) -> Hand:
+        layer = self.circle.point.layer
+        return Hand(self.angle, self.strength, self.plane, self.prompt, layer, self.seed)
+
+    @property
+    def _writing(self) -> Writing:
+        return Writing(self.max_new_tokens, self.temperature, seed=self.seed)
+
+    def _find(self, say: Report) -> FittedCircle:
+        return self._ask.circle(self._circle, self.layer, say)
+
+    def _place(self, say: Report) -> Trail:
+        return self._ask.trail(self.circle, self._read, say)
+
+    def _expect(self, say: Report) -> Expected:
+        return self._ask.words(self.circle, self._hand, say)
+
+    def _write(self, say: Report) -> dict[str, Any]:
+        show = self._work.while_newest(self._put("_written", dict))
+        return self._ask.text(self.circle, self._hand, self._writing, show, say)
+
+    def _turn(self, say: Report) -> Wheel:
+        return self._ask.wheel(self.circle, self._hand, self._writing, self.placebo, say)
+
+    def _show(self, circle: FittedCircle) -> None:
+        with self._quietly(), self.hold_sync():
+            if self._circle is not None and circle is not self._circle:
+                # what was found in another layer
+                self._trail, self._expected, self._written, self._wheel = {}, {}, {}, {}
+            self._lay_out(circle, **self._ask.facts)
+            self._layers = wire.layers_wire(getattr(circle, "layers", None)) or self._layers
+            self.layer = circle.point.layer
+
+    def _put(self, trait: str, record: Callable[[Any], dict[str, Any]]) -> Callable[[Any], None]:
+        return lambda found: self.set_trait(trait, record(found))
+
+    def _show_wheel(self, wheel: Wheel) -> None:
+        self.wheel = wheel
+        self._wheel = wire.wheel_wire(wheel)
+
     # -- work -----------------------------------------------------------------------------
+
+    def _want(self, *steps: str) -> EmotionCircle:
+        """Add to what is to be done, and do it all; what runs now is begun again if unfinished."""
+        model = self._ask.model
+        with self._lock:
+            self._steps.todo.update(steps)
+            self._start(model, self._steps.do, lambda _none: self._make_plan())
+        return self
+
+    def _make_plan(self) -> None:
+        """Say what Run will send, where it sends anything."""
+        self._plan = self._ask.plan(
+            self._circle,
+            self._read,
+            mode=self.mode,
+            prompt=self.prompt,
+            n_new=self.max_new_tokens,
+            placebo=self.placebo,
+        )
 
     def run(self) -> EmotionCircle:
         """Do what the present traits ask for: find the circle, read the text, turn the hand."""
-        if self._model is None:
-            raise ValueError(
-                "this view holds a circle and no model to run; make one with "
-                "vv.EmotionCircle(model, circle)"
-            )
-        reading = {"trail"} if self.text or self.texts else set()
-        return self._want({"circle", self.mode} | reading)
+        return self._want("circle", self.mode, *(["trail"] if self._read else []))
 
     def around(self) -> EmotionCircle:
         """Turn the whole wheel at the present strength. Returns at once; see `wheel`."""
-        if self._model is None:
-            raise ValueError("this view holds no model to turn; vv.EmotionCircle(model, circle)")
         if self.strength == 0:
             raise ValueError("strength is 0: the wheel would turn nothing; lengthen the hand")
-        return self._want({"circle", "wheel"})
+        return self._want("circle", "wheel")
 
     def stop(self) -> EmotionCircle:
         """Drop queued and running work; the last result stays."""
-        self._todo.clear()
-        super().stop()
-        return self
+        self._steps.todo.clear()
+        return super().stop()
 
     # -- traits set by anyone -------------------------------------------------------------
 
     @validate("layer")
     def _check_layer(self, proposal: dict[str, Any]) -> int:
         layer = proposal["value"]
-        n = len(self._layer_points) - 1 or getattr(self._model, "n_layers", 0)
+        n = max(len(self._layers.get("points", ())) - 1, 0) or self._ask.n_layers
         if n > 0 and not -1 <= layer < n:
             raise TraitError(f"layer {layer} is outside 0...{n - 1}")
         return layer
+
+    @validate("max_new_tokens", "placebo", "temperature")
+    def _check_size(self, proposal: dict[str, Any]) -> float:
+        name, value = proposal["trait"].name, proposal["value"]
+        written = name == "max_new_tokens"
+        least, most = int(written), MOST_WRITTEN if written and self._ask.remote else 1000
+        if not least <= value <= most:
+            raise TraitError(f"{name} is {value}, expected {least}...{most}")
+        return value
 
     @observe("layer")
     @reported
     def _new_layer(self, change: dict[str, Any]) -> None:
         if self._quiet or change["new"] < 0 or self._circle is None:
             return
-        if self._model is None or self._model.remote:
-            self._show_circle(self._at(change["new"]))
+        if not self._ask.here:
+            self._show(self._ask.at(self._circle, change["new"]))
             self._make_plan()
             return
         self.run()
@@ -137,12 +246,11 @@ class EmotionCircle(EmotionJobs, View):
                 self.texts = []
             elif self.texts:
                 self.text = ""
-        if not self.text and not self.texts:
-            self._todo.discard("trail")
-            self._forget("trail")
-        elif self._model is None or not self._model.remote:
-            self._needs_model()
-            self._want({"circle", "trail"})
+        if not self._read:
+            self._steps.todo.discard("trail")
+            self._trail = {}
+        elif not self._ask.remote:
+            self._want("circle", "trail")
         self._make_plan()
 
     @observe("mode", "max_new_tokens", "placebo", "prompt")
@@ -154,14 +262,8 @@ class EmotionCircle(EmotionJobs, View):
     @reported
     def _new_turn(self, change: dict[str, Any]) -> None:  # noqa: ARG002
         # on a server nothing runs on a drag: there is Run
-        if not self._quiet and self._model is not None and not self._model.remote:
-            self._want({"circle", self.mode})
-
-    def _needs_model(self) -> None:
-        if self._model is None:
-            raise ValueError(
-                "this view holds no model to read a text with; vv.EmotionCircle(model, circle)"
-            )
+        if self._ask.here and not self._quiet:
+            self._want("circle", self.mode)
 
     # -- what the browser asks ------------------------------------------------------------
 
@@ -180,25 +282,19 @@ class EmotionCircle(EmotionJobs, View):
             coordinates and angle. ``"words"``: next-token log-probabilities at the hand.
             ``"layers"``: the profile. ``"wheel"``: peak, amplitude and fit per word.
         """
-        import pandas as pd
-
         if what not in TABLES:
             raise ValueError(f"what is {what!r}, expected one of {', '.join(TABLES)}")
-        if what == "names":
-            return super().to_pandas()
         if what == "layers":
             circle: Any = self.circle
             return circle.profile()
         if what == "wheel":
-            return pd.DataFrame() if self.wheel is None else self.wheel.to_pandas()
+            return wire.wheel_frame(self.wheel)
         if what == "words":
-            held: Any = self._now
-            known = self._words[: len(held)]
-            return pd.DataFrame({"word": known, "unsteered": self._base, "steered": held})
-        ring = float(self._facts.get("ring", 1.0))
-        return work.token_frame(self._token_strings, self._token_xy, self._text_starts, ring)
+            return wire.word_frame(self._expected)
+        if what == "tokens":
+            return wire.token_frame(self._trail, float(self._facts.get("ring", 1.0)))
+        return self._names_frame()
 
     def _export_title(self) -> str:
-        facts = self._facts
-        parts = [facts[key] for key in ("model", "point") if key in facts]
+        parts = [self._facts[key] for key in ("model", "point") if key in self._facts]
         return f"Circle of emotions: {', '.join(parts)}" if parts else "Circle of emotions"

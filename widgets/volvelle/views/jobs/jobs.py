@@ -13,6 +13,7 @@ from volvelle.models.plan import host_of
 from volvelle.views.jobs.wire import entry
 from volvelle.views.kit.bundle import bundle
 from volvelle.views.kit.job_line import cost
+from volvelle.views.kit.pace import SENTENCE_S
 from volvelle.views.kit.view import View, reported
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from volvelle.models.work.record import JobRecord
 
 MOST_SHOWN = 50
-FRAME_SECONDS = 0.2  # between two messages while only progress changes
 COLUMNS = (
     *("job", "what", "state", "position", "progress", "seconds", "waited", "typical"),
     *("requests", "sent", "received", "runtime", "memory", "id", "host", "error"),
@@ -110,7 +110,7 @@ class Jobs(View):
         ]
         with self._lock:
             new, self._order = order != self._order, order
-            wait = self._sent + FRAME_SECONDS - time.monotonic()
+            wait = self._sent + SENTENCE_S - time.monotonic()
             if self._later is not None:
                 if not new:
                     return

@@ -14,6 +14,7 @@ from volvelle.models.work.record import full_traceback
 from volvelle.models.work.turn import turn
 from volvelle.models.work.worker import Cancelled, current_job
 from volvelle.views.kit.job_line import job_line
+from volvelle.views.kit.pace import SENTENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,8 +27,6 @@ T = TypeVar("T")
 log = logging.getLogger("volvelle")
 
 DIGITS = re.compile(r"[\d.,]+")
-# Reports of one sentence are shown at most so often.
-SENTENCE_S = 0.2
 
 
 class Stopped(Exception):  # noqa: N818  (a request, not an error)

@@ -13,6 +13,7 @@ import numpy as np
 from volvelle.compute.steering.methods import METHODS, OWN
 from volvelle.compute.steering.steers import HeadScale
 from volvelle.views.kit.arrays import pack
+from volvelle.views.kit.pace import PICTURE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from volvelle.models.model import Model
 
 QUANTILES = (0.05, 0.5, 0.95)
-FRAME_SECONDS = 0.08  # a dozen pictures a second read as flowing; more only fills the wire
 KINDS = ("random", "shuffled")
 
 
@@ -221,7 +221,7 @@ class Stream:
             group = self._placebos.setdefault((key.kind, key.strength), {})
             self._put(group, key.number, watched)
         now = time.monotonic()
-        if now - self._sent >= FRAME_SECONDS:
+        if now - self._sent >= PICTURE_S:
             # the step's other rows come right behind; they are in the next picture
             self._sent = now
             self._show(self.picture())

@@ -1,4 +1,4 @@
-"""The traits of a dial, and how they are filled from a circle."""
+"""A dial: the circle it shows, its hand, and what Python and the browser share of them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from traitlets import Bool, Dict, Float, HasTraits, List, TraitError, Unicode, validate
 
+from volvelle.compute.circles.circle import FittedCircle
+from volvelle.compute.directions.directions import Direction
+from volvelle.compute.steering.steers import Steer
 from volvelle.names import unknown
 from volvelle.views.kit.arrays import Array
 
 if TYPE_CHECKING:
-    from volvelle.compute.circles.circle import FittedCircle
+    import pandas as pd
 
 # Names lie within this share of the dial's radius, so that the ring stays free.
 INSIDE = 0.8
@@ -21,8 +24,8 @@ INSIDE = 0.8
 RIM = 0.3
 
 
-class CircleTraits(HasTraits):
-    """What Python and the browser share of a dial."""
+class Dial(HasTraits):
+    """A circle on a dial with a hand to turn, in every view that has one."""
 
     angle = Float(0.0).tag(sync=True)
     """Where the hand points, degrees in [0, 360), anticlockwise; any number may be set."""
@@ -42,12 +45,42 @@ class CircleTraits(HasTraits):
 
     _circle: FittedCircle | None = None
 
-    def _send_circle(self, circle: FittedCircle, facts: dict[str, Any]) -> None:
+    @property
+    def circle(self) -> FittedCircle:
+        """The circle shown."""
+        if self._circle is None:
+            raise ValueError("there is no circle yet; .wait() for it, or give the view one")
+        return self._circle
+
+    @property
+    def direction(self) -> Direction:
+        """The unit direction the hand points in, for `volvelle.steer` and the Steering view."""
+        circle = self.circle
+        name = f"{self.angle:g}° (near {circle.nearest(self.angle)})"
+        found = circle.direction(self.angle)
+        return Direction(found.vector, name, circle.point, contrast=found.contrast)
+
+    @property
+    def steer(self) -> Steer:
+        """The hand as a steer: its direction, its length in multiples of the residual norm."""
+        return Steer(self.direction, self.strength)
+
+    def _lay_out(self, circle: FittedCircle, **facts: Any) -> None:
+        """Put a circle on the dial; `facts` are said of it besides its own."""
         self._circle = circle
         self._names = list(circle.names)
         self._places = places_of(circle)
         self._facts = circle_facts(circle) | facts
         self.selected = [name for name in self.selected if name in circle.names]
+
+    def _names_frame(self) -> pd.DataFrame:
+        """Return one row per name: angle, radius (unit of the vectors), reference, spread."""
+        from volvelle.experiments.circles.fit_circle import ours
+
+        circle: Any = self.circle
+        table = circle.to_pandas() if hasattr(circle, "to_pandas") else ours(circle).to_pandas()
+        table["selected"] = table["name"].isin(self.selected)
+        return table
 
     @validate("angle", "strength", "rim")
     def _check_number(self, proposal: dict[str, Any]) -> float:
@@ -73,6 +106,16 @@ class CircleTraits(HasTraits):
                 if name not in self._circle.names:
                     raise TraitError(f"selected: {unknown('name', name, self._circle.names)}")
         return chosen
+
+
+def checked(circle: Any) -> FittedCircle | None:
+    """Return a circle, or None where none is given; refuse anything else."""
+    if circle is None or isinstance(circle, FittedCircle):
+        return circle
+    raise TypeError(
+        f"circle is a {type(circle).__name__}, expected a Circle; make one with "
+        "vv.fit_circle(dictionary, reference) or vv.emotion_circle(model)"
+    )
 
 
 def ring_of(circle: FittedCircle) -> float:
