@@ -22,9 +22,10 @@ def dial(live):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_no_name_lies_over_another_and_nothing_is_cut_off(live, dial, theme):
     live.theme(theme)
-    for width in (600, 1200):
+    # in the narrowest window names are read by pointing at them
+    for width, named in ((320, 0), (600, 25), (1200, 25)):
         with live.width(width):
-            assert dial.overlaps() == (25, [])
+            assert dial.overlaps() == (named, [])
             assert dial.root.evaluate("e => e.scrollWidth - e.clientWidth") <= 1
     scheme = live.page.evaluate("() => getComputedStyle(document.body).colorScheme")
     assert scheme == theme
@@ -37,6 +38,10 @@ def test_the_score_stands_beside_its_null(live, dial):
     said = dial.root.locator(".vv-verdict").inner_text()
     assert said == live.ask("circle.summary()")
     assert "95 % of shuffles below" in said
+    title, verdict = (
+        dial.root.locator(each).bounding_box() for each in (".vv-head", ".vv-verdict")
+    )
+    assert verdict["y"] - title["y"] - title["height"] <= 3  # no empty line between
     live.picture(dial.root, "emotion_circle")
 
 

@@ -7,11 +7,13 @@ import { placeNames, widthOf } from "./labels";
 import { type DialState, type Place, unlit } from "./state";
 import { Marks, type TokenMark } from "./trail";
 
-const FONT = "12px system-ui, -apple-system, Segoe UI, Roboto, Noto Sans, sans-serif";
+const FONT = "12px system-ui, sans-serif";
 const LINE = 17;
 const BAND = 7;
 const LARGEST = 232;
 const SMALLEST = 90;
+/** In a narrower frame no name stands beside the dial: they are read by pointing at them. */
+const NAMED = 380;
 const SEGMENTS = 120;
 
 interface DialProps {
@@ -39,7 +41,8 @@ export const Dial = tracked(({ dial, live, marks = [], means = [] }: DialProps) 
   }, []);
   const places = dial.places.value;
   const widths = places.map((place) => widthOf(place.name, FONT) + 4);
-  const room = Math.max(...widths, 40) + BAND + 24;
+  const named = width.value >= NAMED;
+  const room = BAND + (named ? Math.max(...widths, 40) + 24 : 4);
   const radius = Math.min(Math.max(width.value / 2 - room, SMALLEST), LARGEST);
   return (
     <div class="vv-dial-frame" ref={frame}>
@@ -50,7 +53,7 @@ export const Dial = tracked(({ dial, live, marks = [], means = [] }: DialProps) 
         means={means}
         radius={radius}
         half={radius + room}
-        widths={widths}
+        widths={named ? widths : []}
       />
     </div>
   );
@@ -59,6 +62,7 @@ export const Dial = tracked(({ dial, live, marks = [], means = [] }: DialProps) 
 interface FaceProps extends Required<DialProps> {
   radius: number;
   half: number;
+  /** Of the names beside the dial; none where they have no room. */
   widths: number[];
 }
 
@@ -69,7 +73,7 @@ const Face = tracked(({ dial, live, marks, means, radius, half, widths }: FacePr
   const lit = dial.lit.value;
   const outer = radius + BAND;
   const labels = placeNames(
-    places.map(({ angle }, i) => ({ angle, width: widths[i] ?? 0 })),
+    widths.map((width, i) => ({ angle: places[i]?.angle ?? 0, width })),
     outer + 14,
     LINE,
     outer + 3 * LINE,

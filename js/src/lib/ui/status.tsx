@@ -48,23 +48,45 @@ interface StatusProps {
   verb: string;
   /** Whether the strip holds the Run button of a model on a server; some views have their own. */
   runs?: boolean;
-  /** Whether the work begins and ends under a pointer that is held down: nothing may move then. */
-  room?: boolean;
+  /** Whether the view shows `Busy` where it likes: work begins under a pointer that is held down. */
+  apart?: boolean;
 }
 
-/** The strip. Takes no height while there is nothing to say, but where it keeps room for a line. */
-export const Status = tracked(({ traits, late, verb, runs, room }: StatusProps) => {
+/** What runs, how far it is, and Stop; nothing at rest. */
+export const Busy = tracked(({ traits, verb }: Pick<StatusProps, "traits" | "verb">) => {
   const status = traits.signal("status").value;
   const progress = traits.signal("progress").value;
   const stage = traits.signal("_stage").value;
+  const told = traits.signal("_job_line").value as unknown as JobLine | undefined;
+  if (status !== "queued" && status !== "running") return null;
+  return (
+    <div class="vv-note" data-kind="busy">
+      <span aria-live="polite">
+        {status === "queued" ? "waiting for the model" : stage || verb}
+        {progress > 0 ? ` · ${Math.round(progress * 100)} %` : ""}
+      </span>
+      {told?.wire && (
+        <span class="vv-facts" title={told.id}>
+          <Ticking seconds={told.seconds} on={true} /> · {told.wire}
+        </span>
+      )}
+      <button type="button" onClick={() => traits.request("stop")}>
+        Stop
+      </button>
+    </div>
+  );
+});
+
+/** The strip. Takes no height while there is nothing to say. */
+export const Status = tracked(({ traits, late, verb, runs, apart }: StatusProps) => {
+  const status = traits.signal("status").value;
+  const progress = traits.signal("progress").value;
   const error = traits.signal("error").value;
   const live = traits.signal("_live").value;
   const busy = status === "queued" || status === "running";
   const told = traits.signal("_job_line").value as unknown as JobLine | undefined;
   const plan = traits.signal("_plan").value;
   const trace = traits.signal("_traceback").value;
-  const words = status === "queued" ? "waiting for the model" : stage || verb;
-  const quiet = !(busy || error || told?.wire || plan);
   return (
     <div class="vv-status">
       {busy ? (
@@ -82,27 +104,7 @@ export const Status = tracked(({ traits, late, verb, runs, room }: StatusProps) 
       ) : (
         <div class="vv-bar" />
       )}
-      {busy && (
-        <div class="vv-note" data-kind="busy">
-          <span aria-live="polite">
-            {words}
-            {progress > 0 ? ` · ${Math.round(progress * 100)} %` : ""}
-          </span>
-          {told?.wire && (
-            <span class="vv-facts" title={told.id}>
-              <Ticking seconds={told.seconds} on={true} /> · {told.wire}
-            </span>
-          )}
-          <button type="button" onClick={() => traits.request("stop")}>
-            Stop
-          </button>
-        </div>
-      )}
-      {room && quiet && (
-        <div class="vv-note" data-kind="room" aria-hidden="true">
-          <button type="button">Stop</button>
-        </div>
-      )}
+      {!apart && <Busy traits={traits} verb={verb} />}
       {!busy && error && (
         <div class="vv-note" data-kind="error" role="alert">
           <span>{error}</span>

@@ -3,8 +3,8 @@ import type { ReadonlySignal } from "@preact/signals-core";
 import { render } from "preact";
 import dialSheet from "../../lib/dial/dial.css";
 import { DialPanel, Verdict } from "../../lib/dial/panel";
-import base from "../../lib/ui/base.css";
-import { Status, unanswered } from "../../lib/ui/status";
+import common from "../../lib/ui/base.css";
+import { Busy, Status, unanswered } from "../../lib/ui/status";
 import { addStyles } from "../../lib/ui/theme";
 import { tracked } from "../../lib/ui/tracked";
 import type { BaseTraits, Traits } from "../../lib/wire/model";
@@ -28,7 +28,7 @@ export function drawEmotionCircle(
   // else JupyterLab takes Enter, and arrows up and down, before they come here
   root.dataset.lmSuppressShortcuts = "true";
   el.append(root);
-  addStyles(el, base, dialSheet, sheet);
+  addStyles(el, common, dialSheet, sheet);
   const late = unanswered(traits, stop);
   render(<View state={state} late={late} />, root);
   stop.addEventListener("abort", () => render(null, root));
@@ -38,25 +38,23 @@ const View = tracked(({ state, late }: { state: State; late: ReadonlySignal<bool
   const { dial, traits } = state;
   const { model, point, source, n, remote } = dial.facts.value;
   const live = traits.signal("_live").value;
+  const local = state.local.value;
+  const base = traits as unknown as Traits<BaseTraits>;
   const mode = traits.signal("mode").value;
-  const busy = ["queued", "running"].includes(traits.signal("status").value);
+  const busy = state.busy.value;
   return (
     <>
       <div class="vv-head">
         <span class="vv-title">
           {["Circle of emotions", model, point].filter(Boolean).join(" · ")}
         </span>
-        <span class="vv-facts">{n ? `${n} words · ${source}` : ""}</span>
+        <div class="vv-line">
+          <span class="vv-facts">{n ? `${n} words · ${source}` : ""}</span>
+          {local && <Busy traits={base} verb="computing" />}
+        </div>
       </div>
       {/* in a file nothing runs, and the hand still turns */}
-      {live && (
-        <Status
-          traits={traits as unknown as Traits<BaseTraits>}
-          late={late}
-          verb="computing"
-          room={state.local.value}
-        />
-      )}
+      {live && <Status traits={base} late={late} verb="computing" apart={local} />}
       <Verdict dial={dial} />
       {!n && (
         <p class="vv-readout">
@@ -73,7 +71,7 @@ const View = tracked(({ state, late }: { state: State; late: ReadonlySignal<bool
           <div class="vv-left">
             <DialPanel
               dial={dial}
-              live={state.local.value && mode === "words"}
+              live={local && mode === "words"}
               marks={state.marks.value}
               means={state.means.value}
             />

@@ -51,6 +51,8 @@ export interface State {
   written: ReadonlySignal<Written | undefined>;
   wheel: ReadonlySignal<WheelFacts | undefined>;
   responses: ReadonlySignal<Response[]>;
+  /** Whether something is queued or running. */
+  busy: ReadonlySignal<boolean>;
   /** Whether a kernel with a model here may run on every change. */
   local: ReadonlySignal<boolean>;
   setText(text: string): void;
@@ -101,6 +103,7 @@ export function makeState(traits: Traits<EmotionTraits>): State {
     }),
     wheel,
     responses,
+    busy: computed(() => ["queued", "running"].includes(t("status").value)),
     local: computed(() => {
       const { model, remote } = dial.facts.value;
       return t("_live").value && model !== undefined && !remote;

@@ -25,7 +25,7 @@ export const Turning = tracked(({ state }: { state: State }) => {
   const plane = traits.signal("plane").value;
   const live = traits.signal("_live").value;
   const { remote } = state.dial.facts.value;
-  const busy = ["queued", "running"].includes(traits.signal("status").value);
+  const busy = state.busy.value;
   return (
     <section class="vv-part" aria-label="turn the model">
       <h3>Turn</h3>

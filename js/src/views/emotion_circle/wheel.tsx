@@ -11,7 +11,7 @@ const [WIDE, TALL] = [108, 46];
 export const Wheel = tracked(({ state }: { state: State }) => {
   const facts = state.wheel.value;
   const live = state.traits.signal("_live").value && state.dial.facts.value.model !== undefined;
-  const busy = ["queued", "running"].includes(state.traits.signal("status").value);
+  const busy = state.busy.value;
   const responses = state.responses.value;
   if (!live && !facts) return null;
   const own = responses.filter(({ heldOut }) => !heldOut).sort(byReference);
