@@ -29,6 +29,8 @@ export const OKABE_ITO: RGB[] = [
   [240, 228, 66],
   [128, 128, 128],
 ];
+/** How many things chosen together can be told apart by colour; a test holds it to the list. */
+export const MOST_COLOURED = 8;
 
 function between(stops: RGB[], t: number): RGB {
   const x = Math.min(Math.max(Number.isFinite(t) ? t : 0, 0), 1) * (stops.length - 1);
@@ -62,7 +64,7 @@ export function diverging(t: number): RGB {
 
 /** Colour of category `i`; after eight they repeat, so shape or number must tell them apart. */
 export function category(i: number): RGB {
-  return OKABE_ITO[((i % 8) + 8) % 8] as RGB;
+  return OKABE_ITO[((i % MOST_COLOURED) + MOST_COLOURED) % MOST_COLOURED] as RGB;
 }
 
 /** Colour of an angle in degrees: an OKLCH wheel of even lightness and chroma. */

@@ -26,7 +26,7 @@ import {
   packSelection,
   unpackSelection,
 } from "../../lib/scatter/selection";
-import type { RGB } from "../../lib/ui/colour";
+import { MOST_COLOURED, type RGB } from "../../lib/ui/colour";
 import { decode, type WireArray } from "../../lib/wire/arrays";
 import { debounced, type Traits } from "../../lib/wire/model";
 import { clusterNames } from "./cluster_names";
@@ -85,8 +85,6 @@ export interface MapState {
 }
 
 const NOTHING = new Uint32Array(0);
-/** As many as FeatureActivations can tint. */
-const MOST_FEATURES = 8;
 
 export function makeState(
   traits: Traits<MapTraits>,
@@ -255,7 +253,7 @@ export function makeState(
         feature === undefined || how === "subtract"
           ? kept.filter((i) => i !== feature)
           : how === "add"
-            ? [...kept.filter((i) => i !== feature), feature].slice(-MOST_FEATURES)
+            ? [...kept.filter((i) => i !== feature), feature].slice(-MOST_COLOURED)
             : [feature];
       const next = ([0, 1] as const).map((which) => {
         const some = caught[which];

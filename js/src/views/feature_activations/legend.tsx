@@ -1,12 +1,12 @@
 // What the colours mean: a scale with its range and unit, or a colour per feature.
 
-import { category, css } from "../../lib/ui/colour";
+import { category, css, MOST_COLOURED } from "../../lib/ui/colour";
 import { Label } from "../../lib/ui/label";
 import { short } from "../../lib/ui/numbers";
 import { tracked } from "../../lib/ui/tracked";
 import type { Column } from "./data";
 import { ramp } from "./paint";
-import { MOST_SELECTED, type State } from "./state";
+import type { State } from "./state";
 
 const SILENT = "silent here";
 
@@ -58,7 +58,7 @@ export const Legend = tracked(({ state, dark }: { state: State; dark: boolean })
         <span class="vv-facts">
           {unit}, each over its largest
           {chosen.some(({ column }) => column.signed) && ", hatched: negative"}
-          {chosen.length === MOST_SELECTED && " · eight is the most"}
+          {chosen.length === MOST_COLOURED && " · eight is the most"}
         </span>
       )}
     </div>

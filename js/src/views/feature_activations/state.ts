@@ -1,5 +1,6 @@
 // The view's state: traits in, derived values, and what the user may do.
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
+import { MOST_COLOURED } from "../../lib/ui/colour";
 import { type Keys, type Selection, select } from "../../lib/ui/selection";
 import { debounced, type Traits } from "../../lib/wire/model";
 import { readTokens, type Tokens } from "../../lib/wire/tokens";
@@ -13,7 +14,6 @@ import {
 } from "./data";
 import { type Listed, list, type Row } from "./rows";
 
-export const MOST_SELECTED = 8;
 const TYPING_PAUSE_MS = 250;
 
 /** What the pointer or the keyboard is at. */
@@ -158,7 +158,7 @@ export function makeState(traits: Traits<ActivationTraits>): State {
     toggleFeature(feature) {
       const now = t("selected_features").value;
       if (now.includes(feature)) setFeatures(now.filter((other) => other !== feature));
-      else if (now.length < MOST_SELECTED) setFeatures([...now, feature]);
+      else if (now.length < MOST_COLOURED) setFeatures([...now, feature]);
     },
     togglePin(feature) {
       const now = t("pinned_features").value;

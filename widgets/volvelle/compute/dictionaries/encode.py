@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -22,6 +22,15 @@ BLOCK_TOKENS = (128, 1024)
 
 # A block of inputs for a few columns stays in the second-level cache.
 INPUT_BYTES = 2**20
+
+
+# What decides, beside the weights, what an encoder makes of a vector.
+OPTIONS = ("architecture", "k", "normalize", "subtract_b_dec")
+
+
+def options_of(sae: Encoder) -> dict[str, Any]:
+    """Return the options of `formulas.encoder.encode` for a sparse autoencoder."""
+    return {name: getattr(sae, name) for name in OPTIONS}
 
 
 class Encoder(Protocol):

@@ -183,10 +183,7 @@ class SparseAutoencoder:
         z = encoder.encode(
             rows,
             self.weights_on(rows.device),
-            architecture=self.architecture,
-            k=self.k,
-            normalize=self.normalize,
-            subtract_b_dec=self.subtract_b_dec,
+            **whole_texts.options_of(self),
         )
         return z if isinstance(x, torch.Tensor) else z.numpy()
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from volvelle.archive.kept import keep, recall
 from volvelle.cache import cache_dir
+from volvelle.compute.dictionaries.encode import OPTIONS
 from volvelle.experiments.maps.choices import MATCHES, MODES, Choices, chosen_match, chosen_mode
 from volvelle.experiments.maps.result import DualLayout
 from volvelle.experiments.maps.sides import side
@@ -127,8 +128,7 @@ def _encoding(noun: Any) -> Iterator[Any]:
     for name, weight in sorted(getattr(noun, "weights", {}).items()):
         yield name.encode()
         yield np.ascontiguousarray(weight.detach().cpu().numpy()).data
-    settings = ("architecture", "k", "normalize", "subtract_b_dec")
-    yield json.dumps([str(getattr(noun, name, "")) for name in settings]).encode()
+    yield json.dumps([str(getattr(noun, name, "")) for name in OPTIONS]).encode()
 
 
 def _cache_file(choices: Choices) -> Path:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from volvelle.compute.dictionaries.encode import options_of
+
 if TYPE_CHECKING:
     from volvelle.compute.directions.directions import Direction
 
@@ -32,11 +34,6 @@ def sae_reader(sae: Any, features: tuple[int, ...]) -> dict[str, Any]:
     return {
         "kind": "sae",
         "weights": weights,
-        "options": {
-            "architecture": sae.architecture,
-            "k": sae.k,
-            "normalize": sae.normalize,
-            "subtract_b_dec": sae.subtract_b_dec,
-        },
+        "options": options_of(sae),
         "features": index if sae.is_top_k else None,
     }

@@ -16,12 +16,12 @@ from volvelle.views.activations.shown import (
     token_frame,
 )
 from volvelle.views.activations.traits import (
-    MOST_SELECTED,
     N_STRONGEST,
     N_STRONGEST_EXPORTED,
     ActivationTraits,
 )
 from volvelle.views.kit.bundle import bundle
+from volvelle.views.kit.selections import MOST_COLOURED
 from volvelle.views.kit.view import View, reported
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class FeatureActivations(ActivationTraits, View):
         """
         shown = from_values(tokens, values, names)
         if "selected_features" not in traits:
-            traits["selected_features"] = list(range(min(shown.n_features, MOST_SELECTED)))
+            traits["selected_features"] = list(range(min(shown.n_features, MOST_COLOURED)))
         view = cls(**traits)
         view._show(shown)
         return view
@@ -217,9 +217,9 @@ class FeatureActivations(ActivationTraits, View):
     @validate("selected_features", "pinned_features")
     def _check_features(self, proposal: dict[str, Any]) -> list[int]:
         name, features = proposal["trait"].name, list(dict.fromkeys(proposal["value"]))
-        if name == "selected_features" and len(features) > MOST_SELECTED:
+        if name == "selected_features" and len(features) > MOST_COLOURED:
             raise TraitError(
-                f"selected_features has {len(features)} entries; up to {MOST_SELECTED} colours can "
+                f"selected_features has {len(features)} entries; up to {MOST_COLOURED} colours can "
                 "be told apart. For all of them use vv.encode(model, text, sae)"
             )
         held: Any = self._shown or self._sae

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from volvelle.views.activations.shown import Shown
 
-MOST_SELECTED = 8  # as many as there are colours that everyone can tell apart
 N_LISTED = 100  # features in the list; the filter and the sort look at all of them
 N_STRONGEST = 5  # features per token that hovering shows
 N_STRONGEST_EXPORTED = 16  # in a file no kernel can be asked for more

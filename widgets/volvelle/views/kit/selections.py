@@ -12,6 +12,9 @@ from volvelle.views.kit.arrays import Array, pack, unpack
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# Features that are chosen together: as many as js/src/lib/ui/colour.ts has colours told apart.
+MOST_COLOURED = 8
+
 
 def pack_selection(indices: np.ndarray) -> dict[str, Any]:
     """Return the wire form of sorted indices.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from traitlets import Dict, Enum, HasTraits, Int, List, TraitError, Unicode, observe, validate
 
 from volvelle.views.kit.arrays import Array
-from volvelle.views.kit.selections import Selection
+from volvelle.views.kit.selections import MOST_COLOURED, Selection
 from volvelle.views.kit.view import reported
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from volvelle.experiments.maps.dual_layout import DualLayout
 
-MOST_FEATURES = 8  # as in FeatureActivations: as many as there are colours told apart
 COLOURS = ("dictionary", "match", "density", "cluster", "values")
 
 
@@ -84,9 +83,9 @@ class MapTraits(HasTraits):
     @validate("selected_features")
     def _check_features(self, proposal: dict[str, Any]) -> list[int]:
         features = list(dict.fromkeys(proposal["value"]))
-        if len(features) > MOST_FEATURES:
+        if len(features) > MOST_COLOURED:
             raise TraitError(
-                f"selected_features has {len(features)} entries, at most {MOST_FEATURES}; use "
+                f"selected_features has {len(features)} entries, at most {MOST_COLOURED}; use "
                 "selected_a or selected_b for more"
             )
         n = None if self._pair is None else getattr(self._pair, self.features_of).n
