@@ -8,10 +8,11 @@ import inspect
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 import anywidget
-from traitlets import Bool, Dict, Enum, Float, Int, Unicode, observe
+from traitlets import Bool, Dict, Enum, Float, Unicode
 
 from volvelle.models.work.turn import turn
 from volvelle.names import known_keywords_in, unknown
+from volvelle.views.kit.messages import Messages
 from volvelle.views.kit.work import Work
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def reported(method: Callable[P, None]) -> Callable[P, None]:
 
 
 @known_keywords_in
-class View(anywidget.AnyWidget):
+class View(Messages, anywidget.AnyWidget):
     """Base of the anywidgets.
 
     A subclass sets ``_esm = bundle("<file name>")``, overrides `run`, `to_pandas` and
@@ -80,10 +81,6 @@ class View(anywidget.AnyWidget):
     """What Run will send to a server, about; empty for a model that is here."""
     _traceback = Unicode("").tag(sync=True)
     """All of the last failure's traceback, for those who unfold it. Not exported."""
-    _request = Dict().tag(sync=True)
-    """Intent of the browser: ``{"serial": 3, "kind": "stop", ...}``, serial counting up."""
-    _answered = Int(0).tag(sync=True)
-    """Serial of the last request that reached Python: tells the browser a kernel lives."""
     _live = Bool(True).tag(sync=True)
     """False in an exported file, where no kernel will ever answer."""
 
@@ -202,37 +199,3 @@ class View(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         return f"{self._export_title()} ({self.status})"
-
-    # -- what the browser asks ------------------------------------------------------------
-
-    @observe("_request")
-    def _answer(self, change: dict[str, Any]) -> None:
-        request = change["new"]
-        if not request:
-            return
-        self._answered = int(request.get("serial", 0))
-        kind = str(request.get("kind", ""))
-        handler = getattr(self, f"_on_{kind}", None)
-        if handler is None:
-            kinds = [name[4:] for name in dir(self) if name.startswith("_on_")]
-            self._fail(ValueError(unknown("request", kind, kinds)))
-            return
-        with self._work.reporting():
-            handler(request)
-
-    def _on_ping(self, request: dict[str, Any]) -> None:
-        """Answer only: the browser asks whether a kernel took what it sent."""
-
-    def _on_stop(self, request: dict[str, Any]) -> None:  # noqa: ARG002
-        self.stop()
-
-    def _on_run(self, request: dict[str, Any]) -> None:  # noqa: ARG002
-        self.run()
-
-    def set_state(self, sync_data: dict[str, Any]) -> None:
-        """Take traits from the browser; what Python refuses is shown, and put back there."""
-        try:
-            super().set_state(sync_data)
-        except Exception as error:  # noqa: BLE001  (the boundary: shown, logged, never lost)
-            self._fail(error)
-            self.send_state([key for key in sync_data if key in self.keys])
