@@ -12,7 +12,7 @@ LAB_FLAGS := $(if $(filter 0,$(shell id -u)),--allow-root)
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser demo check test test-nightly lint ruff types surface \
+.PHONY: help install browser demo check test test-nightly lint ruff types surface wire \
   test-js test-quick test-python test-remote bench bench-remote demo-sae all-of-test all-of-nightly run-remote
 
 # When the make that was typed began; those that it calls have this from it.
@@ -89,6 +89,9 @@ types: $(VENV)/installed
 
 surface: $(VENV)/installed ## record the public names and signatures again, after a change that CHANGELOG.md says
 	cd tests && $(abspath $(BIN))/python -m house.surface && $(abspath $(BIN))/python -m house.files
+
+wire: $(VENV)/installed ## write the page's types again, after a change of a view's traits or requests
+	cd tests && $(abspath $(BIN))/python -m house.wire
 
 test-js: install
 	$(NPM) run --silent lint

@@ -35,8 +35,8 @@ class Counter(View):
             raise TraitError(f"count {proposal['value']} is above {self.ceiling}")
         return proposal["value"]
 
-    def _on_double(self, request):
-        self.count = 2 * request["of"]
+    def _on_double(self, of: int):
+        self.count = 2 * of
 
 
 @pytest.fixture

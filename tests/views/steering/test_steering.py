@@ -447,7 +447,7 @@ def test_live_is_off_and_refused_for_a_model_elsewhere(model, steered):
         ("units", {"joy": "max_act"}, "SAE features"),
         ("methods", {"joy": "ad"}, "did you mean 'add'"),
         ("points", {"joy": "resid_posst.2"}, "points of 'joy'"),
-        ("settings", {"joy": {"d": 1}}, "unknown setting 'd'"),
+        ("settings", {"joy": {"d": 1}}, "unknown key 'd'"),
         ("multiples", [0], "1...6 finite numbers"),
         ("placebo", -1, "placebo=-1 must be 0 or more"),
         ("max_new_tokens", 0, "must be 1 or more"),
@@ -464,7 +464,7 @@ def test_what_cannot_be_is_refused_by_name(view, trait, value, message):
 
 
 def test_a_control_refused_in_the_browser_is_not_told_as_a_failure_of_the_model(view):
-    view.set_state({"where": {"prompt": "the end"}})
+    view.set_state({"where": view.where | {"prompt": "the end"}})
     assert view.error.startswith("where: prompt: 'the end' names no tokens")
     assert view.where["prompt"] == "all"
 

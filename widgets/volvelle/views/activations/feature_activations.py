@@ -233,11 +233,10 @@ class FeatureActivations(ActivationTraits, View):
 
     # -- what the browser asks ------------------------------------------------------------
 
-    def _on_labels(self, request: dict[str, Any]) -> None:
+    def _on_labels(self, features: list[int]) -> None:
         """Send labels of a looked-at token's features."""
         if self._shown is not None:
-            wanted = [int(i) for i in request["features"]]
-            self._send_labels([i for i in wanted if 0 <= i < self._shown.n_features])
+            self._send_labels([i for i in features if 0 <= i < self._shown.n_features])
 
     # -- out ------------------------------------------------------------------------------
 

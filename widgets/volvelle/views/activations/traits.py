@@ -9,6 +9,8 @@ from traitlets import Dict, Enum, Float, HasTraits, Int, List, Unicode
 
 from volvelle.views.activations.wire import (
     N_BINS,
+    ActivationFacts,
+    ListFacts,
     fire_bars,
     pack_columns,
     strongest_per_token,
@@ -62,9 +64,9 @@ class ActivationTraits(HasTraits):
     _list_features = Array(("u2", "u4"))
     _list_stats = Array("f4", (None, 3))
     _list_bars = Array("u1", (None, N_BINS))
-    _list_facts = Dict().tag(sync=True)
-    _labels = Dict().tag(sync=True)
-    _facts = Dict().tag(sync=True)
+    _list_facts = Dict().tag(sync=True, of=ListFacts)
+    _labels = Dict().tag(sync=True, of=dict[str, str])
+    _facts = Dict().tag(sync=True, of=ActivationFacts)
 
     _shown: Shown | None = None
 

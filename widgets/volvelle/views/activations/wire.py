@@ -7,7 +7,7 @@ Everything here is a function of a sparse matrix (token, feature): no widget, no
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
@@ -18,6 +18,30 @@ N_BINS = 48  # of the bar that shows where in the text a feature fires: one per 
 
 # bits of a token's flags
 WINDOW, LEFT_OUT, PIECE, SPECIAL, OUTLIER = 1, 2, 4, 8, 16
+
+
+class ActivationFacts(TypedDict, total=False):
+    """What the title says, and what the text is."""
+
+    model: str
+    point: str
+    dictionary: str
+    n_features: int
+    l0: float | None
+    fve: float | None
+    note: str
+    editable: bool
+    signed: bool
+    hand_made: bool
+
+
+class ListFacts(TypedDict, total=False):
+    """What the list of features is for."""
+
+    firing: int
+    sort: str
+    query: str
+    where: str  # which tokens
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from traitlets import Bool, Dict, Float, HasTraits, List, TraitError, Unicode, validate
@@ -24,6 +24,26 @@ INSIDE = 0.8
 RIM = 0.3
 
 
+class CircleFacts(TypedDict, total=False):
+    """What the title says of a circle, and of the model that is turned with it."""
+
+    model: str
+    remote: bool
+    point: str
+    layer: int
+    source: str
+    axes: list[str]
+    verdict: str
+    found: bool
+    scored: bool
+    method: str
+    orientation: str
+    n: int
+    n_null: int
+    seed: int
+    ring: float
+
+
 class Dial(HasTraits):
     """A circle on a dial with a hand to turn, in every view that has one."""
 
@@ -41,7 +61,7 @@ class Dial(HasTraits):
     _names = List(Unicode()).tag(sync=True)
     # per name: angle, radius (the ring is 1), reference angle or NaN, spread below and above
     _places = Array("f4", (None, 5))
-    _facts = Dict().tag(sync=True)
+    _facts = Dict().tag(sync=True, of=CircleFacts)
 
     _circle: FittedCircle | None = None
 
@@ -70,7 +90,7 @@ class Dial(HasTraits):
         self._circle = circle
         self._names = list(circle.names)
         self._places = places_of(circle)
-        self._facts = circle_facts(circle) | facts
+        self._facts = {**circle_facts(circle), **facts}
         self.selected = [name for name in self.selected if name in circle.names]
 
     def _names_frame(self) -> pd.DataFrame:
@@ -132,7 +152,7 @@ def places_of(circle: FittedCircle) -> np.ndarray:
     return np.column_stack([circle.angles, radii, reference, spread])
 
 
-def circle_facts(circle: FittedCircle) -> dict[str, Any]:
+def circle_facts(circle: FittedCircle) -> CircleFacts:
     """Return what the title says of a circle."""
     null = circle.null
     return {

@@ -84,11 +84,11 @@ class EmotionCircle(Dial, View):
     """Placebo planes in the names' span around the wheel, and as many random ones, at most 10."""
 
     # one record each, empty while there is none: see wire.py, and `turning.write`
-    _layers = Dict().tag(sync=True)
-    _trail = Dict().tag(sync=True)
-    _expected = Dict().tag(sync=True)
-    _written = Dict().tag(sync=True)
-    _wheel = Dict().tag(sync=True)
+    _layers = Dict().tag(sync=True, of=wire.LayersWire)
+    _trail = Dict().tag(sync=True, of=wire.TrailWire)
+    _expected = Dict().tag(sync=True, of=wire.ExpectedWire)
+    _written = Dict().tag(sync=True, of=wire.WrittenText)
+    _wheel = Dict().tag(sync=True, of=wire.WheelWire)
 
     def __init__(
         self,
@@ -163,7 +163,7 @@ class EmotionCircle(Dial, View):
             self._layers = wire.layers_wire(getattr(circle, "layers", None)) or self._layers
             self.layer = circle.point.layer
 
-    def _put(self, trait: str, record: Callable[[Any], dict[str, Any]]) -> Callable[[Any], None]:
+    def _put(self, trait: str, record: Callable[[Any], Any]) -> Callable[[Any], None]:
         return lambda found: self.set_trait(trait, record(found))
 
     def _show_wheel(self, wheel: Wheel) -> None:
@@ -267,7 +267,7 @@ class EmotionCircle(Dial, View):
 
     # -- what the browser asks ------------------------------------------------------------
 
-    def _on_around(self, request: dict[str, Any]) -> None:  # noqa: ARG002
+    def _on_around(self) -> None:
         self.around()
 
     # -- out ------------------------------------------------------------------------------

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
-from volvelle.views.kit.arrays import pack, unpack
+from volvelle.views.kit.arrays import Packed, pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +20,80 @@ if TYPE_CHECKING:
     from volvelle.views.circles.turning import Expected
 
 
-def layers_wire(layers: LayerScores | None) -> dict[str, Any]:
+class LayersWire(TypedDict, total=False):
+    """The profile over layers."""
+
+    points: list[str]
+    scores: Packed
+
+
+class TrailWire(TypedDict, total=False):
+    """Tokens of texts in the circle's plane."""
+
+    strings: list[str]
+    xy: Packed
+    starts: Packed
+    means: Packed
+
+
+class HandAt(TypedDict):
+    """What a result at the hand was computed for."""
+
+    angle: float
+    strength: float
+    plane: str
+    prompt: str
+    layer: int
+    seed: int
+
+
+class ExpectedWire(TypedDict, total=False):
+    """Chances of words as the next token."""
+
+    words: list[str]
+    base: Packed
+    now: Packed
+    at: HandAt
+
+
+class WrittenText(TypedDict, total=False):
+    """Text at the hand, as it is written."""
+
+    base: list[str]
+    steered: list[str]
+    at: HandAt
+    done: bool
+    ratio: float
+    perplexity: list[float | None]
+
+
+class WheelText(TypedDict):
+    """A text written at one angle of the wheel; None is the unsteered one."""
+
+    angle: float | None
+    text: str
+    valence: float | None
+
+
+class WheelWire(TypedDict, total=False):
+    """What a turn around the wheel gave."""
+
+    words: list[str]
+    curves: Packed
+    fits: Packed
+    base: Packed
+    angles: list[float]
+    strength: float
+    says: str
+    n_prompts: int
+    prompts: list[str]
+    placebos: dict[str, int]
+    left_out: list[str]
+    texts: list[WheelText]
+    text_prompt: str
+
+
+def layers_wire(layers: LayerScores | None) -> LayersWire:
     """Return per point: score, 95 % of the best of every shuffle, both axes' read-out, p."""
     if layers is None:
         return {}
@@ -29,7 +102,7 @@ def layers_wire(layers: LayerScores | None) -> dict[str, Any]:
     return {"points": list(layers.points), "scores": _packed(np.column_stack(columns))}
 
 
-def trail_wire(trail: Trail) -> dict[str, Any]:
+def trail_wire(trail: Trail) -> TrailWire:
     """Return the tokens of texts, with coordinates over the ring's radius."""
     return {
         "strings": list(trail.strings),
@@ -39,17 +112,17 @@ def trail_wire(trail: Trail) -> dict[str, Any]:
     }
 
 
-def expected_wire(expected: Expected) -> dict[str, Any]:
+def expected_wire(expected: Expected) -> ExpectedWire:
     """Return natural-log probabilities of words, unsteered and at a hand."""
     return {
         "words": list(expected.words),
         "base": _packed(expected.base),
         "now": _packed(expected.now),
-        "at": asdict(expected.at),
+        "at": HandAt(**asdict(expected.at)),
     }
 
 
-def wheel_wire(wheel: Wheel) -> dict[str, Any]:
+def wheel_wire(wheel: Wheel) -> WheelWire:
     """Return a wheel: curves in nats, word by angle; fits, word by number."""
     waves = wheel.harmonics
     columns = [wheel.reference, wheel.held_out, wheel.peaks[0], waves.amplitude[0], waves.r2[0]]
@@ -125,5 +198,5 @@ def wheel_frame(wheel: Wheel | None) -> pd.DataFrame:
     return pd.DataFrame() if wheel is None else wheel.to_pandas()
 
 
-def _packed(numbers: np.ndarray | Sequence[Any], dtype: Any = np.float32) -> dict[str, Any]:
+def _packed(numbers: np.ndarray | Sequence[Any], dtype: Any = np.float32) -> Packed:
     return pack(np.asarray(numbers, dtype))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from traitlets import Bool, Dict, Int, List, observe
 
 from volvelle.models.plan import host_of
-from volvelle.views.jobs.wire import entry
+from volvelle.views.jobs.wire import JobEntry, JobsFacts, entry
 from volvelle.views.kit.bundle import bundle
 from volvelle.views.kit.job_line import cost
 from volvelle.views.kit.pace import SENTENCE_S
@@ -55,11 +55,11 @@ class Jobs(View):
     """How many ended jobs are listed; those that wait or run always are."""
     opened = List(Int()).tag(sync=True)
     """Numbers of the jobs whose details are open."""
-    remote = Bool(False).tag(sync=True)
+    remote = Bool(False).tag(sync=True, page=False)
     """Whether the model is on a server."""
 
-    _entries = List(Dict()).tag(sync=True)
-    _facts = Dict().tag(sync=True)
+    _entries = List(Dict()).tag(sync=True, of=list[JobEntry])
+    _facts = Dict().tag(sync=True, of=JobsFacts)
 
     def __init__(self, model: Model | None = None, **traits: Any) -> None:
         self._model = model
@@ -200,11 +200,11 @@ class Jobs(View):
 
     # -- what the browser asks ------------------------------------------------------------
 
-    def _on_cancel(self, request: dict[str, Any]) -> None:
-        self.cancel(int(request["number"]))
+    def _on_cancel(self, number: int) -> None:
+        self.cancel(number)
 
-    def _on_again(self, request: dict[str, Any]) -> None:
-        self.again(int(request["number"]))
+    def _on_again(self, number: int) -> None:
+        self.again(number)
 
     # -- out ------------------------------------------------------------------------------
 

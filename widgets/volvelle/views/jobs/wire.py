@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from volvelle.views.kit.job_line import wire
 
@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     from volvelle.models.work.job import Job
     from volvelle.models.work.record import JobRecord
 
+# What the reader waits for, or how it ended.
+Going = Literal["waiting", "sending", "queued", "deploying", "running"]
+JobState = Going | Literal["done", "failed", "lost", "stopped", "left"]
 # A request's state by what the reader waits for.
-STATES = {
+STATES: dict[str, JobState] = {
     "sending": "sending",
     "received": "queued",
     "queued": "queued",
@@ -23,10 +26,53 @@ STATES = {
     "running": "running",
     "lost": "lost",
 }
+WITHOUT_REQUEST: dict[str, JobState] = {"queued": "waiting", "done": "done", "failed": "failed"}
 MOST_LINES = 20  # of the server's log
 
 
-def entry(record: JobRecord, typical: Sequence[float]) -> dict[str, Any]:
+class JobStage(TypedDict):
+    """One state a request to a server was in."""
+
+    request: int
+    status: str
+    at: float  # seconds since the first request was sent
+    text: str
+
+
+class JobEntry(TypedDict):
+    """A line of the list of jobs."""
+
+    number: int
+    name: str
+    state: JobState
+    words: str
+    position: int  # in the server's queue, 0 in none
+    progress: float
+    seconds: float
+    waited: float
+    typical: float  # median seconds of `of` finished jobs of this name
+    of: int
+    host: str
+    id: str
+    error: str
+    traceback: str
+    stages: list[JobStage]
+    ids: list[str]
+    details: list[str]
+    log: list[str]
+    again: bool
+    wire: str  # what went over the wire and what it cost, in words
+
+
+class JobsFacts(TypedDict, total=False):
+    """What stands above the list."""
+
+    model: str
+    host: str
+    ended: int  # how many jobs have, listed or not
+
+
+def entry(record: JobRecord, typical: Sequence[float]) -> JobEntry:
     """Return a line of the list of jobs.
 
     Parameters
@@ -61,7 +107,7 @@ def entry(record: JobRecord, typical: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def stages(requests: Sequence[Any]) -> list[dict[str, Any]]:
+def stages(requests: Sequence[Any]) -> list[JobStage]:
     """Return the states every request went through, in order, with seconds from the first."""
     begun = next((request.stages[0].at for request in requests if request.stages), 0.0)
     return [
@@ -76,12 +122,12 @@ def stages(requests: Sequence[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _state(job: Job | JobRecord) -> str:
+def _state(job: Job | JobRecord) -> JobState:
     requests = job.requests
     if job.status == "cancelled":
         return "left" if requests and requests[-1].status == "left" else "stopped"
     if job.status != "running":
-        return {"queued": "waiting"}.get(job.status, job.status)
+        return WITHOUT_REQUEST[job.status]
     return STATES.get(requests[-1].status, "running") if requests else "running"
 
 

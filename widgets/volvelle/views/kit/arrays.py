@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from traitlets import TraitError, TraitType
@@ -14,7 +14,15 @@ if TYPE_CHECKING:
 DTYPES = ("u1", "i1", "u2", "i2", "u4", "i4", "f2", "f4", "f8")
 
 
-def pack(array: np.ndarray) -> dict[str, Any]:
+class Packed(TypedDict):
+    """An array on the wire."""
+
+    dtype: str
+    shape: list[int]
+    data: bytes
+
+
+def pack(array: np.ndarray) -> Packed:
     """Return the wire form of an array.
 
     Parameters
@@ -24,12 +32,17 @@ def pack(array: np.ndarray) -> dict[str, Any]:
 
     Returns
     -------
-    dict
+    Packed
         ``{"dtype": "<f4", "shape": [...], "data": bytes}``, C order, little endian.
     """
     little = np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
-    code = f"{'|' if little.itemsize == 1 else '<'}{little.dtype.kind}{little.itemsize}"
+    code = _code(f"{little.dtype.kind}{little.itemsize}")
     return {"dtype": code, "shape": list(little.shape), "data": little.tobytes()}
+
+
+def _code(dtype: str) -> str:
+    """Return how a dtype of `DTYPES` is called on the wire; single bytes have no order."""
+    return f"{'|' if dtype.endswith('1') else '<'}{dtype}"
 
 
 def unpack(wire: Mapping[str, Any]) -> np.ndarray:
@@ -48,6 +61,11 @@ class Array(TraitType[np.ndarray, Any]):
         that holds the largest value: ``("u2", "u4")`` sends indices in as few bytes as they need.
     shape : tuple of (int or None)
         Expected shape, None for any length. The default value has length 0 there.
+
+    Attributes
+    ----------
+    codes : dict
+        What dtypes are called on the wire, with the bits of an element.
 
     Examples
     --------
@@ -68,12 +86,18 @@ class Array(TraitType[np.ndarray, Any]):
             if each not in DTYPES:
                 raise ValueError(f"dtype {each!r} does not travel; use one of {', '.join(DTYPES)}")
         self.shape = shape
+        self.codes = {code: 8 * int(code[-1]) for code in map(_code, self.dtypes)}
         super().__init__(**kwargs)
         self.tag(
             sync=True,
             to_json=lambda value, _widget: pack(value),
             from_json=lambda wire, _widget: unpack(wire),
         )
+
+    @property
+    def lengths(self) -> str:
+        """The expected shape in words."""
+        return f"({', '.join('any' if n is None else str(n) for n in self.shape)})"
 
     def make_dynamic_default(self) -> np.ndarray:
         """Return a fresh empty array: the default of each instance."""
@@ -97,6 +121,7 @@ class Array(TraitType[np.ndarray, Any]):
             want is None or have == want for have, want in zip(array.shape, self.shape, strict=True)
         )
         if not fits:
-            want = ", ".join("any" if length is None else str(length) for length in self.shape)
-            raise TraitError(f"trait {self.name!r} has shape {array.shape}, expected ({want})")
+            raise TraitError(
+                f"trait {self.name!r} has shape {array.shape}, expected {self.lengths}"
+            )
         return array

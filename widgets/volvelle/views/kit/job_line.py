@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from volvelle.models.plan import size
 
@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 MEMORY = "max_memory_usage"
 
 
-def job_line(job: Job | None, *, over: bool = False) -> dict[str, Any]:
+class JobLine(TypedDict, total=False):
+    """What a view says of its work on a server; empty for work in the kernel."""
+
+    words: str  # where it is, or how long the last run took
+    seconds: float  # of the requests so far
+    wire: str  # bytes and cost, in words
+    id: str  # of the last request, and its host
+
+
+def job_line(job: Job | None, *, over: bool = False) -> JobLine:
     """Return a view's own line: what its job waits for on a server; empty for one here.
 
     Parameters
@@ -26,9 +35,7 @@ def job_line(job: Job | None, *, over: bool = False) -> dict[str, Any]:
 
     Returns
     -------
-    dict
-        ``words`` (where it is, or how long the last run took), ``seconds`` (of the requests so
-        far), ``wire`` (bytes and cost, in words), ``id`` (of the last request, and its host).
+    JobLine
     """
     if job is None or not job.requests:
         return {}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from traitlets import TraitError
 
-from volvelle.views.kit.arrays import Array, pack, unpack
+from volvelle.views.kit.arrays import Array, Packed, pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MOST_COLOURED = 8
 
 
-def pack_selection(indices: np.ndarray) -> dict[str, Any]:
+def pack_selection(indices: np.ndarray) -> Packed:
     """Return the wire form of sorted indices.
 
     Parameters
@@ -26,7 +26,7 @@ def pack_selection(indices: np.ndarray) -> dict[str, Any]:
 
     Returns
     -------
-    dict
+    Packed
         As `pack` makes it, or with ``"dtype": "bits"``: one bit for each of 0 ... the last
         index, first bit highest. 650,000 of a million points are 125 kB, not 2.6 MB.
     """
@@ -54,6 +54,7 @@ class Selection(Array):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("u4", **kwargs)
+        self.codes["bits"] = 1
         self.tag(
             to_json=lambda value, _widget: pack_selection(value),
             from_json=lambda wire, _widget: unpack_selection(wire),

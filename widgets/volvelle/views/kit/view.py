@@ -12,6 +12,7 @@ from traitlets import Bool, Dict, Enum, Float, Unicode
 
 from volvelle.models.work.turn import turn
 from volvelle.names import known_keywords_in, unknown
+from volvelle.views.kit.job_line import JobLine
 from volvelle.views.kit.messages import Messages
 from volvelle.views.kit.work import Work
 
@@ -58,7 +59,7 @@ class View(Messages, anywidget.AnyWidget):
 
     A subclass sets ``_esm = bundle("<file name>")``, overrides `run`, `to_pandas` and
     `_export_title`, starts work with `_start`, decorates its observers with `reported`, and
-    answers the browser's requests in ``_on_<kind>(request)``.
+    answers the browser's requests in ``_on_<kind>(self, field: type, ...)``.
 
     Parameters
     ----------
@@ -66,15 +67,15 @@ class View(Messages, anywidget.AnyWidget):
         Initial values. An unknown name raises `TypeError` naming the closest one.
     """
 
-    status = Enum(["idle", "queued", "running", "failed"], "idle").tag(sync=True)
+    status = Enum(["idle", "queued", "running", "failed"], "idle").tag(sync=True, page=False)
     """What the view's work is doing now."""
-    error = Unicode("").tag(sync=True)
+    error = Unicode("").tag(sync=True, page=False)
     """The last failure in a sentence, empty when there is none. The last good result stays."""
-    progress = Float(0.0).tag(sync=True)
+    progress = Float(0.0).tag(sync=True, page=False)
     """Fraction of the running work that is done, 0...1."""
     _stage = Unicode("").tag(sync=True)
     """What the running work is at, in words: ``"window 3 of 12"``."""
-    _job_line = Dict().tag(sync=True)
+    _job_line = Dict().tag(sync=True, of=JobLine)
     """Where the work is on a server: state, place in the queue, bytes, cost; empty for work here.
     Stays when the work is done, until the next begins."""
     _plan = Unicode("").tag(sync=True)

@@ -48,10 +48,13 @@ class Work:
     ----------
     job : Job or None
         Of the last start.
+    complaints : int
+        Failures of callbacks so far.
     """
 
     def __init__(self, view: Any, fail: Callable[[Exception], None]) -> None:
         self.job: Any = None
+        self.complaints, self._inside = 0, False
         self._view, self._tell_failure = view, fail
         self._newest = 0  # serial of the newest start; only that one may write results
         self._settled = threading.Event()
@@ -151,12 +154,19 @@ class Work:
     def reporting(self) -> Iterator[None]:
         """Show a failure inside; on success, take back what an earlier callback complained of."""
         with turn:
+            inside, self._inside = self._inside, True
+            known = self.complaints
             try:
                 yield
             except Exception as error:  # noqa: BLE001  (the boundary: shown, logged, never lost)
+                self.complaints += 1
                 self._tell_failure(error)
                 return
-            if self._view.status == "failed" and not self._failed:
+            finally:
+                self._inside = inside
+            # the outermost of callbacks that call each other knows whether any of them complained
+            well = not inside and self.complaints == known
+            if self._view.status == "failed" and not self._failed and well:
                 self.forgive()
                 self._settle("idle")
 

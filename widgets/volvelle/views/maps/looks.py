@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -20,10 +20,9 @@ class Looks:
     _work: Any
     _sides: dict[str, Side] | None = None
 
-    def _on_look(self, request: dict[str, Any]) -> None:
+    def _on_look(self, which: Literal["a", "b"], index: int) -> None:
         """Send what is known of one point of a map too large to send it ahead."""
-        which, index = str(request["which"]), int(request["index"])
-        if self._pair is None or which not in ("a", "b"):
+        if self._pair is None:
             return
         half = getattr(self._pair, which)
         if not 0 <= index < half.n:

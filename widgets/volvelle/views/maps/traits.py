@@ -9,6 +9,7 @@ from traitlets import Dict, Enum, HasTraits, Int, List, TraitError, Unicode, obs
 from volvelle.views.kit.arrays import Array
 from volvelle.views.kit.selections import MOST_COLOURED, Selection
 from volvelle.views.kit.view import reported
+from volvelle.views.maps.wire import LookedAt, MapFacts, MapRegion
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,11 +66,12 @@ class MapTraits(HasTraits):
     _near_score_b = Array("f2", (None, None))
     _pairs = Array(("u2", "u4"), (None, None))
     _pair_scores = Array("f2")
-    _regions = List(Dict()).tag(sync=True)
-    _facts = Dict().tag(sync=True)
+    _regions = List(Dict()).tag(sync=True, of=list[MapRegion])
+    _facts = Dict().tag(sync=True, of=MapFacts)
     _drawn = Unicode("").tag(sync=True)
-    _looked = Dict().tag(sync=True)
-    _seen = Int(0).tag(sync=True)
+    _looked = Dict().tag(sync=True, of=LookedAt)
+    _seen = Int(0).tag(sync=True, page=True)
+    """Serial of the last frame that is on screen."""
 
     @validate("selected_a", "selected_b")
     def _check_selection(self, proposal: dict[str, Any]) -> np.ndarray:

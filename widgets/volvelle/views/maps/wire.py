@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import numpy as np
 
@@ -26,6 +26,77 @@ FIRST_POINTS = 40_000
 REST_S = 0.15
 # Labels beyond these bytes stay in Python; the browser then searches by index only.
 LABEL_BYTES = 8_000_000
+
+
+class MapFacts(TypedDict, total=False):
+    """Names and numbers beside the picture; what is unknown is left out."""
+
+    model: str
+    name_a: str
+    name_b: str
+    point_a: str
+    point_b: str
+    n_a: int
+    n_b: int
+    alive_a: int
+    alive_b: int
+    left_out: str
+    mode: str
+    match: str
+    unit: str
+    n_rows: int
+    n_matched: int
+    n_compared: int
+    n_expected: float
+    n_of_one_family: int  # pairs above the threshold that are no nearer than their families are
+    matched_share: float
+    threshold: float
+    null_median: float
+    # share of the smaller side's features with a twin, beyond chance; and with permuted labels
+    twins: float
+    twins_low: float
+    twins_high: float
+    trustworthiness: float
+    recall: float
+    disparity: float
+    seed: int
+    n_neighbors: int
+    n_epochs: int
+    search: str
+    asks: str  # of "a" and "b" those whose promoted tokens are worked out when looked at
+    stability: float  # Procrustes distance to the pictures of other seeds, where asked for
+    n_seeds: int
+
+
+class MapRegion(TypedDict):
+    """A part of the map with a name."""
+
+    x: float
+    y: float
+    level: int
+    n: int
+    text: str
+
+
+class NearLabels(TypedDict):
+    """Labels of a point's neighbours, in their order."""
+
+    own: list[str]
+    other: list[str]
+
+
+class LookedAt(TypedDict, total=False):
+    """What is known of one point; empty before any was asked for."""
+
+    which: Literal["a", "b"]
+    index: int
+    label: str
+    own: list[int]
+    own_cosine: list[float | None]
+    other: list[int]
+    other_score: list[float | None]
+    labels: NearLabels
+    promoted: str
 
 
 def quantised(xy_a: np.ndarray, xy_b: np.ndarray, every: int = 1) -> tuple[np.ndarray, np.ndarray]:

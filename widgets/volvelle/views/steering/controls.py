@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from traitlets import (
     Bool,
@@ -22,6 +23,7 @@ from volvelle.compute.directions.points import Point
 from volvelle.compute.steering.methods import METHODS, UNITS
 from volvelle.models.plan import MOST_WRITTEN
 from volvelle.names import unknown
+from volvelle.views.kit.check import check
 from volvelle.views.steering.where import Places
 
 if TYPE_CHECKING:
@@ -36,7 +38,23 @@ CONTROLS = (
     *("prompt", "messages", "chat", "multiples", "watch", "placebo"),
     *("seed", "temperature", "max_new_tokens"),
 )
-NUMBERS = ("c", "min", "max", "factor")
+
+
+class MethodSettings(TypedDict, total=False):
+    """A method's own parameters; a target is a number of clamp, a name of swap."""
+
+    c: float | None
+    min: float | None
+    max: float | None
+    factor: float | None
+    target: float | str | None
+
+
+class ChatMessage(TypedDict):
+    """One turn of a chat."""
+
+    role: str
+    content: str
 
 
 class Controls(HasTraits):
@@ -45,18 +63,18 @@ class Controls(HasTraits):
     _model: Model | None
     _all: dict[str, Row]
 
-    strengths = Dict().tag(sync=True)
+    strengths = Dict().tag(sync=True, of=dict[str, float])
     """Strength of each direction by name, in its unit; names left out are at 0, which is off."""
-    units = Dict().tag(sync=True)
+    units = Dict().tag(sync=True, of=dict[str, str])
     """Unit of each strength by name: ``norm`` (of the residual stream, the default), ``raw``
     (the vector as given), ``max_act`` (a feature's largest activation)."""
     method = Enum(list(METHODS), "add").tag(sync=True)
     """Method of every direction that `methods` does not name."""
-    methods = Dict().tag(sync=True)
+    methods = Dict().tag(sync=True, of=dict[str, str])
     """Method by name, where it is not `method`."""
-    points = Dict().tag(sync=True)
+    points = Dict().tag(sync=True, of=dict[str, str])
     """Point by name, where it is not the direction's own: ``{"joy": "resid_post.12"}``."""
-    settings = Dict().tag(sync=True)
+    settings = Dict().tag(sync=True, of=dict[str, MethodSettings])
     """A method's own parameters by name: ``{"joy": {"c": 0.5}}``; ``target`` of swap is a name."""
     muted = List(Unicode()).tag(sync=True)
     """Names that are switched off, their strengths kept."""
@@ -64,14 +82,14 @@ class Controls(HasTraits):
     """Which tokens are touched: a dict of text (``"all"``, ``"-5:"``), or a `vv.Where`."""
     prompt = Unicode("").tag(sync=True)
     """The text to continue. Empty while `messages` holds a chat."""
-    messages = List(Dict()).tag(sync=True)
+    messages = List(Dict()).tag(sync=True, of=list[ChatMessage])
     """Chat messages with ``role`` and ``content``, put in the model's template."""
     chat = Bool(False).tag(sync=True)
     """Put `prompt` in the chat template as the user's turn."""
     multiples = List(Float(), [1.0]).tag(sync=True)
     """One column per number: how many times the `strengths`. The unsteered text always stands
     beside them."""
-    watch = List().tag(sync=True)
+    watch = List().tag(sync=True, of=list[str | list[str]])
     """Answers whose probability is followed, as texts exactly as written (mind the leading
     space); a list of texts counts its spellings together. `vv.steer` says what is measured."""
     placebo = Int(5).tag(sync=True)
@@ -134,14 +152,15 @@ class Controls(HasTraits):
     def _check_settings(self, proposal: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name, given in self._keyed(proposal).items():
-            own = dict(given)
-            for key, value in own.items():
-                if key not in (*NUMBERS, "target"):
-                    message = unknown("setting", key, (*NUMBERS, "target"))
-                    raise TraitError(f"settings of {name!r}: {message}")
-                if hasattr(value, "vector"):
-                    self.remember(value)
-                    own[key] = value.name
+            own: Any = given
+            if isinstance(given, Mapping):  # from Python also with numpy's numbers
+                own = {k: v.item() if hasattr(v, "item") else v for k, v in given.items()}
+            target: Any = own.get("target") if isinstance(own, dict) else None
+            if hasattr(target, "vector"):
+                own["target"] = target.name
+            check(own, MethodSettings, f"settings[{name!r}]")
+            if hasattr(target, "vector"):
+                self.remember(target)
             found[name] = {key: value for key, value in own.items() if value is not None}
         return found
 

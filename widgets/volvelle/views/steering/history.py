@@ -9,7 +9,7 @@ from traitlets import Any as AnyValue
 from traitlets import Dict, HasTraits, Int, List
 
 from volvelle.names import known_keywords_in
-from volvelle.views.steering.wire import run_wire
+from volvelle.views.steering.wire import RunWire, StreamWire, run_wire
 
 if TYPE_CHECKING:
     from typing import Self
@@ -34,9 +34,9 @@ class History(HasTraits):
     compare = Int(0).tag(sync=True)
     """Number of an earlier run that is shown below the present one; 0 for none."""
 
-    _stream = Dict().tag(sync=True)
-    _norms = Dict().tag(sync=True)
-    _runs = List(Dict()).tag(sync=True)
+    _stream = Dict().tag(sync=True, of=StreamWire)
+    _norms = Dict().tag(sync=True, of=dict[str, float])
+    _runs = List(Dict()).tag(sync=True, of=list[RunWire])
     _shown = Int(0).tag(sync=True)
 
     @property

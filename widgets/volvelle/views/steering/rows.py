@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
@@ -24,6 +24,27 @@ STARTS: dict[str, dict[str, Any]] = {
 UNITS_OF = {"add": ("norm", "raw", "max_act"), "projection_cap": ("norm", "raw")}
 UNITS_OF["clamp"] = ("raw", "max_act")
 MOST_FOUND = 40  # features a search lists
+
+
+class RowWire(TypedDict):
+    """What the browser shows of a row."""
+
+    name: str
+    points: list[str]
+    movable: bool
+    methods: list[str]
+    units: dict[str, list[str]]  # by method
+    label: str
+    feature: int  # -1 for what is no feature
+    raw: float  # |v| of one unit of strength, beside the point's norm
+    max_act: float
+
+
+class FoundFeature(TypedDict):
+    """A hit of the search."""
+
+    feature: int
+    label: str
 
 
 @dataclass(frozen=True)
@@ -82,7 +103,7 @@ class Row:
                 found[name] = float(np.asarray(value, dtype=float).ravel()[0])
         return found
 
-    def wire(self) -> dict[str, Any]:
+    def wire(self) -> RowWire:
         """Return what the browser shows of it."""
         first = self.directions[0] if self.directions else None
         labels = first.sae.labels if isinstance(first, Feature) else None
@@ -95,7 +116,6 @@ class Row:
             "units": {method: self.units(method) for method in self.methods},
             "label": labels[first.index] if labels and isinstance(first, Feature) else "",
             "feature": first.index if isinstance(first, Feature) else -1,
-            # |v| of one unit of strength, beside the point's norm
             "raw": length,
             "max_act": length * first.a_max if first is not None and first.a_max else 0.0,
         }
@@ -186,7 +206,7 @@ def _steer(given: Any) -> Steer | HeadScale:
     return given if isinstance(given, (Steer, HeadScale)) else Steer(given, strength=0.0)
 
 
-def search(sae: Any, query: str) -> list[dict[str, Any]]:
+def search(sae: Any, query: str) -> list[FoundFeature]:
     """Return features whose label holds every word, or whose number is the first word.
 
     Parameters
@@ -196,8 +216,8 @@ def search(sae: Any, query: str) -> list[dict[str, Any]]:
 
     Returns
     -------
-    list of dict
-        ``feature`` and ``label``; first where the word comes early in the label, since its
+    list of FoundFeature
+        First where the word comes early in the label, since its
         first token is the one the feature fires on most.
     """
     words = query.casefold().split()

@@ -16,9 +16,9 @@ from volvelle.views.kit.bundle import bundle
 from volvelle.views.kit.view import View, reported
 from volvelle.views.steering.controls import CONTROLS, Controls
 from volvelle.views.steering.history import History
-from volvelle.views.steering.rows import Row, rows_of, search
+from volvelle.views.steering.rows import FoundFeature, Row, RowWire, rows_of, search
 from volvelle.views.steering.where import where_of
-from volvelle.views.steering.wire import Stream, facts_of
+from volvelle.views.steering.wire import SteeringFacts, Stream, StreamPicture, StreamWire, facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -69,9 +69,9 @@ class Steering(History, Controls, View):
 
     _esm = bundle("steering")
 
-    _rows = List(Dict()).tag(sync=True)
-    _found = List(Dict()).tag(sync=True)
-    _facts = Dict().tag(sync=True)
+    _rows = List(Dict()).tag(sync=True, of=list[RowWire])
+    _found = List(Dict()).tag(sync=True, of=list[FoundFeature])
+    _facts = Dict().tag(sync=True, of=SteeringFacts)
 
     def __init__(
         self,
@@ -255,7 +255,7 @@ class Steering(History, Controls, View):
         idle = [row.steer for row in self._all.values()]
         controls = copy.deepcopy({name: getattr(self, name) for name in CONTROLS})
         prompt: Any = self.messages or self.prompt
-        frame = {
+        frame: StreamWire = {
             "serial": self._next,
             "settings": {name: controls[name] for name in ("seed", "temperature")},
             "sizes": [{"strength": s.strength, "unit": s.unit, "method": s.method} for s in steers],
@@ -266,8 +266,8 @@ class Steering(History, Controls, View):
 
         def work(report: Callable[[float, str], None]) -> SteeringRun:
             @self._work.while_newest
-            def show(picture: dict[str, Any]) -> None:
-                self._stream = picture | frame
+            def show(picture: StreamPicture) -> None:
+                self._stream = {**picture, **frame}
 
             chat = controls["chat"] and not self.messages
             ids = model.prompt_ids(prompt, chat=chat)
@@ -338,16 +338,16 @@ class Steering(History, Controls, View):
 
     # -- what the browser asks ------------------------------------------------------------
 
-    def _on_add(self, request: dict[str, Any]) -> None:
+    def _on_add(self, feature: int) -> None:
         if self._sae is None:
             raise ValueError("this view has no SAE to search; give vv.Steering(..., sae=sae)")
-        self.add(self._sae.feature(int(request["feature"])))
+        self.add(self._sae.feature(feature))
 
-    def _on_remove(self, request: dict[str, Any]) -> None:
-        self.remove(str(request["name"]))
+    def _on_remove(self, name: str) -> None:
+        self.remove(name)
 
-    def _on_restore(self, request: dict[str, Any]) -> None:
-        self.restore(int(request["number"]))
+    def _on_restore(self, number: int) -> None:
+        self.restore(number)
 
     # -- out ------------------------------------------------------------------------------
 

@@ -5,13 +5,26 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from traitlets import Dict, TraitError
 
 from volvelle.compute.steering.choices import TokenChoice
 from volvelle.compute.steering.where import When, Where
 from volvelle.names import unknown
+
+
+class WherePlaces(TypedDict):
+    """A `Where` as JSON."""
+
+    prompt: str  # as `read_places` reads it
+    generated: str
+    special: bool
+    first: bool
+    turns: str  # words of `Where` between commas, empty for its None
+    when: str  # name of a direction, empty for always
+    above: float  # its threshold
+
 
 PHASES = ("prompt", "generated")
 FLAGS = ("special", "first")
@@ -104,15 +117,13 @@ def _items(positions: Any, window: Any, tokens: Any) -> list[str]:
 class Places(Dict):
     """Where all steers of a view act, as JSON; a `volvelle.Where` may be assigned.
 
-    Keys: ``prompt``, ``generated`` (text that `read_places` reads), ``special``, ``first``
-    (bool), ``turns`` (words of `Where` between commas, empty for its None), ``when`` (name of a
-    direction, empty for always), ``above`` (its threshold).
-    A `When` that came with a `Where` is kept by the view, under its feature's name.
+    Its keys are those of `WherePlaces`. A `When` that came with a `Where` is kept by the view,
+    under its feature's name.
     """
 
     def __init__(self) -> None:
         super().__init__(default_value=dict(EVERYWHERE))
-        self.tag(sync=True)
+        self.tag(sync=True, of=WherePlaces)
 
     def validate(self, obj: Any, value: Any) -> dict[str, Any]:
         """Fill in what is missing, and bring every spelling to text."""

@@ -6,13 +6,13 @@ import math
 import time
 import warnings
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
 from volvelle.compute.steering.methods import METHODS, OWN
 from volvelle.compute.steering.steers import HeadScale
-from volvelle.views.kit.arrays import pack
+from volvelle.views.kit.arrays import Packed, pack
 from volvelle.views.kit.pace import PICTURE_S
 
 if TYPE_CHECKING:
@@ -27,6 +27,116 @@ QUANTILES = (0.05, 0.5, 0.95)
 KINDS = ("random", "shuffled")
 
 
+class MethodFacts(TypedDict):
+    """What a method does."""
+
+    formula: str
+    neutral: str
+
+
+class SteeringFacts(TypedDict, total=False):
+    """What does not change while a view lives, and what a swap may take."""
+
+    model: str
+    n_layers: int
+    remote: bool
+    template: bool  # whether the model has one for chats
+    dictionary: str
+    methods: dict[str, MethodFacts]
+    own: dict[str, list[str]]  # parameters by method
+    targets: list[str]
+
+
+class SteerSize(TypedDict):
+    """How a column's multiple becomes a strength."""
+
+    strength: float
+    unit: str
+    method: str
+
+
+class CardWire(SteerSize):
+    """A `SteerCard` as far as it is drawn."""
+
+    name: str
+    formula: str
+    neutral: str
+    points: list[str]
+
+
+class ColumnWire(TypedDict):
+    """One text of a finished run."""
+
+    strength: float
+    strings: list[str]
+    logprobs: Packed
+    base_logprobs: Packed  # of the same text under the unsteered model
+    steered: Packed
+    ratios: Packed
+    watched: Packed
+    bands: dict[str, Packed]
+    perplexity: float | None
+    repetition: float | None
+    ratio: float | None
+    ended: bool
+    effective: list[dict[str, float | None]]
+    # by kind of placebo, over all answers and strengths; absent where none can tell
+    p: dict[str, list[float]]
+
+
+class RunWire(TypedDict):
+    """A finished run."""
+
+    serial: int  # its number in the view's history, from 1
+    controls: dict[str, Any]  # the traits it was run with: what restoring sets
+    model: str
+    prompt_strings: list[str]
+    prompt_turns: list[str]  # a role, "template" or "hidden" for each token; empty of no chat
+    prompt_steered: Packed
+    prompt_ratio: Packed
+    watch: list[str]
+    spellings: list[list[str]]  # what counts as each answer
+    once: list[bool]  # answers of several tokens: measured right after the prompt only
+    columns: list[ColumnWire]
+    placebos: dict[str, int]
+    words: dict[str, int]  # placebos behind the bars right after the prompt
+    cards: list[CardWire]
+    norms: dict[str, float]
+    settings: dict[str, float]
+    summary: str
+
+
+class StreamColumn(TypedDict):
+    """One text that is being written."""
+
+    strength: float
+    strings: list[str]
+    logprobs: list[float]
+    steered: list[int]  # of the tokens that were read so far: all but the newest
+    watched: list[float]
+    bands: dict[str, list[list[float | None]]]
+
+
+class StreamPicture(TypedDict, total=False):
+    """What has come of a run so far."""
+
+    watch: list[str]
+    once: list[bool]
+    columns: list[StreamColumn]
+    prompt_strings: list[str]
+    prompt_turns: list[str]
+    prompt_steered: list[int]
+    placebos: dict[str, int]
+
+
+class StreamWire(StreamPicture, total=False):
+    """The same with what the run was asked to be; empty while nothing is written."""
+
+    serial: int
+    sizes: list[SteerSize]
+    settings: dict[str, float]
+
+
 def finite(value: Any) -> Any:
     """Return a value JSON can hold: numbers that are none become None."""
     if isinstance(value, dict):
@@ -38,9 +148,11 @@ def finite(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def facts_of(model: Model | None, sae: Any) -> dict[str, Any]:
+def facts_of(model: Model | None, sae: Any) -> SteeringFacts:
     """Return what does not change while a view lives: the model, and what methods do."""
-    methods = {name: {"formula": m.formula, "neutral": m.neutral} for name, m in METHODS.items()}
+    methods: dict[str, MethodFacts] = {
+        name: {"formula": m.formula, "neutral": m.neutral} for name, m in METHODS.items()
+    }
     methods["head_scale"] = {"formula": HeadScale.formula, "neutral": HeadScale.neutral}
     return {
         "model": getattr(model, "name", ""),
@@ -53,7 +165,7 @@ def facts_of(model: Model | None, sae: Any) -> dict[str, Any]:
     }
 
 
-def run_wire(run: SteeringRun, serial: int, controls: dict[str, Any]) -> dict[str, Any]:
+def run_wire(run: SteeringRun, serial: int, controls: dict[str, Any]) -> RunWire:
     """Return a finished run as the browser shows it.
 
     Parameters
@@ -68,6 +180,7 @@ def run_wire(run: SteeringRun, serial: int, controls: dict[str, Any]) -> dict[st
     strengths = sorted(run.strengths, key=lambda s: (s != 0, s))
     furthest = run.row(max(run.strengths, key=abs))
     n_prompt = len(run.prompt_ids)
+    never_again: Any = np.isnan(run.baseline.watched[1:]).any(axis=0)
     return {
         "serial": serial,
         "controls": controls,
@@ -78,7 +191,7 @@ def run_wire(run: SteeringRun, serial: int, controls: dict[str, Any]) -> dict[st
         "prompt_ratio": pack(_ratio(furthest, n_prompt)[0]),
         "watch": list(run.watch),
         "spellings": [list(each) for each in run.spellings],
-        "once": np.isnan(run.baseline.watched[1:]).any(axis=0).tolist(),
+        "once": never_again.tolist(),
         "columns": [_column(run, run.row(strength)) for strength in strengths],
         "placebos": {kind: sum(k == kind for k, _ in run.placebos) for kind in KINDS},
         "words": {kind: len(_words(run, kind)) for kind in KINDS},
@@ -102,7 +215,7 @@ def _ratio(row: SteeredRow, n_prompt: int) -> tuple[np.ndarray, np.ndarray]:
     return ratios[:n_prompt], ratios[n_prompt:]
 
 
-def _column(run: SteeringRun, row: SteeredRow) -> dict[str, Any]:
+def _column(run: SteeringRun, row: SteeredRow) -> ColumnWire:
     n_prompt = len(run.prompt_ids)
     return {
         "strength": row.strength,
@@ -191,7 +304,7 @@ class Stream:
     def __init__(
         self,
         spell: Callable[[list[int]], Sequence[str]],
-        show: Callable[[dict[str, Any]], None],
+        show: Callable[[StreamPicture], None],
         watch: Sequence[str | list[str]],
         prompt: Sequence[str] = (),
         turns: Sequence[str] = (),
@@ -242,7 +355,7 @@ class Stream:
         old = into.get(key) or new
         into[key] = [b if math.isnan(p) else p for p, b in zip(new, old, strict=True)]
 
-    def picture(self) -> dict[str, Any]:
+    def picture(self) -> StreamPicture:
         """Return what has come so far, the unsteered text first."""
         columns = []
         for strength in sorted(self._ids, key=lambda s: (s != 0, s)):
