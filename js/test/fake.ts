@@ -1,6 +1,6 @@
 // What the tests of every view begin with.
 import { vi } from "vitest";
-import type { BaseTraits } from "../src/lib/wire/model";
+import type { BaseTraits } from "../src/lib/wire/traits";
 
 /** The traits every view has, of one that does nothing. */
 export function atRest(): BaseTraits {

@@ -86,7 +86,7 @@ def of_requests(name: str, asked: dict[str, dict[str, Any]], extends: str = "") 
     members = []
     for kind, found in asked.items():
         inside = "; ".join(f"{field}: {ts(one)}" for field, one in found.items())
-        members.append(f"  {kind}: {f'{{ {inside} }}' if inside else 'Record<never, never>'};")
+        members.append(f"  {kind}: {f'{{ {inside} }}' if inside else 'Record<string, never>'};")
     if not members:
         return f"export type {name} = {extends.removeprefix(' extends ')};"
     return interface(name + extends, members)

@@ -1,44 +1,7 @@
 // DualUMAP in a notebook: the model's traits and frames joined to the drawing.
-import type { WireArray } from "../lib/wire/arrays";
-import { type BaseTraits, connect, type Model } from "../lib/wire/model";
+import { connect, type Model } from "../lib/wire/model";
 import { drawDualUMAP } from "../views/dual_umap";
-
-/** The synced traits of views/maps/dual_umap.py; a test holds the two together. */
-interface DualUMAPTraits extends BaseTraits {
-  selected_a: WireArray;
-  selected_b: WireArray;
-  selected_features: number[];
-  features_of: "a" | "b";
-  color_by: "dictionary" | "match" | "density" | "cluster" | "values";
-  panels: "two" | "one";
-  query: string;
-  values_a: WireArray;
-  values_b: WireArray;
-  values_name: string;
-  _xy_a: WireArray;
-  _xy_b: WireArray;
-  _some_a: WireArray;
-  _some_b: WireArray;
-  _labels_a: WireArray;
-  _labels_b: WireArray;
-  _promoted_a: WireArray;
-  _promoted_b: WireArray;
-  _density_a: WireArray;
-  _density_b: WireArray;
-  _cluster_a: WireArray;
-  _cluster_b: WireArray;
-  _near_a: WireArray;
-  _near_b: WireArray;
-  _near_score_a: WireArray;
-  _near_score_b: WireArray;
-  _pairs: WireArray;
-  _pair_scores: WireArray;
-  _regions: Record<string, unknown>[];
-  _facts: Record<string, unknown>;
-  _drawn: string;
-  _looked: Record<string, unknown>;
-  _seen: number;
-}
+import type { DualUMAPRequests, DualUMAPTraits } from "../views/dual_umap/traits";
 
 /** What Python sends while a layout runs: places only, newest wins. */
 interface Frame {
@@ -59,7 +22,10 @@ interface Context {
 
 function render({ model, el }: Context): () => void {
   const stop = new AbortController();
-  const traits = connect(model as Model<DualUMAPTraits>, stop.signal);
+  const traits = connect<DualUMAPTraits, DualUMAPRequests>(
+    model as Model<DualUMAPTraits>,
+    stop.signal,
+  );
   const show = drawDualUMAP(el, traits, stop.signal);
   const onMessage = (message: Frame, buffers: DataView[]): void => {
     const [a, b] = buffers;

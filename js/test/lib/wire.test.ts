@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { makeModel } from "../../src/export/shim";
 import { bit, decode, encode, half } from "../../src/lib/wire/arrays";
-import { type BaseTraits, connect, debounced, throttled } from "../../src/lib/wire/model";
+import { connect, debounced, throttled } from "../../src/lib/wire/model";
 import { segments, spoken, visible } from "../../src/lib/wire/tokens";
+import type { BaseTraits } from "../../src/lib/wire/traits";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -100,7 +101,7 @@ describe("the model", () => {
   it("counts requests on from those of an earlier page", () => {
     const model = makeModel({ ...base });
     const traits = connect<BaseTraits>(model as never, new AbortController().signal);
-    expect(traits.request("stop")).toBe(5);
+    expect(traits.request("stop", {})).toBe(5);
     expect(model.get("_request")).toEqual({ kind: "stop", serial: 5 });
     expect(traits.asked.value).toBe(5);
   });

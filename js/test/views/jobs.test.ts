@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { makeModel } from "../../src/export/shim";
-import type { Entry } from "../../src/views/jobs/data";
+import type { JobEntry } from "../../src/views/jobs/traits";
 import widget from "../../src/widgets/jobs";
 import { atRest, settled } from "../fake";
 
 const HOSTILE = '<img src=x onerror="alert(1)">';
 
-function job(number: number, changes: Partial<Entry>): Entry {
+function job(number: number, changes: Partial<JobEntry>): JobEntry {
   return {
     number,
     name: "steer",
@@ -34,7 +34,7 @@ function job(number: number, changes: Partial<Entry>): Entry {
 
 let end: (() => void) | undefined;
 
-async function shown(entries: Entry[], changes: Record<string, unknown> = {}) {
+async function shown(entries: JobEntry[], changes: Record<string, unknown> = {}) {
   const ended = entries.filter(({ state }) => ["done", "failed", "left"].includes(state)).length;
   const model = makeModel({
     ...atRest(),

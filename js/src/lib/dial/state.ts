@@ -1,7 +1,8 @@
 // What a dial shows and what its user does, for every view that has one.
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 import { axis, decode, type WireArray } from "../wire/arrays";
-import { type BaseTraits, type Traits, throttled } from "../wire/model";
+import { type Traits, throttled } from "../wire/model";
+import type { BaseTraits } from "../wire/traits";
 import { away, type Hand, nearest } from "./geometry";
 
 /** The traits of views/circles/dial.py. */
@@ -13,7 +14,7 @@ export interface DialTraits extends BaseTraits {
   selected: string[];
   _names: string[];
   _places: WireArray;
-  _facts: Record<string, unknown>;
+  _facts: Facts;
 }
 
 /** What is known of a circle, for titles. */
@@ -92,7 +93,7 @@ export interface DialState {
 export function makeDial(traits: Traits<DialTraits>): DialState {
   const t = traits.signal;
   const places = computed(() => readPlaces(t("_names").value, t("_places").value));
-  const facts = computed(() => t("_facts").value as Facts);
+  const facts = computed(() => t("_facts").value);
   const dragged = signal<Hand | undefined>(undefined);
   const hand = computed(
     () => dragged.value ?? { angle: t("angle").value, strength: t("strength").value },

@@ -15,17 +15,6 @@ export type JobState =
   | "stopped"
   | "left";
 
-/** A view's own job on a server (views/kit/job_line.py); empty for work in the kernel. */
-export interface JobLine {
-  /** Where it is, or how long the last run took. */
-  words: string;
-  seconds: number;
-  /** What went over the wire and what it cost, in words. */
-  wire: string;
-  /** The request's id, and where it is known by it. */
-  id: string;
-}
-
 // One shape per state, so that none is told by its colour alone; 12 x 12.
 const SHAPES: Record<JobState, [path: string, filled: boolean]> = {
   waiting: ["M6 1.5a4.5 4.5 0 1 0 0 9a4.5 4.5 0 1 0 0-9", false],

@@ -1,8 +1,9 @@
 // One strip under the title: what the work is doing, its progress, Stop, and failures.
 
 import { computed, effect, type ReadonlySignal, signal } from "@preact/signals-core";
-import type { BaseTraits, Traits } from "../wire/model";
-import { type JobLine, Ticking } from "./job_line";
+import type { Traits } from "../wire/model";
+import type { BaseTraits } from "../wire/traits";
+import { Ticking } from "./job_line";
 import { tracked } from "./tracked";
 
 /** After this long without an answer the kernel is taken to be busy or gone. */
@@ -12,14 +13,13 @@ export const PATIENCE_MS = 5000;
  * Whether the last request has gone unanswered for `PATIENCE_MS`, or no kernel can answer.
  * The view keeps what it holds; it only says so.
  */
-export function unanswered<T extends BaseTraits>(
-  traits: Traits<T>,
+export function unanswered(
+  traits: Traits<BaseTraits>,
   stop: AbortSignal,
   patience = PATIENCE_MS,
 ): ReadonlySignal<boolean> {
-  const base = traits as unknown as Traits<BaseTraits>;
-  const answered = base.signal("_answered");
-  const live = base.signal("_live");
+  const answered = traits.signal("_answered");
+  const live = traits.signal("_live");
   const late = signal(false);
   let timer: ReturnType<typeof setTimeout> | undefined;
   const end = effect(() => {
@@ -57,7 +57,7 @@ export const Busy = tracked(({ traits, verb }: Pick<StatusProps, "traits" | "ver
   const status = traits.signal("status").value;
   const progress = traits.signal("progress").value;
   const stage = traits.signal("_stage").value;
-  const told = traits.signal("_job_line").value as unknown as JobLine | undefined;
+  const told = traits.signal("_job_line").value;
   if (status !== "queued" && status !== "running") return null;
   return (
     <div class="vv-note" data-kind="busy">
@@ -67,10 +67,10 @@ export const Busy = tracked(({ traits, verb }: Pick<StatusProps, "traits" | "ver
       </span>
       {told?.wire && (
         <span class="vv-facts" title={told.id}>
-          <Ticking seconds={told.seconds} on={true} /> · {told.wire}
+          <Ticking seconds={told.seconds ?? 0} on={true} /> · {told.wire}
         </span>
       )}
-      <button type="button" onClick={() => traits.request("stop")}>
+      <button type="button" onClick={() => traits.request("stop", {})}>
         Stop
       </button>
     </div>
@@ -84,7 +84,7 @@ export const Status = tracked(({ traits, late, verb, runs, apart }: StatusProps)
   const error = traits.signal("error").value;
   const live = traits.signal("_live").value;
   const busy = status === "queued" || status === "running";
-  const told = traits.signal("_job_line").value as unknown as JobLine | undefined;
+  const told = traits.signal("_job_line").value;
   const plan = traits.signal("_plan").value;
   const trace = traits.signal("_traceback").value;
   return (
@@ -125,7 +125,7 @@ export const Status = tracked(({ traits, late, verb, runs, apart }: StatusProps)
         <div class="vv-note" data-kind="plan">
           <span role="status">{plan}</span>
           {runs && (
-            <button type="button" onClick={() => traits.request("run")}>
+            <button type="button" onClick={() => traits.request("run", {})}>
               Run
             </button>
           )}

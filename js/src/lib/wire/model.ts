@@ -1,5 +1,6 @@
 // The notebook's model as Preact signals: the one place that talks to anywidget.
 import { batch, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
+import type { BaseRequests, BaseTraits } from "./traits";
 
 /** The part of anywidget's model that a view uses; the exported page brings its own. */
 export interface Model<T> {
@@ -10,22 +11,8 @@ export interface Model<T> {
   save_changes(): void;
 }
 
-/** The traits that every view has (views/kit/view.py). */
-export interface BaseTraits {
-  status: "idle" | "queued" | "running" | "failed";
-  error: string;
-  progress: number;
-  _stage: string;
-  _job_line: Record<string, unknown>;
-  _plan: string;
-  _traceback: string;
-  _request: Record<string, unknown>;
-  _answered: number;
-  _live: boolean;
-}
-
 /** What a drawing gets in place of a notebook. */
-export interface Traits<T> {
+export interface Traits<T, R = BaseRequests> {
   /** A signal that follows the trait. */
   signal<K extends keyof T & string>(name: K): ReadonlySignal<T[K]>;
   /** Write a public trait: on screen at once, then to Python. */
@@ -35,7 +22,7 @@ export interface Traits<T> {
   /** As `update`, and expect a sign of life: `unanswered` tells when none comes. */
   tell(values: Partial<T>): void;
   /** Ask Python for something; answered by traits. Returns the request's serial. */
-  request(kind: string, detail?: Record<string, unknown>): number;
+  request<K extends keyof R & string>(kind: K, fields: R[K]): number;
   /** Serial of the last thing Python was sent that wants an answer. */
   asked: ReadonlySignal<number>;
 }
@@ -46,7 +33,10 @@ export interface Traits<T> {
  * Several traits of one message change together: the host sets all, then fires each event,
  * so signals are updated in one batch after the last event of a turn.
  */
-export function connect<T extends BaseTraits>(model: Model<T>, stop: AbortSignal): Traits<T> {
+export function connect<T extends BaseTraits, R = BaseRequests>(
+  model: Model<T>,
+  stop: AbortSignal,
+): Traits<T, R> {
   const signals = new Map<keyof T & string, Signal<unknown>>();
   const changed = new Set<keyof T & string>();
   const asked = signal(0);
@@ -86,12 +76,12 @@ export function connect<T extends BaseTraits>(model: Model<T>, stop: AbortSignal
     model.save_changes();
   }
 
-  function request(kind: string, detail: Record<string, unknown>, values: Partial<T>): number {
+  function request(kind: string, fields: object, values: Partial<T>): number {
     // counts on from what any earlier page of this notebook has asked
     const last = Number((model.get("_request") as { serial?: number })?.serial ?? 0);
     const serial = Math.max(last, model.get("_answered") ?? 0) + 1;
     asked.value = serial;
-    update({ ...values, _request: { ...detail, serial, kind } });
+    update({ ...values, _request: { ...fields, serial, kind } });
     return serial;
   }
 
@@ -102,8 +92,21 @@ export function connect<T extends BaseTraits>(model: Model<T>, stop: AbortSignal
     tell: (values) => {
       request("ping", {}, values);
     },
-    request: (kind, detail = {}) => request(kind, detail, {}),
+    request: (kind, fields) => request(kind, fields as object, {}),
     asked,
+  };
+}
+
+/** A view in a notebook: the model's traits joined to its drawing. */
+export function widget<T extends BaseTraits, R>(
+  draw: (el: HTMLElement, traits: Traits<T, R>, stop: AbortSignal) => void,
+) {
+  return {
+    render({ model, el }: { model: Model<T>; el: HTMLElement }): () => void {
+      const stop = new AbortController();
+      draw(el, connect(model, stop.signal), stop.signal);
+      return () => stop.abort();
+    },
   };
 }
 

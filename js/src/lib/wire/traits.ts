@@ -21,7 +21,7 @@ export interface BaseTraits {
 }
 
 export interface BaseRequests {
-  ping: Record<never, never>;
-  run: Record<never, never>;
-  stop: Record<never, never>;
+  ping: Record<string, never>;
+  run: Record<string, never>;
+  stop: Record<string, never>;
 }

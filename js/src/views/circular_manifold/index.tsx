@@ -3,17 +3,18 @@ import type { ReadonlySignal } from "@preact/signals-core";
 import { render } from "preact";
 import sheet from "../../lib/dial/dial.css";
 import { DialPanel, Verdict } from "../../lib/dial/panel";
-import { type DialState, type DialTraits, makeDial } from "../../lib/dial/state";
+import { type DialState, makeDial } from "../../lib/dial/state";
 import base from "../../lib/ui/base.css";
 import { Status, unanswered } from "../../lib/ui/status";
 import { addStyles } from "../../lib/ui/theme";
 import { tracked } from "../../lib/ui/tracked";
-import type { BaseTraits, Traits } from "../../lib/wire/model";
+import type { Traits } from "../../lib/wire/model";
+import type { CircularManifoldTraits } from "./traits";
 
 /** Draw the view into `el` until `stop` aborts. */
 export function drawCircularManifold(
   el: HTMLElement,
-  traits: Traits<DialTraits>,
+  traits: Traits<CircularManifoldTraits>,
   stop: AbortSignal,
 ): void {
   const root = document.createElement("div");
@@ -37,9 +38,7 @@ const View = tracked(({ dial, late }: { dial: DialState; late: ReadonlySignal<bo
         <span class="vv-facts">{[point, n && `${n} names`].filter(Boolean).join(" · ")}</span>
       </div>
       {/* turning asks Python for nothing that could stay out */}
-      {live && (
-        <Status traits={dial.traits as unknown as Traits<BaseTraits>} late={late} verb="fitting" />
-      )}
+      {live && <Status traits={dial.traits} late={late} verb="fitting" />}
       <Verdict dial={dial} />
       {n ? <DialPanel dial={dial} live={true} /> : <p class="vv-readout">no circle yet</p>}
     </>

@@ -9,16 +9,17 @@ import { Status, unanswered } from "../../lib/ui/status";
 import { csv, download } from "../../lib/ui/table";
 import { addStyles } from "../../lib/ui/theme";
 import { tracked, useEffect, useRef, useSignal } from "../../lib/ui/tracked";
-import type { BaseTraits, Traits } from "../../lib/wire/model";
-import { axisName, type Curve, type DoseTraits, type Measure, type Question } from "./data";
+import type { Traits } from "../../lib/wire/model";
+import { axisName, type Measure, type Question } from "./data";
 import { type Drawn, LEFT, Panel, RIGHT } from "./panel";
 import { Readout, Texts } from "./reading";
 import sheet from "./style.css";
+import type { DoseCurve, DoseResponseTraits } from "./traits";
 
 /** Draw the view into `el` until `stop` aborts. */
 export function drawDoseResponse(
   el: HTMLElement,
-  traits: Traits<DoseTraits>,
+  traits: Traits<DoseResponseTraits>,
   stop: AbortSignal,
 ): void {
   const root = document.createElement("div");
@@ -31,7 +32,7 @@ export function drawDoseResponse(
 }
 
 interface ViewProps {
-  traits: Traits<DoseTraits>;
+  traits: Traits<DoseResponseTraits>;
   late: ReadonlySignal<boolean>;
 }
 
@@ -82,7 +83,7 @@ const View = tracked(({ traits, late }: ViewProps) => {
           CSV
         </button>
       </div>
-      <Status traits={traits as unknown as Traits<BaseTraits>} late={late} verb="measuring" />
+      <Status traits={traits} late={late} verb="measuring" />
       <div class="vv-legend" role="group" aria-label="concepts">
         {curves.map(({ concept }) => (
           <button
@@ -117,8 +118,8 @@ const View = tracked(({ traits, late }: ViewProps) => {
 });
 
 interface ChartsProps {
-  traits: Traits<DoseTraits>;
-  drawn: Curve[];
+  traits: Traits<DoseResponseTraits>;
+  drawn: DoseCurve[];
   order: Map<string, number>;
   colour(concept: string): string;
 }

@@ -1,7 +1,8 @@
 // The numbers at one strength, and the texts of a chosen point.
 import { short, tidy } from "../../lib/ui/numbers";
 import { tracked } from "../../lib/ui/tracked";
-import type { Curve, DoseFacts, DoseText, Question } from "./data";
+import type { Question } from "./data";
+import type { DoseCurve, DoseFacts, DoseText } from "./traits";
 
 const NAMES: Record<Question, string> = {
   asked: "asked",
@@ -12,8 +13,8 @@ const said = (value: number | null | undefined): string =>
   value === null || value === undefined ? "–" : short(value);
 
 interface ReadoutProps {
-  curves: Curve[];
-  facts: Partial<DoseFacts>;
+  curves: DoseCurve[];
+  facts: DoseFacts;
   at: number;
   colour(concept: string): string;
 }
@@ -65,8 +66,8 @@ export const Readout = tracked(({ curves, facts, at, colour }: ReadoutProps) => 
 });
 
 interface TextsProps {
-  curve: Curve;
-  facts: Partial<DoseFacts>;
+  curve: DoseCurve;
+  facts: DoseFacts;
   strength: number;
   close(): void;
 }
@@ -93,7 +94,7 @@ export const Texts = tracked(({ curve, facts, strength, close }: TextsProps) => 
   );
 });
 
-function OneText({ each, facts }: { each: DoseText; facts: Partial<DoseFacts> }) {
+function OneText({ each, facts }: { each: DoseText; facts: DoseFacts }) {
   const prompt = facts.questions?.[each.question]?.[each.prompt] ?? "";
   return (
     <div class="vv-answer">

@@ -2,7 +2,7 @@
 import type { BaseRequests, BaseTraits } from "../../lib/wire/traits";
 
 export interface DoseText {
-  question: string;
+  question: "asked" | "control" | "reversed";
   strength: number;
   text: string;
   answers: (number | null)[];
@@ -27,7 +27,7 @@ export interface DoseFacts {
   points?: string[];
   answers?: string[];
   spellings?: string[][];
-  strengths?: (number | null)[];
+  strengths?: number[];
   own?: number;
   unit?: string;
   questions?: Record<string, string[]>;

@@ -8,6 +8,7 @@ import { place } from "../../lib/ui/place";
 import { tracked, useEffect, useLayoutEffect, useRef, useSignal } from "../../lib/ui/tracked";
 import { NAMES, type Neighbour, neighboursOf, type Side, type Spot, type Which } from "./data";
 import type { MapState } from "./state";
+import type { LookedAt } from "./traits";
 
 interface CardProps {
   state: MapState;
@@ -79,7 +80,7 @@ export const Card = tracked(({ state, frame }: CardProps) => {
 });
 
 /** What Python sent about this point alone, where that is the point it was asked about. */
-function answer(state: MapState, spot: Spot): Record<string, unknown> | undefined {
+function answer(state: MapState, spot: Spot): LookedAt | undefined {
   const looked = state.traits.signal("_looked").value;
   return looked.which === NAMES[spot.which] && looked.index === spot.index ? looked : undefined;
 }
@@ -93,10 +94,7 @@ function needsAsking(state: MapState, spot: Spot): boolean {
 }
 
 function label(state: MapState, spot: Spot): string {
-  return (
-    (answer(state, spot)?.label as string | undefined) ??
-    state.sides.value[spot.which].label(spot.index)
-  );
+  return answer(state, spot)?.label ?? state.sides.value[spot.which].label(spot.index);
 }
 
 interface PartProps {
@@ -109,7 +107,7 @@ const Facts = tracked(({ state, side, spot }: PartProps) => {
   const density = side.density[spot.index];
   const match = state.match(spot);
   const score = state.matches.value.score[spot.which][spot.index] ?? 0;
-  const late = answer(state, spot)?.promoted as string | undefined;
+  const late = answer(state, spot)?.promoted;
   const promoted = side.promoted(spot.index) || late;
   const facts = state.facts.value;
   const matching = facts.match && state.sides.value[1].n > 0;
@@ -178,10 +176,10 @@ const Near = tracked(({ state, side, spot }: PartProps) => {
   );
 });
 
-function asked(late: Record<string, unknown>, spot: Spot): [Neighbour[], Neighbour[]] {
-  const list = (indices: unknown, scores: unknown, which: Which): Neighbour[] =>
-    ((indices as number[]) ?? []).flatMap((index, i) =>
-      index < 0 ? [] : [{ which, index, score: (scores as number[])[i] ?? Number.NaN }],
+function asked(late: LookedAt, spot: Spot): [Neighbour[], Neighbour[]] {
+  const list = (indices: number[] = [], scores: (number | null)[] = [], which: Which) =>
+    indices.flatMap((index, i): Neighbour[] =>
+      index < 0 ? [] : [{ which, index, score: scores[i] ?? Number.NaN }],
     );
   return [
     list(late.own, late.own_cosine, spot.which),
@@ -193,7 +191,7 @@ interface NeighboursProps {
   title: string;
   near: Neighbour[];
   state: MapState;
-  late: Record<string, unknown> | undefined;
+  late: LookedAt | undefined;
   kind: "own" | "other";
 }
 
@@ -202,12 +200,7 @@ const Neighbours = ({ title, near, state, late, kind }: NeighboursProps) =>
     <div>
       <div class="vv-near-title">{title}</div>
       {near.map((each, i) => (
-        <Counterpart
-          key={each.index}
-          state={state}
-          near={each}
-          label={(late?.labels as Record<string, string[]> | undefined)?.[kind]?.[i]}
-        />
+        <Counterpart key={each.index} state={state} near={each} label={late?.labels?.[kind][i]} />
       ))}
     </div>
   );

@@ -3,7 +3,8 @@
 import { category, diverging, type RGB, sequential } from "../../lib/ui/colour";
 import { short } from "../../lib/ui/numbers";
 import type { Numbers } from "../../lib/wire/arrays";
-import type { ColorBy, Facts, Matches, Side } from "./data";
+import type { ColorBy, Matches, Side } from "./data";
+import type { MapFacts } from "./traits";
 
 export interface Legend {
   title: string;
@@ -64,7 +65,7 @@ interface Inputs {
   matches: Matches;
   values: [Numbers, Numbers];
   valuesName: string;
-  facts: Partial<Facts>;
+  facts: MapFacts;
   clusterNames: string[];
   dark: boolean;
 }

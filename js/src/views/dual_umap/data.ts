@@ -2,46 +2,9 @@
 
 import { type Layer, makeLayer } from "../../lib/scatter/points";
 import { axis, decode, type Numbers, type WireArray } from "../../lib/wire/arrays";
-import type { BaseTraits } from "../../lib/wire/model";
+import type { DualUMAPTraits, MapFacts } from "./traits";
 
-/** The traits the drawing reads and writes (views/maps/dual_umap.py). */
-export interface MapTraits extends BaseTraits {
-  selected_a: WireArray;
-  selected_b: WireArray;
-  selected_features: number[];
-  features_of: "a" | "b";
-  color_by: ColorBy;
-  panels: "two" | "one";
-  query: string;
-  values_a: WireArray;
-  values_b: WireArray;
-  values_name: string;
-  _xy_a: WireArray;
-  _xy_b: WireArray;
-  _some_a: WireArray;
-  _some_b: WireArray;
-  _labels_a: WireArray;
-  _labels_b: WireArray;
-  _promoted_a: WireArray;
-  _promoted_b: WireArray;
-  _density_a: WireArray;
-  _density_b: WireArray;
-  _cluster_a: WireArray;
-  _cluster_b: WireArray;
-  _near_a: WireArray;
-  _near_b: WireArray;
-  _near_score_a: WireArray;
-  _near_score_b: WireArray;
-  _pairs: WireArray;
-  _pair_scores: WireArray;
-  _regions: Record<string, unknown>[];
-  _facts: Record<string, unknown>;
-  _drawn: string;
-  _looked: Record<string, unknown>;
-  _seen: number;
-}
-
-export type ColorBy = "dictionary" | "match" | "density" | "cluster" | "values";
+export type ColorBy = DualUMAPTraits["color_by"];
 export type Which = 0 | 1;
 export const NAMES = ["a", "b"] as const;
 
@@ -71,56 +34,6 @@ export interface Side {
   nearScore: Numbers;
 }
 
-/** Numbers and names beside the picture. */
-export interface Facts {
-  name_a: string;
-  name_b: string;
-  point_a: string;
-  point_b: string;
-  model: string;
-  n_a: number;
-  n_b: number;
-  alive_a: number;
-  alive_b: number;
-  left_out: string;
-  mode: string;
-  match: string;
-  unit: string;
-  n_rows: number;
-  n_matched: number;
-  n_compared: number;
-  n_expected: number;
-  matched_share: number;
-  threshold: number;
-  null_median: number;
-  /** Mutual pairs above the threshold that are no nearer than their families are. */
-  n_of_one_family: number;
-  /** Share of the smaller side's features with a twin, beyond chance; and with permuted labels. */
-  twins: number;
-  twins_low: number;
-  twins_high: number;
-  trustworthiness: number;
-  recall: number;
-  disparity: number;
-  seed: number;
-  n_neighbors: number;
-  n_epochs: number;
-  search: string;
-  /** Of "a" and "b" those whose promoted tokens Python works out when a point is looked at. */
-  asks: string;
-  /** Procrustes distance to the pictures of other seeds, where somebody asked for it. */
-  stability: number;
-  n_seeds: number;
-}
-
-export interface Region {
-  x: number;
-  y: number;
-  level: number;
-  n: number;
-  text: string;
-}
-
 /** Strings that came as one block of lines. */
 export function lines(wire: WireArray): string[] {
   const bytes = decode(wire) as Uint8Array;
@@ -130,8 +43,8 @@ export function lines(wire: WireArray): string[] {
 /** One dictionary; the layer is taken over where its size stays, so that pictures stay. */
 export function readSide(
   which: Which,
-  traits: Pick<MapTraits, keyof MapTraits>,
-  facts: Partial<Facts>,
+  traits: Pick<DualUMAPTraits, keyof DualUMAPTraits>,
+  facts: MapFacts,
   before?: Side,
 ): Side {
   const key = NAMES[which];

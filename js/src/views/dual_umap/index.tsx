@@ -5,10 +5,9 @@ import base from "../../lib/ui/base.css";
 import { Status, unanswered } from "../../lib/ui/status";
 import { addStyles, darkness } from "../../lib/ui/theme";
 import { tracked, useEffect, useRef } from "../../lib/ui/tracked";
-import type { BaseTraits, Traits } from "../../lib/wire/model";
+import type { Traits } from "../../lib/wire/model";
 import { type Drawing, makeMap } from "./canvases";
 import { Card } from "./card";
-import type { MapTraits } from "./data";
 import { keys } from "./keys";
 import { LegendRow } from "./legend";
 import { SelectionList } from "./list";
@@ -16,11 +15,12 @@ import { Numbers } from "./numbers";
 import { type MapState, makeState } from "./state";
 import sheet from "./style.css";
 import { Title, Toolbar } from "./toolbar";
+import type { DualUMAPRequests, DualUMAPTraits } from "./traits";
 
 /** Draw the view into `el` until `stop` aborts; returns what takes frames of a running layout. */
 export function drawDualUMAP(
   el: HTMLElement,
-  traits: Traits<MapTraits>,
+  traits: Traits<DualUMAPTraits, DualUMAPRequests>,
   stop: AbortSignal,
 ): (xy: [DataView, DataView]) => void {
   const root = document.createElement("div");
@@ -50,7 +50,7 @@ const View = tracked(({ state, late, stop }: ViewProps) => {
     map.current = makeMap(stage.current, state, stop);
     return () => map.current?.remove();
   }, []);
-  const traits = state.traits as unknown as Traits<BaseTraits>;
+  const { traits } = state;
   const drawn = state.traits.signal("_drawn").value;
   const count = state.layers.value.reduce((n, layer) => n + layer.state.length, 0);
   const status = state.traits.signal("status").value;

@@ -1,8 +1,8 @@
 // The numbers beside the picture: what it is worth, measured in the original space.
 import { count, percent, short } from "../../lib/ui/numbers";
 import { tracked } from "../../lib/ui/tracked";
-import type { Facts } from "./data";
 import type { MapState } from "./state";
+import type { MapFacts } from "./traits";
 
 interface Fact {
   name: string;
@@ -15,7 +15,7 @@ interface Fact {
 const tenths = (share = 0): string => (100 * share).toFixed(1).replace("-", "−");
 
 /** Facts in order; none that are not known yet. */
-export function factsOf(facts: Partial<Facts>): Fact[] {
+export function factsOf(facts: MapFacts): Fact[] {
   const found: Fact[] = [];
   if (facts.n_matched !== undefined && facts.match) {
     const over = facts.n_rows ? ` over ${count(facts.n_rows)} ${facts.unit}s` : "";

@@ -2,8 +2,9 @@
 import { type Camera, type Rect, toScreen } from "../../lib/scatter/camera";
 import { at, has } from "../../lib/scatter/points";
 import type { Scene } from "../../lib/scatter/renderer";
-import type { Region, Spot, Which } from "./data";
+import type { Spot, Which } from "./data";
 import type { MapState } from "./state";
+import type { MapRegion } from "./traits";
 
 /** Lines to the matches of a selection are drawn up to so many: more are a grey veil. */
 const MOST_LINES = 150;
@@ -91,7 +92,7 @@ function halo(
 }
 
 /** The level of names for a zoom: as fine as there is. */
-export function levelFor(zoom: number, regions: Region[]): number {
+export function levelFor(zoom: number, regions: MapRegion[]): number {
   const finest = regions.reduce((most, region) => Math.max(most, region.level), 0);
   const wanted = LEVELS.filter((from) => zoom >= from).length;
   return Math.min(wanted, finest);
@@ -99,7 +100,7 @@ export function levelFor(zoom: number, regions: Region[]): number {
 
 /** Names that fit without covering each other, largest regions first. */
 export function placeNames(
-  regions: Region[],
+  regions: MapRegion[],
   camera: Camera,
   rect: Rect,
   width: (text: string) => number,

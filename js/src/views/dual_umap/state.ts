@@ -32,12 +32,9 @@ import { debounced, type Traits } from "../../lib/wire/model";
 import { clusterNames } from "./cluster_names";
 import { type Legend, paintColours, sideColours } from "./colours";
 import {
-  type Facts,
   lines,
-  type MapTraits,
   type Matches,
   NAMES,
-  type Region,
   readMatches,
   readSide,
   type Side,
@@ -46,17 +43,18 @@ import {
 } from "./data";
 import { type Section, selectionRows } from "./rows";
 import { type Hits, search } from "./search";
+import type { DualUMAPRequests, DualUMAPTraits, MapFacts, MapRegion } from "./traits";
 
 export type Tool = "pan" | "lasso" | "box";
 
 export interface MapState {
-  traits: Traits<MapTraits>;
+  traits: Traits<DualUMAPTraits, DualUMAPRequests>;
   sides: ReadonlySignal<[Side, Side]>;
   /** What is drawn of each side: its points; of a very large map some, until all have come. */
   layers: ReadonlySignal<[Layer, Layer]>;
-  facts: ReadonlySignal<Partial<Facts>>;
+  facts: ReadonlySignal<MapFacts>;
   matches: ReadonlySignal<Matches>;
-  regions: ReadonlySignal<Region[]>;
+  regions: ReadonlySignal<MapRegion[]>;
   selected: [ReadonlySignal<Uint32Array>, ReadonlySignal<Uint32Array>];
   hits: ReadonlySignal<Hits>;
   legend: ReadonlySignal<Legend>;
@@ -87,13 +85,13 @@ export interface MapState {
 const NOTHING = new Uint32Array(0);
 
 export function makeState(
-  traits: Traits<MapTraits>,
+  traits: Traits<DualUMAPTraits, DualUMAPRequests>,
   dark: ReadonlySignal<boolean>,
   stop: AbortSignal,
 ): MapState {
-  const read = <K extends keyof MapTraits & string>(name: K): MapTraits[K] =>
+  const read = <K extends keyof DualUMAPTraits & string>(name: K): DualUMAPTraits[K] =>
     traits.signal(name).value;
-  const facts = computed(() => read("_facts") as Partial<Facts>);
+  const facts = computed(() => read("_facts"));
   const painted = signal(0);
   const repaint = (): void => {
     painted.value = untracked(() => painted.value) + 1;
@@ -121,7 +119,7 @@ export function makeState(
       const xy = untracked(() => read(`_xy_${key}`));
       return readSide(
         which,
-        { ...wires, [`_xy_${key}`]: xy } as unknown as MapTraits,
+        { ...wires, [`_xy_${key}`]: xy } as unknown as DualUMAPTraits,
         facts.value,
         before?.[which],
       );
@@ -196,7 +194,7 @@ export function makeState(
   });
   const alone = computed(() => layers.value[1].state.length === 0);
 
-  function write(a: Uint32Array, b: Uint32Array, more: Partial<MapTraits> = {}): void {
+  function write(a: Uint32Array, b: Uint32Array, more: Partial<DualUMAPTraits> = {}): void {
     traits.update({ selected_a: packSelection(a), selected_b: packSelection(b), ...more });
   }
 
@@ -206,7 +204,7 @@ export function makeState(
     layers,
     facts,
     matches,
-    regions: computed(() => read("_regions") as unknown as Region[]),
+    regions: computed(() => read("_regions")),
     selected,
     hits,
     legend,
@@ -335,7 +333,7 @@ function paintState(
 }
 
 /** Write the query to Python once typing pauses; the search itself is done here at once. */
-export function queryWriter(traits: Traits<MapTraits>) {
+export function queryWriter(traits: Traits<DualUMAPTraits, DualUMAPRequests>) {
   return debounced((text: string) => traits.set("query", text), 200);
 }
 

@@ -1,55 +1,14 @@
 // What EmotionCircle draws beside its dial, read from its traits.
 
 import { type Hand, wrap } from "../../lib/dial/geometry";
-import type { DialTraits } from "../../lib/dial/state";
 import type { TokenMark } from "../../lib/dial/trail";
 import { axis, decode, type WireArray } from "../../lib/wire/arrays";
+import type { LayersWire, TrailWire, WheelWire, WrittenText } from "./traits";
 
-/** The traits of views/circles/emotion_circle.py. */
-export interface EmotionTraits extends DialTraits {
-  layer: number;
-  text: string;
-  texts: string[];
-  prompt: string;
-  mode: "words" | "text";
-  plane: "circle" | "random" | "span";
-  max_new_tokens: number;
-  temperature: number;
-  seed: number;
-  placebo: number;
-  _layers: Record<string, unknown>;
-  _trail: Record<string, unknown>;
-  _expected: Record<string, unknown>;
-  _written: Record<string, unknown>;
-  _wheel: Record<string, unknown>;
-}
-
-/** The records of views/circles/wire.py; empty while there is nothing to say. */
-export interface LayersWire {
-  points: string[];
-  scores: WireArray;
-}
-
-export interface TrailWire {
-  strings: string[];
-  xy: WireArray;
-  starts: WireArray;
-  means: WireArray;
-}
-
-export interface ExpectedWire {
-  words: string[];
-  base: WireArray;
-  now: WireArray;
-  at: Record<string, unknown>;
-}
-
-export interface WheelWire extends WheelFacts {
-  words: string[];
-  curves: WireArray;
-  fits: WireArray;
-  base: WireArray;
-}
+/** What a turn around the wheel gave, once there was one. */
+export type Turned = Required<WheelWire>;
+/** Text under the hand, once there is any. */
+export type Written = WrittenText & Required<Pick<WrittenText, "base" | "steered">>;
 
 export interface Token {
   index: number;
@@ -59,7 +18,7 @@ export interface Token {
   mark: TokenMark | undefined;
 }
 
-export function readTokens({ strings = [], xy, starts }: Partial<TrailWire>): Token[] {
+export function readTokens({ strings = [], xy, starts }: TrailWire): Token[] {
   const values = decode(xy);
   const firsts = [...decode(starts)];
   return strings.map((string, index) => {
@@ -90,7 +49,7 @@ export interface Layer {
   p: number;
 }
 
-export function readLayers({ points = [], scores }: Partial<LayersWire>): Layer[] {
+export function readLayers({ points = [], scores }: LayersWire): Layer[] {
   const values = decode(scores);
   return points.map((point, i) => {
     const [score = 0, limit = 0, first = 0, second = 0, p = 1] = values.slice(5 * i, 5 * i + 5);
@@ -119,24 +78,6 @@ export function byChance(words: string[], base: ArrayLike<number>, now: ArrayLik
     .sort((a, b) => b.now - a.now);
 }
 
-export interface WheelText {
-  angle: number | null;
-  text: string;
-  valence: number | null;
-}
-
-export interface WheelFacts {
-  angles: number[];
-  strength: number;
-  says: string;
-  n_prompts: number;
-  prompts: string[];
-  placebos: Record<string, number>;
-  left_out: string[];
-  texts: WheelText[];
-  text_prompt: string;
-}
-
 /** A word's response around the wheel. */
 export interface Response {
   word: string;
@@ -153,7 +94,7 @@ export interface Response {
   base: number;
 }
 
-export function readResponses({ words = [], curves, fits, base }: Partial<WheelWire>): Response[] {
+export function readResponses({ words = [], curves, fits, base }: WheelWire): Response[] {
   const [all, fit, bases] = [decode(curves), decode(fits), decode(base)];
   const n = axis(curves, 1);
   return words.map((word, i) => {
@@ -193,7 +134,7 @@ export function between(angles: number[], curve: number[], degrees: number): num
 /** What the wheel says of a hand that nobody computed: offline, or while dragging. */
 export function fromWheel(
   responses: Response[],
-  facts: WheelFacts | undefined,
+  facts: Turned | undefined,
   names: string[],
   hand: Hand,
 ): Chance[] {

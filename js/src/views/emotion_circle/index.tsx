@@ -7,19 +7,19 @@ import common from "../../lib/ui/base.css";
 import { Busy, Status, unanswered } from "../../lib/ui/status";
 import { addStyles } from "../../lib/ui/theme";
 import { tracked } from "../../lib/ui/tracked";
-import type { BaseTraits, Traits } from "../../lib/wire/model";
-import type { EmotionTraits } from "./data";
+import type { Traits } from "../../lib/wire/model";
 import { Layers } from "./layers";
 import { Reading } from "./reading";
 import { makeState, type State } from "./state";
 import sheet from "./style.css";
+import type { EmotionCircleRequests, EmotionCircleTraits } from "./traits";
 import { Turning } from "./turning";
 import { Wheel } from "./wheel";
 
 /** Draw the view into `el` until `stop` aborts. */
 export function drawEmotionCircle(
   el: HTMLElement,
-  traits: Traits<EmotionTraits>,
+  traits: Traits<EmotionCircleTraits, EmotionCircleRequests>,
   stop: AbortSignal,
 ): void {
   const state = makeState(traits);
@@ -39,7 +39,6 @@ const View = tracked(({ state, late }: { state: State; late: ReadonlySignal<bool
   const { model, point, source, n, remote } = dial.facts.value;
   const live = traits.signal("_live").value;
   const local = state.local.value;
-  const base = traits as unknown as Traits<BaseTraits>;
   const mode = traits.signal("mode").value;
   const busy = state.busy.value;
   return (
@@ -50,17 +49,17 @@ const View = tracked(({ state, late }: { state: State; late: ReadonlySignal<bool
         </span>
         <div class="vv-line">
           <span class="vv-facts">{n ? `${n} words · ${source}` : ""}</span>
-          {local && <Busy traits={base} verb="computing" />}
+          {local && <Busy traits={traits} verb="computing" />}
         </div>
       </div>
       {/* in a file nothing runs, and the hand still turns */}
-      {live && <Status traits={base} late={late} verb="computing" apart={local} />}
+      {live && <Status traits={traits} late={late} verb="computing" apart={local} />}
       <Verdict dial={dial} />
       {!n && (
         <p class="vv-readout">
           {busy ? "looking for the circle in every layer…" : "no circle yet"}
           {!busy && live && remote && (
-            <button type="button" onClick={() => traits.request("run")}>
+            <button type="button" onClick={() => traits.request("run", {})}>
               Run
             </button>
           )}

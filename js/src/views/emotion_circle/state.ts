@@ -1,15 +1,13 @@
 // The state of EmotionCircle: traits in, derived values, and what the user may do.
 import { computed, type ReadonlySignal } from "@preact/signals-core";
 import type { Point } from "../../lib/dial/geometry";
-import { type DialState, type DialTraits, makeDial } from "../../lib/dial/state";
+import { type DialState, makeDial } from "../../lib/dial/state";
 import type { TokenMark } from "../../lib/dial/trail";
 import { decode } from "../../lib/wire/arrays";
 import { debounced, type Traits } from "../../lib/wire/model";
 import {
   byChance,
   type Chance,
-  type EmotionTraits,
-  type ExpectedWire,
   fromWheel,
   type Layer,
   type Response,
@@ -18,21 +16,12 @@ import {
   readResponses,
   readTokens,
   type Token,
-  type TrailWire,
-  type WheelFacts,
+  type Turned,
+  type Written,
 } from "./data";
+import type { EmotionCircleRequests, EmotionCircleTraits } from "./traits";
 
 const TYPING_PAUSE_MS = 350;
-
-/** Text under the hand, as it is written. */
-export interface Written {
-  base: string[];
-  steered: string[];
-  at?: Record<string, unknown>;
-  done: boolean;
-  ratio?: number;
-  perplexity?: (number | null)[];
-}
 
 export interface Chances {
   rows: Chance[];
@@ -41,7 +30,7 @@ export interface Chances {
 }
 
 export interface State {
-  traits: Traits<EmotionTraits>;
+  traits: Traits<EmotionCircleTraits, EmotionCircleRequests>;
   dial: DialState;
   tokens: ReadonlySignal<Token[]>;
   marks: ReadonlySignal<TokenMark[]>;
@@ -49,7 +38,7 @@ export interface State {
   layers: ReadonlySignal<Layer[]>;
   chances: ReadonlySignal<Chances>;
   written: ReadonlySignal<Written | undefined>;
-  wheel: ReadonlySignal<WheelFacts | undefined>;
+  wheel: ReadonlySignal<Turned | undefined>;
   responses: ReadonlySignal<Response[]>;
   /** Whether something is queued or running. */
   busy: ReadonlySignal<boolean>;
@@ -60,26 +49,26 @@ export interface State {
   setPrompt(prompt: string): void;
 }
 
-export function makeState(traits: Traits<EmotionTraits>): State {
+export function makeState(traits: Traits<EmotionCircleTraits, EmotionCircleRequests>): State {
   const t = traits.signal;
-  const dial = makeDial(traits as unknown as Traits<DialTraits>);
+  const dial = makeDial(traits);
   const tokens = computed(() => readTokens(t("_trail").value));
   const wheel = computed(() => {
-    const told = t("_wheel").value as unknown as WheelFacts;
-    return told.angles?.length ? told : undefined;
+    const told = t("_wheel").value;
+    return told.angles?.length ? (told as Turned) : undefined;
   });
   const responses = computed(() => readResponses(t("_wheel").value));
   const chances = computed((): Chances => {
     const hand = dial.hand.value;
-    const expected = t("_expected").value as Partial<ExpectedWire>;
-    const { words = [], at = {} } = expected;
+    const expected = t("_expected").value;
+    const { words = [], at } = expected;
     const now = decode(expected.now);
     const exact =
       now.length > 0 &&
-      at.angle === hand.angle &&
-      at.strength === hand.strength &&
-      at.plane === t("plane").value &&
-      at.prompt === t("prompt").value;
+      at?.angle === hand.angle &&
+      at?.strength === hand.strength &&
+      at?.plane === t("plane").value &&
+      at?.prompt === t("prompt").value;
     const rows = (): Chance[] => byChance(words, decode(expected.base), now);
     if (exact) return { rows: rows(), source: "hand" };
     if (!t("_live").value && wheel.value) {
@@ -94,12 +83,12 @@ export function makeState(traits: Traits<EmotionTraits>): State {
     dial,
     tokens,
     marks: computed(() => tokens.value.flatMap(({ mark }) => mark ?? [])),
-    means: computed(() => readPoints((t("_trail").value as Partial<TrailWire>).means)),
+    means: computed(() => readPoints(t("_trail").value.means)),
     layers: computed(() => readLayers(t("_layers").value)),
     chances,
     written: computed(() => {
-      const told = t("_written").value as unknown as Written;
-      return told.base ? told : undefined;
+      const told = t("_written").value;
+      return told.base ? (told as Written) : undefined;
     }),
     wheel,
     responses,

@@ -106,5 +106,5 @@ export interface EmotionCircleTraits extends BaseTraits {
 }
 
 export interface EmotionCircleRequests extends BaseRequests {
-  around: Record<never, never>;
+  around: Record<string, never>;
 }

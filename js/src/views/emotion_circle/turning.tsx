@@ -3,10 +3,10 @@ import { css, cyclic } from "../../lib/ui/colour";
 import { percent } from "../../lib/ui/numbers";
 import { tracked, useSignal } from "../../lib/ui/tracked";
 import { segments } from "../../lib/wire/tokens";
-import type { EmotionTraits } from "./data";
 import type { State } from "./state";
+import type { EmotionCircleTraits } from "./traits";
 
-const PLANES: Record<EmotionTraits["plane"], [string, string]> = {
+const PLANES: Record<EmotionCircleTraits["plane"], [string, string]> = {
   circle: ["the circle", "the plane of the circle"],
   random: ["placebo: random plane", "a plane drawn at random from the whole space"],
   span: [
@@ -45,7 +45,7 @@ export const Turning = tracked(({ state }: { state: State }) => {
           }}
         />
         {live && remote && (
-          <button type="button" disabled={busy} onClick={() => traits.request("run")}>
+          <button type="button" disabled={busy} onClick={() => traits.request("run", {})}>
             Run
           </button>
         )}
@@ -71,7 +71,7 @@ export const Turning = tracked(({ state }: { state: State }) => {
               title={title}
               aria-pressed={plane === each}
               disabled={!live}
-              onClick={() => traits.tell({ plane: each as EmotionTraits["plane"] })}
+              onClick={() => traits.tell({ plane: each as EmotionCircleTraits["plane"] })}
             >
               {name}
             </button>
@@ -145,7 +145,7 @@ const Text = tracked(({ state }: { state: State }) => {
     at.angle !== hand.angle ||
     at.strength !== hand.strength ||
     at.plane !== state.traits.signal("plane").value;
-  const plane = PLANES[(at.plane as EmotionTraits["plane"]) ?? "circle"][0];
+  const plane = PLANES[(at.plane as EmotionCircleTraits["plane"]) ?? "circle"][0];
   return (
     <div class="vv-written" data-late={late ? "" : undefined}>
       <div>

@@ -3,7 +3,7 @@
 import { fixed } from "../../lib/dial/geometry";
 import { css, cyclic } from "../../lib/ui/colour";
 import { tracked } from "../../lib/ui/tracked";
-import type { Response, WheelFacts } from "./data";
+import type { Response, Turned } from "./data";
 import type { State } from "./state";
 
 const [WIDE, TALL] = [108, 46];
@@ -17,7 +17,7 @@ export const Wheel = tracked(({ state }: { state: State }) => {
   const own = responses.filter(({ heldOut }) => !heldOut).sort(byReference);
   const unseen = responses.filter(({ heldOut }) => heldOut).sort((a, b) => a.peak - b.peak);
   const most = Math.max(...responses.flatMap(({ curve }) => curve.map(Math.abs)), 0.1);
-  const curves = (of: Response[], facts: WheelFacts) => (
+  const curves = (of: Response[], facts: Turned) => (
     <div class="vv-multiples">
       {of.map((each) => (
         <Curve key={each.word} response={each} facts={facts} most={most} state={state} />
@@ -29,7 +29,7 @@ export const Wheel = tracked(({ state }: { state: State }) => {
       <div class="vv-tools">
         <h3>Around the wheel</h3>
         {live && (
-          <button type="button" disabled={busy} onClick={() => state.traits.request("around")}>
+          <button type="button" disabled={busy} onClick={() => state.traits.request("around", {})}>
             {facts ? "Turn again" : "Turn all angles"}
           </button>
         )}
@@ -67,7 +67,7 @@ function byReference(a: Response, b: Response): number {
 
 interface CurveProps {
   response: Response;
-  facts: WheelFacts;
+  facts: Turned;
   most: number;
   state: State;
 }
@@ -115,7 +115,7 @@ const Curve = tracked(({ response, facts, most, state }: CurveProps) => {
   );
 });
 
-const Texts = tracked(({ facts, state }: { facts: WheelFacts; state: State }) => {
+const Texts = tracked(({ facts, state }: { facts: Turned; state: State }) => {
   const texts = facts.texts.filter((each) => each.angle !== null);
   const plain = facts.texts.find((each) => each.angle === null);
   if (texts.length === 0) return null;

@@ -1,60 +1,21 @@
 // What the view draws, read from its traits.
-import { axis, bit, decode, type WireArray } from "../../lib/wire/arrays";
-import type { BaseTraits } from "../../lib/wire/model";
-import type { TokenWire } from "../../lib/wire/tokens";
+import { axis, bit, decode } from "../../lib/wire/arrays";
+import type { FeatureActivationsTraits } from "./traits";
 
-export type SortBy = "max" | "mean" | "density" | "index";
+export type SortBy = FeatureActivationsTraits["sort_by"];
 
-export interface Facts {
-  model?: string;
-  point?: string;
-  dictionary?: string;
-  n_features?: number;
-  l0?: number | null;
-  fve?: number | null;
-  note?: string;
-  editable?: boolean;
-  signed?: boolean;
-  hand_made?: boolean;
-}
-
-export interface ColumnWire {
-  _columns: WireArray;
-  _column_mask: WireArray;
-  _column_values: WireArray;
-  _column_scale: WireArray;
-}
-
-export interface StrongestWire {
-  _top_features: WireArray;
-  _top_values: WireArray;
-  _top_scale: number;
-}
-
-export interface ListWire {
-  _list_features: WireArray;
-  _list_stats: WireArray;
-  _list_bars: WireArray;
-  _list_facts: { firing?: number; sort?: string; query?: string; where?: string };
-  _labels: Record<string, string>;
-}
-
-/** Everything this view reads and writes. */
-export interface ActivationTraits
-  extends BaseTraits,
-    TokenWire,
-    ColumnWire,
-    StrongestWire,
-    ListWire {
-  text: string;
-  texts: string[];
-  selected_tokens: number[];
-  selected_features: number[];
-  pinned_features: number[];
-  query: string;
-  sort_by: SortBy;
-  _facts: Facts;
-}
+export type ColumnWire = Pick<
+  FeatureActivationsTraits,
+  "_columns" | "_column_mask" | "_column_values" | "_column_scale"
+>;
+export type StrongestWire = Pick<
+  FeatureActivationsTraits,
+  "_top_features" | "_top_values" | "_top_scale"
+>;
+export type ListWire = Pick<
+  FeatureActivationsTraits,
+  "_list_features" | "_list_stats" | "_list_bars" | "_list_facts" | "_labels"
+>;
 
 /** One feature over all tokens. */
 export interface Column {

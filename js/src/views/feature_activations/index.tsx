@@ -8,10 +8,9 @@ import { Status, unanswered } from "../../lib/ui/status";
 import { download } from "../../lib/ui/table";
 import { addStyles, darkness } from "../../lib/ui/theme";
 import { tracked, useEffect, useRef, useSignal } from "../../lib/ui/tracked";
-import type { BaseTraits, Traits } from "../../lib/wire/model";
+import type { Traits } from "../../lib/wire/model";
 import { Card } from "./card";
 import cardSheet from "./card.css";
-import type { ActivationTraits } from "./data";
 import { Editor } from "./editor";
 import { Legend } from "./legend";
 import { FeatureList } from "./list";
@@ -21,11 +20,12 @@ import { picture } from "./png";
 import { makeState, type State } from "./state";
 import { drawStrip } from "./strip";
 import sheet from "./style.css";
+import type { FeatureActivationsRequests, FeatureActivationsTraits } from "./traits";
 
 /** Draw the view into `el` until `stop` aborts. */
 export function drawFeatureActivations(
   el: HTMLElement,
-  traits: Traits<ActivationTraits>,
+  traits: Traits<FeatureActivationsTraits, FeatureActivationsRequests>,
   stop: AbortSignal,
 ): void {
   const state = makeState(traits);
@@ -90,7 +90,7 @@ const View = tracked(({ state, dark, late }: ViewProps) => {
           PNG
         </button>
       </div>
-      <Status traits={traits as unknown as Traits<BaseTraits>} late={late} verb="encoding" runs />
+      <Status traits={traits} late={late} verb="encoding" runs />
       {facts.note && <div class="vv-note">{facts.note}</div>}
       <Legend state={state} dark={dark.value} />
       <div class="vv-body" ref={body}>

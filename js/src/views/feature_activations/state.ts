@@ -4,15 +4,9 @@ import { MOST_COLOURED } from "../../lib/ui/colour";
 import { type Keys, type Selection, select } from "../../lib/ui/selection";
 import { debounced, type Traits } from "../../lib/wire/model";
 import { readTokens, type Tokens } from "../../lib/wire/tokens";
-import {
-  type ActivationTraits,
-  type Column,
-  partialColumn,
-  readColumns,
-  readStrongest,
-  type Strongest,
-} from "./data";
+import { type Column, partialColumn, readColumns, readStrongest, type Strongest } from "./data";
 import { type Listed, list, type Row } from "./rows";
+import type { FeatureActivationsRequests, FeatureActivationsTraits } from "./traits";
 
 const TYPING_PAUSE_MS = 250;
 
@@ -23,7 +17,7 @@ export interface Looked {
 }
 
 export interface State {
-  traits: Traits<ActivationTraits>;
+  traits: Traits<FeatureActivationsTraits, FeatureActivationsRequests>;
   tokens: ReadonlySignal<Tokens>;
   strongest: ReadonlySignal<Strongest>;
   /** The selected features that can be drawn, in their order. */
@@ -39,7 +33,7 @@ export interface State {
   toggleFeature(feature: number): void;
   togglePin(feature: number): void;
   setQuery(query: string): void;
-  setSort(sortBy: ActivationTraits["sort_by"]): void;
+  setSort(sortBy: FeatureActivationsTraits["sort_by"]): void;
   setText(text: string): void;
   setTexts(texts: string[]): void;
   askLabels(features: number[]): void;
@@ -47,7 +41,9 @@ export interface State {
   rows(): Row[];
 }
 
-export function makeState(traits: Traits<ActivationTraits>): State {
+export function makeState(
+  traits: Traits<FeatureActivationsTraits, FeatureActivationsRequests>,
+): State {
   const t = traits.signal;
   const tokens = computed(() =>
     readTokens({

@@ -5,15 +5,20 @@ import base from "../../lib/ui/base.css";
 import { Status, unanswered } from "../../lib/ui/status";
 import { addStyles } from "../../lib/ui/theme";
 import { tracked } from "../../lib/ui/tracked";
-import type { BaseTraits, Traits } from "../../lib/wire/model";
-import { counted, going, type JobsTraits } from "./data";
+import type { Traits } from "../../lib/wire/model";
+import { counted, going } from "./data";
 import { Row } from "./row";
 import sheet from "./style.css";
+import type { JobsRequests, JobsTraits } from "./traits";
 
 const MORE = 10;
 
 /** Draw the view into `el` until `stop` aborts. */
-export function drawJobs(el: HTMLElement, traits: Traits<JobsTraits>, stop: AbortSignal): void {
+export function drawJobs(
+  el: HTMLElement,
+  traits: Traits<JobsTraits, JobsRequests>,
+  stop: AbortSignal,
+): void {
   const root = document.createElement("div");
   root.className = "vv vv-jobs";
   // else JupyterLab takes Enter before a button does
@@ -26,7 +31,7 @@ export function drawJobs(el: HTMLElement, traits: Traits<JobsTraits>, stop: Abor
 }
 
 interface ViewProps {
-  traits: Traits<JobsTraits>;
+  traits: Traits<JobsTraits, JobsRequests>;
   late: ReadonlySignal<boolean>;
 }
 
@@ -51,12 +56,12 @@ const View = tracked(({ traits, late }: ViewProps) => {
         <span class="vv-grow" />
         {entries.length > 0 && <span class="vv-facts">{counted(entries, ended)}</span>}
         {live && on.length > 1 && (
-          <button type="button" onClick={() => traits.request("stop")}>
+          <button type="button" onClick={() => traits.request("stop", {})}>
             Stop all
           </button>
         )}
       </div>
-      <Status traits={traits as unknown as Traits<BaseTraits>} late={late} verb="listing" />
+      <Status traits={traits} late={late} verb="listing" />
       {/* a change of state is said, the seconds are not */}
       <div class="vv-hidden" aria-live="polite">
         {first ? `${first.name}: ${first.words}` : ""}

@@ -2,12 +2,13 @@
 import { Sign, Ticking } from "../../lib/ui/job_line";
 import { duration } from "../../lib/ui/numbers";
 import { tracked, useSignal } from "../../lib/ui/tracked";
-import { type Entry, going, type Stage } from "./data";
+import { going } from "./data";
+import type { JobEntry, JobStage } from "./traits";
 
 const COPIED_MS = 1500;
 
 interface RowProps {
-  entry: Entry;
+  entry: JobEntry;
   /** Whether a kernel can act. */
   live: boolean;
   open: boolean;
@@ -63,17 +64,17 @@ export const Row = tracked(({ entry, live, open, setOpen, cancel, again }: RowPr
   );
 });
 
-function label({ name, number }: Entry): string {
+function label({ name, number }: JobEntry): string {
   return `${name}, job ${number}`;
 }
 
-function stopMeans({ state, host }: Entry): string {
+function stopMeans({ state, host }: JobEntry): string {
   if (state === "waiting") return "drop it before it begins";
   if (!host) return "stop it at its next block or token";
   return `stop waiting for it: ${host} has no way to cancel, it may run to its end there`;
 }
 
-const Times = tracked(({ entry, on }: { entry: Entry; on: boolean }) => {
+const Times = tracked(({ entry, on }: { entry: JobEntry; on: boolean }) => {
   const waits = entry.state === "waiting";
   const usual = `median of ${entry.of} finished before`;
   return (
@@ -89,7 +90,7 @@ const Times = tracked(({ entry, on }: { entry: Entry; on: boolean }) => {
   );
 });
 
-const Details = tracked(({ entry }: { entry: Entry }) => (
+const Details = tracked(({ entry }: { entry: JobEntry }) => (
   <dl class="vv-details">
     <dt>waited here</dt>
     <dd>{duration(entry.waited)}</dd>
@@ -134,7 +135,7 @@ const Details = tracked(({ entry }: { entry: Entry }) => (
   </dl>
 ));
 
-function Stages({ stages }: { stages: Stage[] }) {
+function Stages({ stages }: { stages: JobStage[] }) {
   const several = (stages.at(-1)?.request ?? 1) > 1;
   return (
     <ol class="vv-stages">
@@ -148,7 +149,7 @@ function Stages({ stages }: { stages: Stage[] }) {
   );
 }
 
-const CopyId = tracked(({ entry, show }: { entry: Entry; show(): void }) => {
+const CopyId = tracked(({ entry, show }: { entry: JobEntry; show(): void }) => {
   const said = useSignal("");
   async function copy(): Promise<void> {
     try {

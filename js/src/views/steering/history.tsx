@@ -2,9 +2,10 @@
 
 import { tidy } from "../../lib/ui/numbers";
 import { tracked } from "../../lib/ui/tracked";
-import { canonical, type RunWire } from "./data";
+import { canonical } from "./data";
 import { Output } from "./output";
 import type { State } from "./state";
+import type { RunWire } from "./traits";
 
 /** "joy 0.3, sad −0.1": what was turned. */
 export function labelOf(run: RunWire): string {

@@ -7,10 +7,10 @@ import slider from "../../lib/ui/slider.css";
 import { Status, unanswered } from "../../lib/ui/status";
 import { addStyles } from "../../lib/ui/theme";
 import { tracked, useRef } from "../../lib/ui/tracked";
-import type { BaseTraits, Traits } from "../../lib/wire/model";
+import type { Traits } from "../../lib/wire/model";
 import { stepOf } from "./bars";
 import { Card } from "./card";
-import type { Shown, SteeringTraits } from "./data";
+import type { Shown } from "./data";
 import { Compared, History } from "./history";
 import { Output } from "./output";
 import { Rows } from "./rows";
@@ -19,11 +19,12 @@ import { Prompt, Settings } from "./settings";
 import { makeState, type State } from "./state";
 import sheet from "./style.css";
 import { OWN, Text } from "./tokens";
+import type { SteeringRequests, SteeringTraits } from "./traits";
 
 /** Draw the view into `el` until `stop` aborts. */
 export function drawSteering(
   el: HTMLElement,
-  traits: Traits<SteeringTraits>,
+  traits: Traits<SteeringTraits, SteeringRequests>,
   stop: AbortSignal,
 ): void {
   const state = makeState(traits);
@@ -76,7 +77,7 @@ const View = tracked(({ state, late }: ViewProps) => {
           </button>
         )}
       </div>
-      <Status traits={traits as unknown as Traits<BaseTraits>} late={late} verb="writing" />
+      <Status traits={traits} late={late} verb="writing" />
       <fieldset class="vv-controls" disabled={!state.live} onKeyDown={commit}>
         <Rows state={state} />
         <Search state={state} />

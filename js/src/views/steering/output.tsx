@@ -2,9 +2,10 @@
 import { short, tidy } from "../../lib/ui/numbers";
 import { tracked } from "../../lib/ui/tracked";
 import { Watched } from "./bars";
-import type { Column, Shown, SteerSize } from "./data";
+import type { Column, Shown } from "./data";
 import type { State } from "./state";
 import { Text } from "./tokens";
+import type { SteerSize } from "./traits";
 
 const UNITS: Record<string, string> = { norm: "× |h|", raw: "× v", max_act: "× max act." };
 

@@ -3,8 +3,8 @@ import { Label } from "../../lib/ui/label";
 import { short, tidy } from "../../lib/ui/numbers";
 import { Slider } from "../../lib/ui/slider";
 import { tracked } from "../../lib/ui/tracked";
-import type { Row } from "./data";
 import type { State } from "./state";
+import type { MethodSettings, RowWire } from "./traits";
 
 const UNITS: Record<string, string> = {
   norm: "× |h|",
@@ -34,7 +34,7 @@ export const Rows = tracked(({ state }: { state: State }) => {
   );
 });
 
-const DirectionRow = tracked(({ state, row }: { state: State; row: Row }) => {
+const DirectionRow = tracked(({ state, row }: { state: State; row: RowWire }) => {
   const { traits } = state;
   const { name } = row;
   const muted = traits.signal("muted").value;
@@ -158,7 +158,7 @@ const DirectionRow = tracked(({ state, row }: { state: State; row: Row }) => {
 });
 
 /** The formula, the method's own numbers, and the strength in every unit. */
-const Line = tracked(({ state, row }: { state: State; row: Row }) => {
+const Line = tracked(({ state, row }: { state: State; row: RowWire }) => {
   const { traits } = state;
   const { name } = row;
   const method = state.method(row);
@@ -209,7 +209,7 @@ const Line = tracked(({ state, row }: { state: State; row: Row }) => {
               class="vv-typed"
               aria-label={`${key} of ${name}`}
               placeholder={key === "c" ? "2" : key === "target" ? "largest" : "none"}
-              value={settings[key] ?? ""}
+              value={settings[key as keyof MethodSettings] ?? ""}
               onChange={(event) => {
                 const typed = event.currentTarget.valueAsNumber;
                 set(key, Number.isFinite(typed) ? typed : null);

@@ -1,8 +1,8 @@
 // What is written and where the steers act: prompt or chat, places, seed, temperature, length.
 import { tracked } from "../../lib/ui/tracked";
-import type { Message, Places } from "./data";
 import { readAnswers, readNumbers, writeAnswers } from "./fields";
 import type { State } from "./state";
+import type { ChatMessage, WherePlaces } from "./traits";
 
 const ROLES = ["system", "user", "assistant"];
 const TURNS = ["last user", ...ROLES, "think", "answer", "all"];
@@ -13,7 +13,7 @@ export const Prompt = tracked(({ state }: { state: State }) => {
   const chat = traits.signal("chat").value;
   const prompt = traits.signal("prompt").value;
   const template = traits.signal("_facts").value.template;
-  const put = (i: number, part: Partial<Message>): void =>
+  const put = (i: number, part: Partial<ChatMessage>): void =>
     state.change({ messages: messages.map((m, k) => (k === i ? { ...m, ...part } : m)) });
   const runs = (event: KeyboardEvent): void => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
@@ -101,7 +101,8 @@ export const Settings = tracked(({ state }: { state: State }) => {
   const { traits } = state;
   const where = traits.signal("where").value;
   const { targets = [], template } = traits.signal("_facts").value;
-  const place = (part: Partial<Places>): void => state.change({ where: { ...where, ...part } });
+  const place = (part: Partial<WherePlaces>): void =>
+    state.change({ where: { ...where, ...part } });
   const help = 'all · none · 0, 3, -1 · 2:8 · -5: · " cat" · any of them after not';
   return (
     <details class="vv-settings">

@@ -1,7 +1,8 @@
 // What a Steering view shows and what is done to it.
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 import { debounced, type Traits, throttled } from "../../lib/wire/model";
-import { canonical, type Row, readRun, readStream, type Shown, type SteeringTraits } from "./data";
+import { canonical, readRun, readStream, type Shown } from "./data";
+import type { RowWire, SteeringRequests, SteeringTraits } from "./traits";
 
 /** A token that is looked at. */
 export interface Looked {
@@ -18,7 +19,7 @@ const SPAN = 1;
 const LIVE_WAIT = 350; // ms: several keys, or a second slider, make one run
 
 export interface State {
-  traits: Traits<SteeringTraits>;
+  traits: Traits<SteeringTraits, SteeringRequests>;
   /** Whether a kernel can act. */
   live: boolean;
   busy: ReadonlySignal<boolean>;
@@ -35,15 +36,15 @@ export interface State {
   move(name: string, strength: number): void;
   release(name: string, strength: number): void;
   strength(name: string): number;
-  method(row: Row): string;
-  unit(row: Row): string;
-  setUnit(row: Row, unit: string): void;
+  method(row: RowWire): string;
+  unit(row: RowWire): string;
+  setUnit(row: RowWire, unit: string): void;
   /** Length of one unit of a row's strength, in raw units; 0 where it is not known. */
-  length(row: Row, unit: string): number;
-  span(row: Row): { min: number; max: number };
+  length(row: RowWire, unit: string): number;
+  span(row: RowWire): { min: number; max: number };
 }
 
-export function makeState(traits: Traits<SteeringTraits>): State {
+export function makeState(traits: Traits<SteeringTraits, SteeringRequests>): State {
   const get = <K extends keyof SteeringTraits & string>(name: K): SteeringTraits[K] =>
     traits.signal(name).value;
   const live = get("_live") !== false;
@@ -64,7 +65,7 @@ export function makeState(traits: Traits<SteeringTraits>): State {
 
   const run = (): void => {
     soon.cancel();
-    traits.request("run");
+    traits.request("run", {});
   };
   const soon = debounced(run, LIVE_WAIT);
   const settle = (): void => {
@@ -80,16 +81,16 @@ export function makeState(traits: Traits<SteeringTraits>): State {
   }, 120);
 
   const strength = (name: string): number => dragged.value[name] ?? get("strengths")[name] ?? 0;
-  const method = (row: Row): string => {
+  const method = (row: RowWire): string => {
     const chosen = get("methods")[row.name] ?? get("method");
     return row.methods.includes(chosen) ? chosen : (row.methods[0] ?? chosen);
   };
-  const unit = (row: Row): string => {
+  const unit = (row: RowWire): string => {
     const chosen = get("units")[row.name] ?? "norm";
     const known = row.units[method(row)] ?? [];
     return known.includes(chosen) ? chosen : (known[0] ?? "");
   };
-  const length = (row: Row, which: string): number => {
+  const length = (row: RowWire, which: string): number => {
     if (which === "raw") return row.raw;
     if (which === "max_act") return row.max_act;
     const [point] = row.points;

@@ -1,7 +1,7 @@
 // Activations as Python would send them, from plain lists.
 import { makeModel } from "../../../src/export/shim";
 import { encode, type WireArray } from "../../../src/lib/wire/arrays";
-import type { ActivationTraits } from "../../../src/views/feature_activations/data";
+import type { FeatureActivationsTraits } from "../../../src/views/feature_activations/traits";
 import { atRest } from "../../fake";
 
 export interface Made {
@@ -11,7 +11,7 @@ export interface Made {
   labels?: Record<number, string>;
   flags?: number[];
   starts?: number[];
-  traits?: Partial<ActivationTraits>;
+  traits?: Partial<FeatureActivationsTraits>;
 }
 
 /** numpy.packbits */
@@ -49,7 +49,7 @@ export function traitsOf({ tokens, values, labels = {}, flags, starts, traits }:
     return [max, mean, row.filter((v) => v !== 0).length / row.length];
   });
   const n = features.length;
-  const state: ActivationTraits = {
+  const state: FeatureActivationsTraits = {
     ...atRest(),
     text: tokens.join(""),
     texts: [],

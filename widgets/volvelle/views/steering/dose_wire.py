@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast, get_args
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class DosePoint(TypedDict, total=False):
 class DoseText(TypedDict):
     """What was answered at one strength."""
 
-    question: str
+    question: Question
     strength: float
     text: str
     answers: list[float | None]  # probability of each
@@ -55,7 +55,7 @@ class DoseFacts(TypedDict, total=False):
     points: list[str]
     answers: list[str]
     spellings: list[list[str]]
-    strengths: list[float | None]
+    strengths: list[float]
     own: float
     unit: str
     questions: dict[str, list[str]]
@@ -82,7 +82,7 @@ def facts_wire(result: Dose) -> DoseFacts:
         "points": list(dict.fromkeys(point for card in cards for point in card.points)),
         "answers": list(result.answers),
         "spellings": [list(spelled) for spelled in result.spellings],
-        "strengths": numbers(result.strengths),
+        "strengths": [round(float(s), 6) for s in result.strengths],
         "own": own,
         "unit": unit,
         "questions": {name: list(asked) for name, asked in result.questions.items()},
@@ -97,7 +97,7 @@ def curve_wire(result: Dose, concept: str) -> DoseCurve:
     present = [q for q in QUESTIONS if q in result.questions]
     texts: list[DoseText] = [
         {
-            "question": str(result.question[i]),
+            "question": cast("Question", str(result.question[i])),
             "strength": float(result.strength[i]),
             "text": text,
             "answers": numbers(np.exp(result.logprobs[i])),
