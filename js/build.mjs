@@ -1,7 +1,8 @@
 // One self-contained ES module per view: src/widgets/<view>.ts -> ../widgets/volvelle/static/<view>.js
 // and the script of exported files: src/export/page.ts -> static/export_page.js
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { build, context, transform } from "esbuild";
+import { weigh } from "./budgets.mjs";
 
 const watch = process.argv.includes("--watch");
 const entries = readdirSync("src/widgets").filter((file) => file.endsWith(".ts"));
@@ -18,7 +19,11 @@ const css = {
   },
 };
 
-const options = {
+/**
+ * What makes the bundles; `npm test` weighs them with the same.
+ * @type {import("esbuild").BuildOptions & { metafile: true }}
+ */
+export const options = {
   entryPoints: [
     ...entries.map((file) => ({ in: `src/widgets/${file}`, out: file.replace(/\.ts$/, "") })),
     { in: "src/export/page.ts", out: "export_page" },
@@ -38,15 +43,15 @@ const options = {
   minify: !watch,
   sourcemap: watch && "inline",
   logLevel: "warning",
+  metafile: true,
 };
 
 if (watch) {
   await (await context(options)).watch();
-} else {
-  await build(options);
-  for (const entry of entries) {
-    const file = entry.replace(/\.ts$/, ".js");
-    const { size } = statSync(`../widgets/volvelle/static/${file}`);
-    console.log(`${file.padEnd(32)} ${(size / 1000).toFixed(1).padStart(6)} kB`);
-  }
+} else if (process.argv[1]?.endsWith("build.mjs")) {
+  const { metafile } = await build(options);
+  const { core, views } = weigh(metafile);
+  const kB = (bytes) => `${(bytes / 1000).toFixed(1).padStart(6)} kB`;
+  console.log(`${"core, in each of them".padEnd(32)} ${kB(core)}`);
+  for (const [name, bytes] of Object.entries(views)) console.log(`${name.padEnd(32)} ${kB(bytes)}`);
 }

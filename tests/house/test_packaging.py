@@ -91,7 +91,13 @@ def test_an_sdist_carries_bundles_sources_and_lock_but_no_node_modules(sdist):
     carried = names(sdist)
     assert {f"widgets/{bundle}" for bundle in BUNDLES} <= carried
     assert {f"js/src/widgets/{name}.ts" for name in ENTRIES} <= carried
-    assert {"js/package-lock.json", "js/build.mjs", "js/hatch_build.py", "LICENSE"} <= carried
+    assert {
+        "js/package-lock.json",
+        "js/build.mjs",
+        "js/budgets.mjs",
+        "js/hatch_build.py",
+        "LICENSE",
+    } <= carried
     assert not any("node_modules" in name for name in carried)
 
 
