@@ -267,7 +267,12 @@ describe("turning", () => {
   it("shows written text as text, beside the unsteered one", async () => {
     const { all } = await shown({
       mode: "text",
-      _written: { base: [" fine"], steered: [" <i>sad</i>"], at: { prompt: "I feel" }, done: true },
+      _written: {
+        base: [" fine"],
+        steered: [" <i>sad</i>"],
+        at: { angle: 0, strength: 0.1, plane: "circle", prompt: "I feel", layer: 1, seed: 0 },
+        done: true,
+      },
     });
     expect(all(".vv-written p").map((p) => p.textContent)).toEqual([
       "I feel fine",

@@ -8,7 +8,7 @@ import type { LayersWire, TrailWire, WheelWire, WrittenText } from "./traits";
 /** What a turn around the wheel gave, once there was one. */
 export type Turned = Required<WheelWire>;
 /** Text under the hand, once there is any. */
-export type Written = WrittenText & Required<Pick<WrittenText, "base" | "steered">>;
+export type Written = WrittenText & Required<Pick<WrittenText, "base" | "steered" | "at">>;
 
 export interface Token {
   index: number;

@@ -140,23 +140,23 @@ const Text = tracked(({ state }: { state: State }) => {
   const written = state.written.value;
   const hand = state.dial.hand.value;
   if (!written) return <p class="vv-facts">let go of the hand to write with it</p>;
-  const at = written.at ?? {};
+  const { at } = written;
   const late =
     at.angle !== hand.angle ||
     at.strength !== hand.strength ||
     at.plane !== state.traits.signal("plane").value;
-  const plane = PLANES[(at.plane as EmotionCircleTraits["plane"]) ?? "circle"][0];
+  const plane = PLANES[at.plane as EmotionCircleTraits["plane"]][0];
   return (
     <div class="vv-written" data-late={late ? "" : undefined}>
       <div>
         <h4>unsteered</h4>
-        <Continued prompt={String(at.prompt ?? "")} strings={written.base} />
+        <Continued prompt={at.prompt} strings={written.base} />
       </div>
       <div>
         <h4>
-          {String(at.angle)}°, {String(at.strength)} × norm, {plane}
+          {at.angle}°, {at.strength} × norm, {plane}
         </h4>
-        <Continued prompt={String(at.prompt ?? "")} strings={written.steered} />
+        <Continued prompt={at.prompt} strings={written.steered} />
       </div>
       {written.ratio !== undefined && (
         <div class="vv-facts">
