@@ -67,10 +67,14 @@ def test_every_drawing_of_the_front_end_belongs_to_a_view():
 
 
 def test_every_test_of_the_front_end_lies_where_what_it_tests_lies():
-    """test/lib/ui.test.ts tests src/lib/ui/, test/views/steering/fields.test.ts that one file."""
+    """test/lib/ui.test.ts tests src/lib/ui/, test/views/steering/fields.test.ts that one file.
+
+    What makes the bundles lies beside src: test/budgets.test.ts tests budgets.mjs.
+    """
     tests = sorted((ROOT / "js/test").glob("**/*.test.ts"))
     assert tests
     for path in tests:
         tested = (ROOT / "js/src" / path.relative_to(ROOT / "js/test")).with_suffix("")
         places = [tested.with_suffix(end) for end in ("", ".ts", ".tsx")]
+        places.append(ROOT / "js" / f"{tested.stem}.mjs")
         assert any(place.exists() for place in places), path.relative_to(ROOT)

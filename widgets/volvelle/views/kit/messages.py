@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ipywidgets import Widget
 from traitlets import Bunch, Dict, Int, TraitError, observe, validate
 
-from volvelle.names import unknown
+from volvelle.names import known_keywords_in, unknown
 from volvelle.views.kit.check import MOST_WHOLE, check, check_fields
 from volvelle.views.kit.declared import page_writes, requests_of, type_of
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 REQUEST = {"serial": int, "kind": str}
 
 
+@known_keywords_in
 class Messages(Widget):
     """Takes what the browser sends; answers its requests in ``_on_<kind>(self, field: type)``."""
 
