@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from models import shipped, tiny
 
+from volvelle.models.remote.request import Request
 from volvelle.models.traces.reduce import read
 
 SHIPPED = shipped.modules()
@@ -142,7 +143,7 @@ def test_7_no_graph_is_kept(small):
     assert next(tiny.hf("llama").parameters()).requires_grad
     inputs = {"input_ids": torch.tensor([[5, 6, 7]]), "use_cache": False}
     sites, lengths = [("model.layers.1", "output")], torch.tensor([3])
-    ((state, _),) = small.call(lambda: small.run(read, inputs, sites, lengths, "all"))
+    ((state, _),) = small.call(lambda: small.run(Request(read, (inputs, sites, lengths, "all"), 3)))
     assert not state.requires_grad
     assert state.grad_fn is None
 
@@ -153,7 +154,7 @@ def test_8_what_is_saved_owns_no_more_than_it_shows(small, how):
 
     inputs = {"input_ids": torch.tensor([[5, 6, 7], [8, 9, 0]]), "use_cache": False}
     sites, lengths = [("model.layers.1", "output")], torch.tensor([3, 2])
-    ((state, _),) = small.call(lambda: small.run(read, inputs, sites, lengths, how))
+    ((state, _),) = small.call(lambda: small.run(Request(read, (inputs, sites, lengths, how), 6)))
     assert state.untyped_storage().nbytes() == state.numel() * state.element_size()
 
 

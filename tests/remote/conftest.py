@@ -11,6 +11,7 @@ import nnsight
 import pytest
 
 import volvelle as vv
+from volvelle.models.remote.request import Request
 from volvelle.models.verbs.capture import right_padded
 
 HOST = os.environ.get("NDIF_HOST", "")
@@ -103,7 +104,7 @@ def held(model, gate):
     stop it afterwards.
     """
     inputs = {"input_ids": right_padded([[1, 2, 3]], 0)["input_ids"], "use_cache": False}
-    job = model.submit(lambda: model.run(_until, inputs, str(gate)), name="held")
+    job = model.submit(lambda: model.run(Request(_until, (inputs, str(gate)), 3)), name="held")
     try:
         wait_for(lambda: job.ended or (job.requests and job.requests[0].reached("running")))
         assert not job.ended, job.error

@@ -19,6 +19,7 @@ import volvelle as vv
 from volvelle.models.load import smollm2
 from volvelle.models.remote import backend as remote_backend
 from volvelle.models.remote import run as remote_run
+from volvelle.models.remote.request import Request
 from volvelle.models.traces.reduce import read
 from volvelle.models.work.worker import Cancelled, current_job
 
@@ -108,9 +109,8 @@ def test_an_error_in_the_code_that_runs_there(there):
 
     inputs = {"input_ids": torch.tensor([[1, 2]]), "use_cache": False}
     site = [("model.layers.99", "output")]
-    error = failure(
-        lambda: there.call(lambda: there.run(read, inputs, site, torch.tensor([2]), "all"))
-    )
+    request = Request(read, (inputs, site, torch.tensor([2]), "all"), reads=2)
+    error = failure(lambda: there.call(lambda: there.run(request)))
     assert error.kind == "code"
     assert "state_at" in error.remote_traceback
     assert there.capture(TEXT, "resid_post.1", "last")["resid_post.1"].shape == (1, 576)

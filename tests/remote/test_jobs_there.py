@@ -14,6 +14,7 @@ from remote.doors import door
 
 import volvelle as vv
 from volvelle.models.load import smollm2
+from volvelle.models.remote.request import Request
 from volvelle.models.verbs.capture import right_padded
 from volvelle.models.work.worker import Cancelled
 
@@ -132,7 +133,7 @@ def test_lines_of_the_server_that_are_no_tokens_reach_the_job_as_text(there):
         return found  # noqa: RET504 - nnsight hands saved values back by name
 
     inputs = {"input_ids": right_padded([[1, 2, 3]], 0)["input_ids"], "use_cache": False}
-    job = there.submit(lambda: there.run(body, inputs))
+    job = there.submit(lambda: there.run(Request(body, (inputs,), 3)))
     assert job.result(SECONDS).shape == (1, 576)
     assert [line.text for line in job.requests[0].log] == ["<b>said on the server</b>"]
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from volvelle.compute.directions.points import Point
+from volvelle.models.remote.request import Request
 from volvelle.models.traces.classes import class_means
 from volvelle.models.verbs import read as reading
 from volvelle.models.verbs.capture import batches, right_padded
@@ -124,12 +125,12 @@ def reduced_there(
         )
         for members in plan
     ]
-    answers = model.run(
-        class_means,
+    args = (
         inputs,
         [(site.path, site.io, pooling[point]) for site, point in zip(sites, points, strict=True)],
         classes._asdict() | {"owner": torch.tensor(classes.owner)},
     )
+    answers = model.run(Request(class_means, args, sum(ids.numel() for ids, *_ in inputs)))
     return {
         point: Reduced(*(part.numpy() for part in answer))
         for point, answer in zip(points, answers, strict=True)

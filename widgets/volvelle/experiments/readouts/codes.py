@@ -9,6 +9,7 @@ import scipy.sparse as sp
 import torch
 
 from volvelle.models.remote.backend import MOST_SENT
+from volvelle.models.remote.request import Request
 from volvelle.models.traces.codes import encode as encode_body
 from volvelle.models.verbs.capture import find_outliers, right_padded
 
@@ -129,7 +130,8 @@ def encode_there(
         )
         for batch in full
     ]
-    answers = iter(model.run(encode_body, inputs, (site.path, site.io), sent))
+    args = (inputs, (site.path, site.io), sent)
+    answers = iter(model.run(Request(encode_body, args, sum(ids.numel() for ids, *_ in inputs))))
     return [_read(sae, batch, next(answers) if batch else None) for batch in batches]
 
 

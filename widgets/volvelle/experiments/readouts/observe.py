@@ -13,6 +13,7 @@ from volvelle.compute.directions.points import Point
 from volvelle.compute.windows import Window, windows
 from volvelle.experiments.readouts.codes import CODE, FLOAT, alive_at_a_token, encoding
 from volvelle.models.remote.backend import MOST_SENT
+from volvelle.models.remote.request import Request
 from volvelle.models.traces.observe import observed
 from volvelle.models.verbs import read as reading
 from volvelle.models.verbs.capture import batches, right_padded
@@ -130,11 +131,9 @@ def observed_there(
     lengths = [window.stop - window.start for _, window in cuts]
     plan = batches(lengths, model.d_model, reading.MOST_TOKENS, reading.MOST_NUMBERS)
     points = sorted(readers, key=lambda point: model.site(Point.parse(point)))
-    answers = model.run(
-        observed,
-        [_inputs(model, tokens, [cuts[i] for i in members]) for members in plan],
-        [_site(model, point, readers[point]) for point in points],
-    )
+    inputs = [_inputs(model, tokens, [cuts[i] for i in members]) for members in plan]
+    args = (inputs, [_site(model, point, readers[point]) for point in points])
+    answers = model.run(Request(observed, args, sum(ids.numel() for ids, *_ in inputs)))
     parts: dict[tuple[int, Window], dict[str, Seen]] = {}
     for members, answer in zip(plan, answers, strict=True):
         own = [cuts[i] for i in members]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from volvelle.formulas.proofs import tolerances
 from volvelle.models.engine.facts import heads_of, takes
 from volvelle.models.engine.proofs import Proof, Proofs
+from volvelle.models.remote.request import Request
 from volvelle.models.traces.prove import prove as prove_body
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ PARALLEL = "attention and mlp of a block read the same state, so nothing lies be
 
 def prove(model: Facts, run: Runner) -> Proofs:
     """Try every equation; the caller is on the model's worker."""
-    found = run(prove_body, asked_of(model))
+    asked = asked_of(model)
+    n_read = asked["ids"].numel() + asked["left"]["input_ids"].numel()
+    found = run(Request(prove_body, (asked,), reads=n_read, beside=True))
     job = run.worker.job
     if job is not None:
         job.check()  # what stopped a pass was noted as its failure

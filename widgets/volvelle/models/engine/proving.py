@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import threading
 import weakref
@@ -10,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from volvelle.models.engine.prove import asked_of, failed, proofs_from, prove
-from volvelle.models.traces.prove import prove as prove_body
 from volvelle.models.traces.prove import riding
 
 if TYPE_CHECKING:
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     from volvelle.models.engine.facts import Facts
     from volvelle.models.engine.proofs import Proofs
     from volvelle.models.engine.running import Runner
+    from volvelle.models.remote.request import Request
     from volvelle.models.work.worker import Job
 
 T = TypeVar("T")
@@ -117,19 +116,18 @@ class Proving:
 
     # -- for the runner of a model on a server ---------------------------------------------------
 
-    def on(self, body: Callable[..., T]) -> Callable[..., T]:
-        """Return a body that takes the proof along, where there is none yet."""
-        if body is prove_body or self.known is not None:
-            return body
+    def on(self, request: Request[T]) -> Request[T]:
+        """Return a request that takes the proof along, where there is none yet."""
+        if self.known is not None:
+            return request
         asked = asked_of(self._model)
 
-        @functools.wraps(body)
         def ridden(lm: Any, *args: Any, backend: Any = None, **told: Any) -> T:
-            proven, found = riding(lm, asked, body, args, told, backend=backend)
+            proven, found = riding(lm, asked, request.body, args, told, backend=backend)
             self._keep(proofs_from(self._model, proven))
             return found
 
-        return ridden
+        return replace(request, body=ridden)
 
     def fail(self, said: str) -> None:
         """Remember that the proof cannot be made there: what rests on it is refused."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from volvelle.models.engine.architecture import Layout
+    from volvelle.models.remote.request import Request
     from volvelle.models.remote.run import Server
     from volvelle.models.remote.stream import StepShape
 
@@ -45,8 +47,8 @@ def worker_of(module: Any, name: str, lanes: int = 1) -> Worker:
 class Rider(Protocol):
     """What goes along with the first request to a server: see `Proving`."""
 
-    def on(self, body: Callable[..., T]) -> Callable[..., T]:
-        """Return a body that takes it along."""
+    def on(self, request: Request[T]) -> Request[T]:
+        """Return a request that takes it along."""
         ...
 
     def fail(self, said: str) -> None:
@@ -63,7 +65,7 @@ class Rider(Protocol):
 
 
 class Runner:
-    """Runs the bodies of `models.traces.sites` on a model, here or on a server.
+    """Runs the bodies of `models.traces` on a model, here or on a server.
 
     Parameters
     ----------
@@ -119,21 +121,18 @@ class Runner:
 
     def __call__(
         self,
-        body: Callable[..., T],
-        *args: Any,
+        request: Request[T],
+        *,
         on_block: Callable[[int], None] | None = None,
         only: Collection[str] | None = None,
         on_step: Callable[..., None] | None = None,
         step_shape: StepShape | None = None,
     ) -> T:
-        """Run one body of `models.traces.sites`; the caller is on the worker's thread.
+        """Run one body of `models.traces`; the caller is on the worker's thread.
 
         Parameters
         ----------
-        body : callable
-            A function of `models.traces.sites`.
-        *args
-            Its arguments after the model.
+        request : Request
         on_block : callable(layer), optional
             Called before each block runs, of a model that is here; may raise to end the run.
         only : collection of str, optional
@@ -146,18 +145,17 @@ class Runner:
             What those lines must hold.
         """
         if self.remote:
-            return self._there(body, args, on_step, step_shape)
-        body = parsed_again(body)
+            return self._there(request, on_step, step_shape)
+        body = parsed_again(request.body)
         told = {} if on_step is None else {"on_step": on_step}
         bare = only is not None
         lean = unwrapped_but(self.lm._module, only or ()) if bare else nullcontext()  # noqa: SLF001 - as above
         with as_measured(self.lm._module), self._watched(on_block), lean:  # noqa: SLF001 - as above
-            return body(self.lm, *args, **told, backend=None)
+            return body(self.lm, *request.args, **told, backend=None)
 
     def _there(
         self,
-        body: Callable[..., T],
-        args: tuple[Any, ...],
+        request: Request[T],
         on_step: Callable[..., None] | None,
         step_shape: StepShape | None,
     ) -> T:
@@ -171,22 +169,23 @@ class Runner:
             assert on_step is not None  # noqa: S101 - passed on only where it is not
             on_step(step, *more)
 
-        def run(one: Callable[..., T]) -> T:
+        def run(one: Request[T]) -> T:
             hears = None if on_step is None else heard
-            return run_there(self.server, parsed_again(one), args, hears, step_shape)
+            one = replace(one, body=parsed_again(one.body))
+            return run_there(self.server, one, hears, step_shape)
 
-        rider = self.rider if body is not prove_body else None
+        rider = self.rider if request.body is not prove_body else None
         if rider is None:
-            return run(body)
+            return run(request)
         rider.settle()  # before it is sent, where it is known
         apart = how().left  # what is left is taken up by what it was: later kernels know the proof
-        along = body if apart else rider.on(body)
+        along = request if apart else rider.on(request)
         try:
             found = run(along)
         except RemoteFailure as failure:
-            if along is body or failure.kind != "code" or told:
+            if along is request or failure.kind != "code" or told:
                 raise
-            found = run(body)  # where that fails too, it is the body's own fault
+            found = run(request)  # where that fails too, it is the body's own fault
             rider.fail(str(failure))
         if apart:
             rider.prove()

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 import numpy as np
@@ -27,10 +27,9 @@ if TYPE_CHECKING:
 
     from nnsight.schema.request import RequestModel
 
+    from volvelle.models.remote.request import Request
     from volvelle.models.remote.status import RemoteRequest
 
-# Raised when digests or the bodies of traces change.
-FORMAT = 2
 # Seconds between two looks: at first, and at most.
 SOON = 0.2
 LATER = 3.0
@@ -41,6 +40,23 @@ UNKNOWN = 10.0
 MOST_REMEMBERED = 500
 
 
+class Left(NamedTuple):
+    """What a request is remembered by, so that the same work finds it again.
+
+    Attributes
+    ----------
+    what : str
+        Name of its body.
+    formats : dict of str to int
+        Of that and of the functions that went along, as `models.traces.bodies` numbers them.
+    digest : str
+    """
+
+    what: str
+    formats: dict[str, int]
+    digest: str
+
+
 class LeftBackend(ProgressBackend):
     """A request that is left on the server and fetched, now or by a later kernel.
 
@@ -48,13 +64,13 @@ class LeftBackend(ProgressBackend):
     ----------
     *args, **told
         Of `ProgressBackend`. A request that already has an id is not sent again.
-    digest, what : str
-        What it is remembered by, so that the same work finds it again.
+    left : Left, optional
+        What it is remembered by; of a request that is sent.
     """
 
-    def __init__(self, *args: Any, digest: str = "", what: str = "", **told: Any) -> None:
+    def __init__(self, *args: Any, left: Left | None = None, **told: Any) -> None:
         super().__init__(*args, **told)
-        self.digest, self.what = digest, what
+        self.left = left
         self._last: tuple[str, str] = ("", "")
 
     @remote_errors.bare
@@ -65,7 +81,8 @@ class LeftBackend(ProgressBackend):
             blob = self._serialize(tracer)
             self._enter("sending", f"{len(blob):,} bytes")
             first = self._post(request, blob)
-            remember(self.told, first.id, self.digest, self.what)
+            if self.left is not None:
+                remember(self.told, first.id, self.left)
             self.told.id = first.id
             self.note(first)
         return self.fetch(taken_up=taken_up)
@@ -127,10 +144,10 @@ class LeftBackend(ProgressBackend):
 # -- what was left where ---------------------------------------------------------------------
 
 
-def digest_of(what: str, model_key: str, args: Iterable[Any]) -> str:
+def digest_of(request: Request[Any], model_key: str) -> str:
     """Return a hash of a request: the same texts, steers and settings give the same."""
-    digest = hashlib.sha256(f"{FORMAT} {what} {model_key}".encode())
-    _feed(digest, list(args))
+    digest = hashlib.sha256(f"{request.formats} {model_key}".encode())
+    _feed(digest, request.args)
     return digest.hexdigest()
 
 
@@ -148,7 +165,7 @@ def _feed(digest: Any, value: Any) -> None:
         digest.update(f"[{len(value)}".encode())
         for one in value:
             _feed(digest, one)
-    else:
+    elif not callable(value):  # what goes along is told by its format
         digest.update(repr(value).encode())
 
 
@@ -158,15 +175,14 @@ def _file() -> Any:
     return folder / "left.jsonl"
 
 
-def remember(request: RemoteRequest, name: str, digest: str, what: str) -> None:
+def remember(request: RemoteRequest, name: str, left: Left) -> None:
     """Write down where a request was left; no key, no text, nothing of what it asks."""
     row = {
         "id": name,
         "host": request.host,
         "model": request.model,
-        "what": what,
         "at": time.time(),
-        "digest": digest,
+        **left._asdict(),
     }
     path = _file()
     # whoever knows an id may fetch its result
@@ -204,16 +220,34 @@ def digests(ids: Iterable[str], host: str) -> dict[str, str]:
     Raises
     ------
     ValueError
-        For ids this machine has not left there.
+        For ids this machine has not left there, and those that another volvelle left, whose
+        answers would be read wrongly.
     """
-    known = {row["id"]: row["digest"] for row in remembered(host)}
+    known = {row["id"]: row for row in remembered(host)}
     missing = [one for one in ids if one not in known]
     if missing:
         raise ValueError(
             f"request {', '.join(missing)} was not left at {host} from this machine "
             "(model.left() lists what was); without work, model.attach shows what it saved"
         )
-    return {known[one]: one for one in ids}
+    for one in ids:
+        _hold_format(known[one])
+    return {known[one]["digest"]: one for one in ids}
+
+
+def _hold_format(row: dict[str, Any]) -> None:
+    """Raise ValueError for a request of other formats than these."""
+    from volvelle.models.traces.bodies import FORMATS
+
+    # before formats were written down, all were 2 at last
+    theirs, ours = row.get("formats", {str(row.get("what")): 2}), dict(FORMATS.values())
+    for name, number in theirs.items():
+        if number != ours.get(name):
+            raise ValueError(
+                f"request {row['id']} was left by another volvelle: {name!r} has format {number} "
+                f"there and {ours.get(name, 'no')} here. Without work, "
+                f"model.attach({row['id']!r}) shows what it saved; or submit the work again"
+            )
 
 
 def plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ import functools
 import threading
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,7 +14,7 @@ import torch
 
 from volvelle.models.remote.backend import ProgressBackend
 from volvelle.models.remote.errors import RemoteFailure
-from volvelle.models.remote.left import LeftBackend, digest_of, digests, plain, remembered
+from volvelle.models.remote.left import Left, LeftBackend, digest_of, digests, plain, remembered
 from volvelle.models.remote.servers import host_of
 from volvelle.models.remote.status import Announced, RemoteRequest
 from volvelle.models.remote.stream import TokenStream
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from volvelle.models.remote.request import Request
     from volvelle.models.remote.stream import StepShape
     from volvelle.models.work.job import Job
     from volvelle.models.work.worker import Worker
@@ -153,9 +154,9 @@ def attached(server: Server, ids: Sequence[str], work: Callable[[], Any] | None)
         raise ValueError(f"{len(ids)} ids without work; attach them one by one")
 
     def fetch() -> Any:
-        request = _request(server)
-        request.id, request.detached = ids[0], True
-        return plain(LeftBackend(server.lm, request, **_hearers(server)).fetch())
+        told = _sent(server)
+        told.id, told.detached = ids[0], True
+        return plain(LeftBackend(server.lm, told, **_hearers(server)).fetch())
 
     return server.worker.submit(fetch, name="attach")
 
@@ -179,17 +180,16 @@ class _Scales(ProgressBackend):
 
 def run_there(
     server: Server,
-    body: Callable[..., T],
-    args: tuple[Any, ...],
+    request: Request[T],
     on_step: Callable[..., None] | None,
     step_shape: StepShape | None,
 ) -> T:
     """Run one body on the server; `Runner.__call__` documents it."""
-    here, args = how(), _alone(args)
+    here, request = how(), replace(request, args=_alone(request.args))
     if here.weighed is not None:
-        return _weigh(server, body, args, here.weighed)
+        return _weigh(server, request, here.weighed)
     if here.left:
-        return _leave(server, body, args, here)
+        return _leave(server, request, here)
     stream, told = None, {}
     if on_step is not None and step_shape is not None:
         vocabulary = server.lm._module.get_output_embeddings().weight.shape[0]  # noqa: SLF001 - nnsight's name
@@ -197,8 +197,8 @@ def run_there(
         told = {"on_step": partial(tell, stream.mark)}
 
     def once() -> T:
-        backend = ProgressBackend(server.lm, _request(server), stream=stream, **_hearers(server))
-        return body(server.lm, *args, **told, backend=backend)
+        backend = ProgressBackend(server.lm, _sent(server), stream=stream, **_hearers(server))
+        return request.body(server.lm, *request.args, **told, backend=backend)
 
     # a body changes nothing on the server, so repeating is safe; but not once tokens have
     # been handed on
@@ -232,44 +232,36 @@ def _alone(payload: Any) -> Any:
     return payload
 
 
-def _leave(server: Server, body: Callable[..., T], args: tuple[Any, ...], here: How) -> T:
-    digest = digest_of(body.__name__, server.lm.to_model_key(), args)
+def _leave(server: Server, request: Request[T], here: How) -> T:
+    digest = digest_of(request, server.lm.to_model_key())
     known = here.ids.pop(digest, "")
-    if here.ids and not known and not _is_measuring(body, args):
+    if here.ids and not known and not request.beside:
         ids = ", ".join(here.ids.values())
         raise ValueError(
             f"request {ids} was left at {server.host} by other work than this; give "
             "the same texts, steers and settings, or no work to see what it saved"
         )
-    request = _request(server)
-    request.id, request.detached = known, True
-    backend = LeftBackend(server.lm, request, digest=digest, what=body.__name__, **_hearers(server))
-    return body(server.lm, *args, backend=backend)
+    told = _sent(server)
+    told.id, told.detached = known, True
+    left = Left(request.name, request.formats, digest)
+    backend = LeftBackend(server.lm, told, left=left, **_hearers(server))
+    return request.body(server.lm, *request.args, backend=backend)
 
 
-def _is_measuring(body: Callable[..., Any], args: tuple[Any, ...]) -> bool:
-    """Whether a request proves the model or measures norms: an earlier kernel may have known."""
-    return body.__name__ == "prove" or (isinstance(args[-1], str) and args[-1] == "norm")
-
-
-def _weigh(server: Server, body: Callable[..., T], args: tuple[Any, ...], into: Estimate) -> T:
-    # one forward pass, or the batches of several
-    batches = [args[0]["input_ids"]] if isinstance(args[0], dict) else [ids for ids, *_ in args[0]]
-    settings = next((arg for arg in args if isinstance(arg, dict) and "n" in arg), None)
-    request = RemoteRequest(server.host, server.name)
+def _weigh(server: Server, request: Request[T], into: Estimate) -> T:
+    told = RemoteRequest(server.host, server.name)
     try:
-        return body(server.lm, *args, backend=_Scales(server.lm, request))
+        return request.body(server.lm, *request.args, backend=_Scales(server.lm, told))
     finally:
-        into.sent = request.sent
-        into.prompt_tokens = sum(ids.numel() for ids in batches)
-        into.new_tokens = 0 if settings is None else settings["n"] * len(batches[0])
+        into.sent = told.sent
+        into.prompt_tokens, into.new_tokens = request.reads, request.writes
 
 
-def _request(server: Server) -> RemoteRequest:
-    request = RemoteRequest(server.host, server.name)
+def _sent(server: Server) -> RemoteRequest:
+    told = RemoteRequest(server.host, server.name)
     if server.worker.job is not None:
-        server.worker.job.requests.append(request)
-    return request
+        server.worker.job.requests.append(told)
+    return told
 
 
 def _hearers(server: Server) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 from volvelle.compute.directions.points import Point
 from volvelle.models.engine.facts import takes, together
 from volvelle.models.engine.tokens import string_of
+from volvelle.models.remote.request import Request
 from volvelle.models.traces.predict import predict as predict_body
 from volvelle.models.traces.unembed import effects_of, gain_of
 from volvelle.models.traces.unembed import unembed as unembed_body
@@ -89,11 +90,11 @@ def next_token_and_entropy(
         width = inputs["input_ids"].shape[1]
         resumed = resumed_from(model, here, [len(rows[n]) for n in members], width)
         logprobs, entropy = model.run(
-            predict_body,
-            inputs,
-            located,
-            tokens,
-            *([resumed] if resumed[0] else []),
+            Request(
+                predict_body,
+                (inputs, located, tokens, *([resumed] if resumed[0] else [])),
+                reads=inputs["input_ids"].numel(),
+            ),
             only={*resumed[0], *(path for path, *_ in located)},
         )
         found |= dict(zip(members, to_numpy(logprobs), strict=True))
@@ -259,7 +260,8 @@ def _effects(
         inputs = {"input_ids": torch.tensor([[model.pad_id]]), "use_cache": False}
         paths = (layout.embed, layout.norm, layout.head, layout.project)
         what = "promoted" if ids_only else "both"
-        return model.run(unembed_body, inputs, paths, rows, k, what, layout.logit_scale)
+        args = (inputs, paths, rows, k, what, layout.logit_scale)
+        return model.run(Request(unembed_body, args, reads=1))
     module = model.nnsight._module  # noqa: SLF001 - nnsight's name
     weight = module.get_output_embeddings().weight
     with torch.no_grad():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from volvelle.compute.directions.points import RESIDUAL, Point
 from volvelle.compute.windows import Window, windows
 from volvelle.models.engine.prefix import MOST_TEXTS, Prefix, new_cache
+from volvelle.models.remote.request import Request
 from volvelle.models.traces.reduce import read as read_body
 from volvelle.models.verbs.capture import (
     POSITIONS,
@@ -80,7 +81,8 @@ def capture(
             model.hold_padding([len(row) for row in rows], "right")
             ids = right_padded(rows, model.pad_id)["input_ids"]
             inputs = {"input_ids": ids, "use_cache": False}
-            read = model.run(read_body, inputs, *kept.request(members), on_block=said.of(members))
+            request = kept.request(members, inputs)
+            read = model.run(request, on_block=said.of(members))
             kept.batch(members, read)
             said.done(members)
     return kept.capture()
@@ -206,8 +208,15 @@ def read_norms(model: Engine, tokens: Tokens, points: Sequence[Point]) -> dict[P
     """Return the median norm of one text's states at points, without position 0 and outliers."""
     kept = _Kept(model, [tokens], points, "norm")
     inputs = {"input_ids": right_padded([tokens.ids], model.pad_id)["input_ids"]}
-    read = model.run(read_body, inputs | {"use_cache": False}, *kept.request([0]))
+    request = kept.request([0], inputs | {"use_cache": False})
+    read = model.run(replace(request, beside=True))
     return {point: float(read[kept.place[point]][1]) for point in kept.points}
+
+
+def _request(inputs: dict[str, Any], sites: Sequence[Site], lengths: Any, how: str) -> Request[Any]:
+    places = [(site.path, site.io) for site in sites]
+    n_read = inputs["input_ids"].numel()
+    return Request(read_body, (inputs, places, lengths, how), reads=n_read)
 
 
 class _Kept:
@@ -230,12 +239,11 @@ class _Kept:
         self.states: dict[Point, np.ndarray] = {}
         self.n_wide = model.d_model * len(self.sites) if positions == "all" else 1
 
-    def request(self, members: Sequence[int]) -> tuple[list[tuple[str, str]], Any, str]:
+    def request(self, members: Sequence[int], inputs: dict[str, Any]) -> Request[Any]:
         import torch
 
-        sites = [(site.path, site.io) for site in self.sites]
         how = "real" if self.remote and self.positions == "all" else self.positions
-        return sites, torch.as_tensor(self.lengths[list(members)]), how
+        return _request(inputs, self.sites, torch.as_tensor(self.lengths[list(members)]), how)
 
     def batch(self, members: Sequence[int], read: list[tuple[Any, Any]]) -> None:
         for point in self.points:
@@ -322,8 +330,7 @@ def _edited(
     inputs: dict[str, Any] = {"input_ids": torch.tensor([ids[shared:]])}
     inputs |= {"use_cache": False} if cache is None else {"past_key_values": cache}
     length = torch.tensor([len(ids) - shared])
-    places = [(site.path, site.io) for site in sites]
-    read = model.run(read_body, inputs, places, length, "all", on_block=on_block)
+    read = model.run(_request(inputs, sites, length, "all"), on_block=on_block)
     states = {}
     for point in points:
         state = to_numpy(read[sites.index(model.site(point))][0])[0]

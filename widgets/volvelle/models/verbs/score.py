@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.models.engine.facts import takes, together
+from volvelle.models.remote.request import Request
 from volvelle.models.traces import score as body
 from volvelle.models.verbs.capture import to_numpy
 from volvelle.models.verbs.known import resumed_from
@@ -104,12 +105,9 @@ def whole(
             model, [known[n] for n in members], [len(p) + len(w) - 1 for p, w in part], width
         )
         located = sites(model, steered(members) if steered is not None else ())
+        written = _table([written for _, written in part], kept, left=True)
         logprobs = model.run(
-            body.score,
-            inputs,
-            located,
-            _table([written for _, written in part], kept, left=True),
-            resumed,
+            Request(body.score, (inputs, located, written, resumed), inputs["input_ids"].numel()),
             only={*resumed[0], *(path for path, *_ in located)},
         )
         for n, row, (_, written) in zip(members, to_numpy(logprobs), part, strict=True):
@@ -148,7 +146,8 @@ def _behind(
             model, [known[n] for n in members], [len(tail) - 1 for tail in tails], width, start
         )
         written = _table([tail[1:] for tail in tails], width)
-        scored = to_numpy(model.run(body.score, inputs, [], written, resumed, only=set(resumed[0])))
+        request = Request(body.score, (inputs, [], written, resumed), inputs["input_ids"].numel())
+        scored = to_numpy(model.run(request, only=set(resumed[0])))
         for n, tail, row in zip(members, tails, scored, strict=True):
             before = beginning.logprobs[: start + 1 - beginning.n_prompt]
             found[n] = np.concatenate([before, row[: len(tail) - 1]]).astype(np.float32)

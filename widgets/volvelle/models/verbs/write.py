@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from volvelle.models.engine.facts import hold_memory, takes, together
+from volvelle.models.remote.request import Request
 from volvelle.models.remote.stream import StepShape
 from volvelle.models.traces.score import write_scored
 from volvelle.models.traces.write import write as write_body
@@ -313,10 +314,12 @@ def _together(
     scoring = "pass_rows" in settings
     with without_theirs(model):
         found: Any = model.run(
-            write_scored if scoring else write_body,
-            inputs,
-            located,
-            settings,
+            Request(
+                write_scored if scoring else write_body,
+                (inputs, located, settings),
+                reads=inputs["input_ids"].numel(),
+                writes=len(rows) * settings["n"],
+            ),
             only={path for path, *_ in located},
             on_step=on_step,
             step_shape=StepShape(
