@@ -15,7 +15,7 @@ import numpy as np
 from harness import Table
 
 import volvelle as vv
-from volvelle.experiments.readouts.class_means import Classes, n_products
+from volvelle.experiments.readouts.class_means import ClassMeans
 from volvelle.models.verbs.score import score
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def ids_and_states(layout: Any) -> int:
 def held(circle: Any) -> int:
     """Bytes of what a circle holds of every layer: class means, each product of texts once."""
     found = circle.vectors
-    of_a_layer = n_products(Classes(found.owner, paired=found.paired, grams=True))
+    of_a_layer = ClassMeans(found.owner, paired=found.paired, grams=True).n_products
     return found.means.nbytes + 4 * len(found.points) * of_a_layer
 
 

@@ -1,129 +1,129 @@
 """Whatever is made of states comes out the same wherever it is made.
 
-Here; on a server whose states are brought back; and reduced by what runs inside the model there.
+Here; on a server whose states are brought back; and made by what runs inside the model there.
 Each readout is a row of `READOUTS`, a further one is one more. The demo model stands for the one
 on the server: the same traces run on it, without a request in between.
 """
 
 from __future__ import annotations
 
-import functools
-from typing import TYPE_CHECKING, Any, NamedTuple
-
 import numpy as np
 import pytest
 
 import volvelle as vv
-from volvelle.experiments.circles.stimuli import read_stimuli
-from volvelle.experiments.circles.vectors import class_vectors
-from volvelle.experiments.maps.reading import read
-from volvelle.experiments.maps.sides import side
-from volvelle.experiments.readouts import class_means, codes, observe
+from volvelle.experiments.readouts.class_means import ClassMeans
+from volvelle.experiments.readouts.codes import Codes
+from volvelle.experiments.readouts.projection import Norms, Projection
+from volvelle.models.verbs import observe
+from volvelle.models.verbs.readout import Bytes, Readout
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import ModuleType
-
-# one by itself, one of a single token, none at all
 TEXTS = [
+    "We danced all night, and nobody saw us.",
+    "He slammed the door.",
+    "She wept at the grave.",
     "The old sailor laughed. He had never been to Paris.",
-    "No",
-    "",
-    "She wept, and I knew why.",
+    "Give it back, you thief!",
+    "Nobody came.",
 ]
-FELT = {
-    "happy": ["We danced all night.", "The best news I ever had.", "What a wonderful day!"],
-    "angry": ["He slammed the door.", "Give it back, you thief!", "They lied to me again."],
-    "sad": ["She wept at the grave.", "Nobody came.", "I have lost all that I had."],
-    "calm": ["The lake lay still.", "I closed my eyes and breathed.", "There was no hurry."],
-}
-# The bytes of states and of what is made of them there, from which a verb chooses its way.
-WAYS = {"brought back": (0, 1), "reduced there": (1, 0)}
+# of every token: one by itself, one of a single token, none at all
+TOKENWISE = [*TEXTS[2:4], "No", "", *TEXTS[:2]]
+OWNER = np.array([0, 1, 2, 0, 1, 2])
+# The bytes of states and of what is made of them there, from which the way is chosen.
+WAYS = {"brought back": (0, Bytes(1, 1)), "read there": (1, Bytes(0, 0))}
 CLOSE = 1e-5  # of the largest number of its kind
 
 
-class Readout(NamedTuple):
-    """What is made of states.
-
-    Attributes
-    ----------
-    verb : callable(model)
-    numbers : callable(what the verb returns)
-        Arrays by name.
-    weighing : module
-        Whose ``bytes_of_both`` the way is chosen by.
-    said : str
-        In the job's details, where it is done there.
-    """
-
-    verb: Callable[[vv.Model], Any]
-    numbers: Callable[[Any], dict[str, np.ndarray]]
-    weighing: ModuleType
-    said: str
+def rows(n=6):
+    return np.random.default_rng(0).standard_normal((n, 576)).astype(np.float32)
 
 
-def words():
-    """Directions that some texts are seen along."""
-    rows = np.random.default_rng(0).standard_normal((6, 576)).astype(np.float32)
-    return vv.Dictionary(rows, [f"w{i}" for i in range(6)], "resid_post.14", "words")
-
-
-def readings(found):
-    return {
-        f"{what} {n}": array
-        for n, one in enumerate(found)
-        for what, array in (("codes", one.codes.toarray()), ("scored", one.scored))
-    }
+def sparse(found):
+    named = {"codes": found.codes.toarray(), "fve": np.array([found.fve])}
+    return named | {"sound": ~found.outliers} if len(found.outliers) else {"codes": named["codes"]}
 
 
 READOUTS = {
-    "encode": Readout(
-        lambda model: vv.encode(model, TEXTS, vv.demo_sae("a")),
-        lambda found: {
-            "codes": found.codes.toarray(),
-            "fve": np.array([found.fve]),
-            "outliers": ~found.outliers,
-        },
-        codes,
-        "the texts are encoded there",
+    "norms": (Norms, lambda found: {"norms": found}),
+    "projection": (lambda: Projection(rows()), lambda found: {"products": found}),
+    "codes": (lambda: Codes(vv.demo_sae("b")), sparse),
+    "codes that fit": (lambda: Codes(vv.demo_sae("a"), fits=True), sparse),
+    "class means": (lambda: ClassMeans(OWNER, grams=True), lambda found: found._asdict()),
+    "class means, pooled": (
+        lambda: ClassMeans(OWNER, paired=True, grams=True, positions="mean"),
+        lambda found: found._asdict(),
     ),
-    "class means": Readout(
-        lambda model: class_vectors(model, read_stimuli(FELT, None), cache=False),
-        lambda found: {"means": found.means, "products": found.grams},
-        class_means,
-        "are reduced there",
-    ),
-    "observe": Readout(
-        lambda model: model.call(
-            lambda: read(
-                model, TEXTS, [side(words(), "a"), side(vv.demo_sae("b"), "b")], lambda *_: None
-            )
-        ),
-        readings,
-        observe,
-        "is sent",
+    "differences": (
+        lambda: ClassMeans(OWNER[:2], minus=2, neutral=0.5),
+        lambda found: {"means": found.means, "counts": found.counts},
     ),
 }
 
 
-@pytest.fixture(scope="module")
-def made_here(model):
-    """What a readout comes to here."""
-    return functools.cache(lambda name: READOUTS[name].numbers(READOUTS[name].verb(model)))
+def test_every_readout_is_a_row():
+    assert {type(make()) for make, _ in READOUTS.values()} == set(Readout.__subclasses__())
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", READOUTS)
-def test_the_numbers_are_those_of_a_model_here(made_here, model_there, monkeypatch, name, way):
-    readout = READOUTS[name]
-    monkeypatch.setattr(readout.weighing, "bytes_of_both", lambda *_: WAYS[way])
-    job = model_there.submit(lambda: readout.verb(model_there))
-    found, wanted = readout.numbers(job.result()), made_here(name)
-    assert (readout.said in " ".join(job.details)) == (way == "reduced there")
-    assert found.keys() == wanted.keys()
-    for what, array in wanted.items():
-        largest = np.abs(array).max()
-        assert largest > 0, what
-        np.testing.assert_allclose(
-            found[what], array, rtol=0, atol=CLOSE * largest, err_msg=what, strict=True
-        )
+def test_the_numbers_are_those_of_a_model_here(model, model_there, monkeypatch, name, way):
+    make, numbers = READOUTS[name]
+    texts = TEXTS if make().whole else TOKENWISE
+    points = ("resid_post.14", "mlp_out.3")  # one pass reads both, in another order
+    asked = {point: [make(), make()] for point in points}
+    monkeypatch.setattr(observe, "weighed", lambda *_: WAYS[way])
+    job = model_there.submit(lambda: model_there.observe(texts, asked))
+    found, wanted = job.result(), model.observe(texts, asked)
+    assert (f"states of resid_post.14, mlp_out.3 are {way}") in job.details[0]
+    assert list(found) == list(points)
+    for point in points:
+        for one, other in zip(found[point], wanted[point], strict=True):
+            pairs = numbers(other)
+            for what, array in pairs.items():
+                largest = np.abs(array).max(initial=0)
+                assert largest > 0 or what == "inner", what
+                np.testing.assert_allclose(
+                    numbers(one)[what], array, rtol=0, atol=CLOSE * largest, err_msg=what
+                )
+
+
+def test_readouts_of_one_point_may_go_different_ways_at_others(model, model_there):
+    few, many = Projection(rows(2)), Projection(rows(900))
+    asked = {"resid_post.14": [few, Norms()], "resid_post.3": [many]}
+    job = model_there.submit(lambda: model_there.observe(TEXTS * 40, asked))
+    found, wanted = job.result(), model.observe(TEXTS * 40, asked)
+    assert "resid_post.14 are read there" in job.details[0]
+    assert "resid_post.3 are brought back" in job.details[1]
+    for point in asked:
+        for one, other in zip(found[point], wanted[point], strict=True):
+            np.testing.assert_allclose(one, other, rtol=0, atol=CLOSE * np.abs(other).max())
+
+
+def test_what_is_too_large_to_send_stays_here(model_there, monkeypatch):
+    from volvelle.models.remote import backend
+
+    monkeypatch.setattr(backend, "MOST_SENT", 1000)
+    asked = {"resid_post.14": [Projection(rows(1))]}
+    job = model_there.submit(lambda: model_there.observe(TEXTS, asked))
+    job.result()
+    assert "too large to send" in job.details[0]
+
+
+def test_texts_longer_than_a_window_are_read_token_by_token_and_pooled_nowhere(model):
+    text = " ".join(TEXTS)
+    (whole,) = model.observe(text, {"resid_post.0": [Norms()]})["resid_post.0"]
+    (cut,) = model.observe(text, {"resid_post.0": [Norms()]}, window=20)["resid_post.0"]
+    assert len(whole) == len(cut) == len(model.tokens(text))
+    np.testing.assert_allclose(cut[:20], whole[:20], rtol=1e-4)
+    one = ClassMeans(np.zeros(1, int))
+    with pytest.raises(ValueError, match=r"window 20 .* pooled"):
+        model.observe(text, {"resid_post.0": [one]}, window=20)
+
+
+def test_a_point_spelled_twice_and_what_does_not_fit_it(model):
+    asked = {"resid_post.3": [Norms()], "model.layers.3.output": [Projection(rows(3))]}
+    found = model.observe("She wept.", asked)
+    assert found["resid_post.3"][0].ndim == 1
+    assert found["model.layers.3.output"][0].shape[1] == 3
+    narrow = Projection(np.ones((2, 5), np.float32))
+    with pytest.raises(ValueError, match=r"made for 5-dimensional states, smollm2 has 576 there"):
+        model.observe("She wept.", {"resid_post.3": [narrow]})

@@ -218,9 +218,9 @@ ENCODED = {
     "brought back": (
         lambda: vv.demo_sae("a"),
         TEXTS,
-        "of states are brought back and encoded here",
+        "are brought back and read here",
     ),
-    "there": (small_sae, TEXTS * 40, "is sent once and the texts are encoded there"),
+    "there": (small_sae, TEXTS * 40, "are read there"),
 }
 
 
@@ -319,7 +319,7 @@ def circle(both):
     asked = a.vectors.means.nbytes + len(a.vectors.points) * 4 * products(a.vectors)
     (request,) = job.requests
     assert request.received <= 1.2 * asked + 10_000
-    assert "are reduced there" in job.details[0]
+    assert "are read there" in job.details[0]
     # and what a view says beforehand that it will be
     plan = finding(len(a), 12, 30, 576)
     assert request.received / 2 <= plan.received <= 2 * request.received
@@ -328,9 +328,9 @@ def circle(both):
 
 
 def products(vectors):
-    from volvelle.experiments.readouts.class_means import Classes, n_products
+    from volvelle.experiments.readouts.class_means import ClassMeans
 
-    return n_products(Classes(vectors.owner, paired=vectors.paired, grams=True))
+    return ClassMeans(vectors.owner, paired=vectors.paired, grams=True).n_products
 
 
 def test_checks_of_a_circle_bring_back_means_of_words(both, circle):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from volvelle.compute.circles.fit import fit_circle
-from volvelle.compute.circles.planes import principal_components, remove_components
+from volvelle.compute.circles.planes import principal_components
 from volvelle.compute.directions.directions import Dictionary
 
 DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -230,18 +230,6 @@ def test_two_names_and_angles_that_are_no_numbers_are_refused():
 def test_vectors_without_spread_span_no_plane():
     with pytest.raises(ValueError, match="all vectors of the dictionary are the same"):
         fit_circle(Dictionary(np.ones((7, 5)), DAYS, "embed"), EVEN)
-
-
-def test_removing_neutral_components_leaves_nothing_along_them():
-    rng = np.random.default_rng(0)
-    nuisance = np.linalg.qr(rng.standard_normal((30, 3)))[0].T
-    neutral = rng.standard_normal((50, 3)) * [30, 20, 10] @ nuisance
-    neutral += 0.01 * rng.standard_normal((50, 30))
-    rows = rng.standard_normal((8, 30))
-    cleaned, k = remove_components(rows, neutral, share=0.99)
-    assert k == 3
-    assert np.abs(cleaned @ nuisance.T).max() < 0.01
-    assert remove_components(rows, neutral, share=0)[1] == 0
 
 
 def test_components_have_signs_that_do_not_depend_on_the_solver():

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import volvelle as vv
 from volvelle.compute.dictionaries.sae import SparseAutoencoder
 from volvelle.experiments.activations.activations import Activations
-from volvelle.experiments.activations.encode import Fit
+from volvelle.experiments.readouts.codes import explained
+from volvelle.models.traces.codes import sums_of
 from volvelle.models.work.worker import Cancelled
 
 POINT = "resid_post.14"
@@ -124,7 +125,7 @@ def test_kth_makes_the_selected_path_equal_the_full_one(fake, sae):
 def test_no_array_of_all_tokens_by_all_features_is_made(fake, sae, monkeypatch):
     sizes = []
     real = SparseAutoencoder.encode_sparse
-    monkeypatch.setattr("volvelle.experiments.activations.encode.TOKENS_AT_ONCE", 32)
+    monkeypatch.setattr("volvelle.models.verbs.observe.TOKENS_AT_ONCE", 32)
     monkeypatch.setattr(
         SparseAutoencoder,
         "encode_sparse",
@@ -159,7 +160,7 @@ def test_an_unknown_keyword_names_the_closest(fake, sae):
 
 
 def test_progress_runs_from_0_to_1(fake, sae, monkeypatch):
-    monkeypatch.setattr("volvelle.experiments.activations.encode.TOKENS_AT_ONCE", 16)
+    monkeypatch.setattr("volvelle.models.verbs.observe.TOKENS_AT_ONCE", 16)
     said = []
     vv.encode(fake, TEXT, sae, progress=lambda f, text: said.append((f, text)))
     fractions = [f for f, _ in said]
@@ -170,7 +171,7 @@ def test_progress_runs_from_0_to_1(fake, sae, monkeypatch):
 
 def test_progress_moves_and_stop_works_within_one_long_window(fake, sae, monkeypatch):
     fake.context = 5000
-    monkeypatch.setattr("volvelle.experiments.activations.blocks.TOKENS_ENCODED_AT_ONCE", 500)
+    monkeypatch.setattr("volvelle.experiments.readouts.codes.TOKENS_ENCODED_AT_ONCE", 500)
     text = " ".join(f"w{i}" for i in range(4000))
     said = []
     whole = vv.encode(fake, text, sae, progress=lambda f, text: said.append(f))
@@ -178,11 +179,11 @@ def test_progress_moves_and_stop_works_within_one_long_window(fake, sae, monkeyp
     assert len(set(said)) > 8
     assert said == sorted(said)
     assert said[-1] == 1.0
-    monkeypatch.setattr("volvelle.experiments.activations.blocks.TOKENS_ENCODED_AT_ONCE", 5000)
+    monkeypatch.setattr("volvelle.experiments.readouts.codes.TOKENS_ENCODED_AT_ONCE", 5000)
     at_once = vv.encode(fake, text, sae)
     assert (whole.codes != at_once.codes).nnz == 0
     np.testing.assert_array_equal(whole.kth, at_once.kth)
-    monkeypatch.setattr("volvelle.experiments.activations.blocks.TOKENS_ENCODED_AT_ONCE", 500)
+    monkeypatch.setattr("volvelle.experiments.readouts.codes.TOKENS_ENCODED_AT_ONCE", 500)
 
     def stop(fraction, text):
         told.append(fraction)
@@ -203,7 +204,7 @@ def test_the_demo_model_tells_how_far_it_is_within_one_window(demo_model):
 
 
 def test_a_cancelled_job_stops_between_blocks(fake, sae, monkeypatch):
-    monkeypatch.setattr("volvelle.experiments.activations.encode.TOKENS_AT_ONCE", 16)
+    monkeypatch.setattr("volvelle.models.verbs.observe.TOKENS_AT_ONCE", 16)
 
     def stop(fraction, text):
         if fraction > 0.3:
@@ -221,11 +222,10 @@ def test_fve_in_blocks_is_the_textbook_formula():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(50, 8)).astype(np.float32) + 3
     y = x + 0.3 * rng.normal(size=x.shape).astype(np.float32)
-    fit = Fit(8)
-    fit.add(x[:20], y[:20])
-    fit.add(x[20:], y[20:])
+    blocks = [(x[:20], y[:20]), (x[20:], y[20:])]
+    sums = sum(sums_of(*map(torch.from_numpy, block)).numpy() for block in blocks)
     expected = 1 - ((x - y) ** 2).sum() / ((x - x.mean(0)) ** 2).sum()
-    assert fit.fve == pytest.approx(expected, abs=1e-6)
+    assert explained(sums) == pytest.approx(expected, abs=1e-6)
 
 
 def test_fve_leaves_out_position_0_which_would_make_anything_look_explained(fake, sae):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 
 import numpy as np
+from experiments.fake_model import tokens_of
 
+from volvelle.compute.directions.points import Point
 from volvelle.experiments.circles.stimuli import russell, unseen_words
+from volvelle.models.verbs.observe import observe
 
 D_MODEL = 48
 
@@ -15,6 +18,7 @@ class Circular:
     """A model that holds words on a circle from block 2 on, and says those it is pushed to."""
 
     name, remote, n_layers, d_model = "circular", False, 4, D_MODEL
+    context, pad_id = 64, 0
 
     def __init__(self, seed=0):
         rng = np.random.default_rng(seed)
@@ -40,9 +44,21 @@ class Circular:
         return words.index(token.strip())
 
     def tokens(self, text):
-        return text.split()
+        return tokens_of(text)
+
+    def observe(self, texts, asked, *, progress=None):
+        tokens = [tokens_of(text) for text in texts]
+        found = observe(
+            self,
+            lambda texts, points, how, **_: self.capture(texts, points, how),
+            tokens,
+            {Point.parse(point): readouts for point, readouts in asked.items()},
+            progress=progress,
+        )
+        return {point: found[Point.parse(point)] for point in asked}
 
     def capture(self, texts, points, positions="all"):
+        texts = [getattr(text, "text", text) for text in texts]
         self.captured += len(texts)
         found = {}
         for point in points:
@@ -71,5 +87,12 @@ class Circular:
 
 
 class Spelled(dict):
+    """A capture by the points' names, in which no norm is outlying."""
+
+    def __init__(self, found):
+        super().__init__(found)
+        self.mask = np.ones((len(next(iter(found.values()))), 3), dtype=bool)
+        self.outliers_at = {Point.parse(point): ~self.mask for point in found}
+
     def __getitem__(self, point):
         return super().__getitem__(str(point))

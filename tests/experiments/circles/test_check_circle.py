@@ -32,6 +32,21 @@ def test_planes_inside_the_span_are_the_harder_control(circular, found):
     assert len(scores["span"]) == 30
 
 
+def test_a_held_out_word_that_is_not_read_at_all_is_named(circular, found, monkeypatch):
+    real = type(circular).capture
+
+    def capture(self, texts, *more):
+        states = real(self, texts, *more)
+        proud = ["proud" in text.text for text in texts]
+        for at_point in states.outliers_at.values():
+            at_point[proud] = True
+        return states
+
+    monkeypatch.setattr(type(circular), "capture", capture)
+    with pytest.raises(ValueError, match="every text of 'proud' ends on a token of outlying norm"):
+        check_circle(circular, found, n_splits=2, n_null=5)
+
+
 def test_checks_hold_where_the_circle_is_real(circular, found, tmp_path):
     told = []
     checks = check_circle(

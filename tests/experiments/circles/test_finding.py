@@ -134,9 +134,7 @@ class _Outlying(Spelled):
 
     def __init__(self, found):
         super().__init__({p: x.copy() for p, x in found.items()})
-        n = len(next(iter(found.values())))
-        self.mask = np.ones((n, 3), dtype=bool)
-        bad = np.zeros((n, 3), dtype=bool)
+        bad = ~self.mask
         bad[::7, -1] = True
         self.outliers_at = {Point.parse(point): bad for point in found}
         for states in self.values():

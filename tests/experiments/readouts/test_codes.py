@@ -9,7 +9,9 @@ from models import tiny
 
 import volvelle as vv
 from volvelle.compute.dictionaries.parts import ARCHITECTURES, NORMALIZATIONS
-from volvelle.experiments.readouts import codes
+from volvelle.experiments.readouts.codes import Codes
+from volvelle.models.verbs.observe import weighed
+from volvelle.models.verbs.readout import Size
 
 # random dictionaries explain nothing, which a verb rightly says
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not seem to fit")
@@ -43,7 +45,7 @@ def test_the_activations_are_the_same_wherever_they_are_encoded(
     sae = sae_of(architecture, normalize)
     (a, none), (b, said) = (encoded(m, sae, window=40, overlap=8) for m in (here, there))
     assert not none
-    assert "encoded there" in said[0]
+    assert "are read there" in said[0]
     np.testing.assert_allclose(a.codes.toarray(), b.codes.toarray(), rtol=1e-5, atol=1e-5)
     assert a.codes.nnz
     np.testing.assert_array_equal(a.outliers, b.outliers)
@@ -61,20 +63,14 @@ def test_the_activations_are_the_same_wherever_they_are_encoded(
 def test_a_dictionary_larger_than_the_states_stays_here(there):
     sae = sae_of("standard", n=4000)
     _, said = encoded(there, sae)
-    assert "brought back and encoded here" in said[0]
+    assert "brought back and read here" in said[0]
 
 
-def test_a_dictionary_over_the_size_of_a_request_is_not_sent(there, monkeypatch):
-    monkeypatch.setattr(codes, "MOST_SENT", 100)
-    _, said = encoded(there, sae_of("standard"))
-    assert "too large to send" in said[0]
-
-
-def test_the_bytes_that_are_compared_are_those_of_weights_codes_and_states(there):
-    sae = sae_of("topk")
-    batch = [codes.Cut(there.tokens("one two three four"), 1)] * 5
-    back, sent = codes.bytes_of_both(sae, [batch])
-    tokens = 5 * len(batch[0].tokens)
-    assert back == tokens * tiny.WIDTH * 4
-    weights = sum(tensor.numel() * 4 for tensor in sae.weights.values())
-    assert sent == weights + tokens * (3 * 8 + 8)
+def test_the_bytes_that_are_compared_are_those_of_weights_codes_and_states():
+    sae, size = sae_of("topk"), Size(20, 5, 99)
+    back, made = weighed([Codes(sae, fits=True)], size)
+    assert back == 20 * tiny.WIDTH * 4
+    assert made.sent == sum(tensor.numel() * 4 for tensor in sae.weights.values())
+    assert made.received == 20 * (3 * 8 + 4 + 4 + 1)  # a code, how many, the cut, an outlier or not
+    _, without = weighed([Codes(sae)], size)
+    assert without == (made.sent - sae.W_dec.numel() * 4, 20 * (3 * 8 + 4))

@@ -10,7 +10,10 @@ from models import tiny
 import volvelle as vv
 from volvelle.experiments.maps.reading import read
 from volvelle.experiments.maps.sides import side
-from volvelle.experiments.readouts import observe
+from volvelle.experiments.readouts.codes import Codes
+from volvelle.experiments.readouts.projection import Norms, Projection
+from volvelle.models.verbs.observe import weighed
+from volvelle.models.verbs.readout import Size
 from volvelle.views.circles import emotion_work
 
 # the last is longer than the model's context of 128 bytes
@@ -51,8 +54,9 @@ def test_readings_are_the_same_wherever_they_are_made(here, there, given):
     wanted = read(here, TEXTS, sides, lambda *_: None)
     job = there.submit(lambda: read(there, TEXTS, sides, lambda *_: None))
     found = job.result(60)
-    assert all("is sent" in said for said in job.details)
-    assert len(job.details) == len({one.point for one in sides})
+    (said,) = job.details
+    assert "are read there" in said
+    assert all(one.point in said for one in sides)
     for a, b in zip(wanted, found, strict=True):
         np.testing.assert_array_equal(a.scored, b.scored)
         np.testing.assert_allclose(a.codes.toarray(), b.codes.toarray(), atol=1e-4)
@@ -64,24 +68,20 @@ def test_only_what_moves_less_is_read_there(here, there):
     sides = [side(one, name) for one, name in zip((small, large), "ab", strict=True)]
     job = there.submit(lambda: read(there, TEXTS, sides, lambda *_: None))
     found, wanted = job.result(60), read(here, TEXTS, sides, lambda *_: None)
-    assert ["is sent" in said for said in job.details] == [True, False]
+    assert ["are read there" in said for said in job.details] == [True, False]
     for a, b in zip(wanted, found, strict=True):
         np.testing.assert_array_equal(a.scored, b.scored)
         np.testing.assert_allclose(a.codes.toarray(), b.codes.toarray(), atol=1e-4)
 
 
-def test_nothing_over_the_size_of_a_request_is_sent(there, monkeypatch):
-    monkeypatch.setattr(observe, "MOST_SENT", 100)
-    readers = {"resid_post.1": [dictionary(3, "resid_post.1").vectors]}
-    assert observe.points_there(there, [there.tokens(t) for t in TEXTS], readers) == []
-
-
 def test_the_bytes_that_are_compared_are_those_of_rows_readings_and_states():
     rows = np.ones((3, tiny.WIDTH), np.float32)
-    back, sent = observe.bytes_of_both(10, tiny.WIDTH, [rows, SIDES["an SAE"][0]])
+    readouts = [Norms(), Projection(rows), Codes(SIDES["an SAE"][0])]
+    back, (sent, received) = weighed(readouts, Size(10, 2, 99))
     assert back == 10 * tiny.WIDTH * 4
     encoder = tiny.WIDTH * 12 + tiny.WIDTH + 12
-    assert sent == 10 * 4 + (rows.nbytes + 10 * 3 * 4) + (encoder * 4 + 10 * (3 * 8 + 4))
+    assert sent == rows.nbytes + encoder * 4
+    assert received == 10 * (4 + 3 * 4 + (3 * 8 + 4))
 
 
 def test_a_text_lies_where_it_does_on_the_dial_of_a_model_here(here, there):

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -292,13 +291,14 @@ class Promoter:
     def __init__(self, worker):
         self.submit = worker.submit
 
-    def unembed(self, vectors, k):
+    def promoted(self, vectors, k):
         largest = int(np.abs(vectors[0]).argmax())
-        return SimpleNamespace(promoted=[[f" axis{largest}"] * k])
+        return [[f" axis{largest}"] * k]
 
 
 def test_what_a_feature_promotes_is_asked_for_where_it_is_not_known(monkeypatch):
     worker = Worker("promoter")
+    monkeypatch.setattr("volvelle.models.verbs.predict.promoted", Promoter.promoted)
     monkeypatch.setattr("volvelle.experiments.maps.parts.MOST_PROMOTED", 10)
     monkeypatch.setattr(
         "volvelle.experiments.maps.dual_layout.fingerprint", lambda model: model.name

@@ -65,7 +65,9 @@ def packed_gram(inner: torch.Tensor, n_classes: int, *, paired: bool) -> torch.T
 def without_components(rows: torch.Tensor, neutral: torch.Tensor, share: float) -> torch.Tensor:
     """Take out of rows (n, d) the first components of neutral rows that explain a share of them.
 
-    As `planes.remove_components`, where the rows are.
+    Neutral rows are states of texts that have nothing to do with what the rows are about.
+
+    Source: Sofroniew et al., arXiv:2604.07729 (50 % of the variance; second-hand).
     """
     x = neutral.double()
     _, s, axes = _svd(x - x.mean(0))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from volvelle.models.engine.engine import Engine
 from volvelle.models.engine.tokens import Tokens
-from volvelle.models.verbs import predict, read, write
+from volvelle.models.verbs import observe, predict, read, write
 from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from volvelle.models.verbs.capture import Capture
     from volvelle.models.verbs.predict import Unembedding
     from volvelle.models.verbs.read import WindowedCapture
+    from volvelle.models.verbs.readout import Readout
     from volvelle.models.verbs.write import Generation
+
+
+P = TypeVar("P", str, "Point")
 
 
 @known_keywords_in
@@ -130,6 +134,70 @@ class Model(Engine):
                 self, tokens, place, size, again, reuse=reuse, progress=progress
             )
         )
+
+    def observe(
+        self,
+        texts: str | Tokens | Sequence[str | Tokens | Sequence[int]],
+        asked: Mapping[P, Sequence[Readout]],
+        *,
+        window: int | None = None,
+        overlap: int | None = None,
+        first: bool = True,
+        reuse: bool = False,
+        progress: Callable[[float, str], None] | None = None,
+    ) -> dict[P, list[Any]]:
+        """Make readouts of what the model holds at points while it reads texts.
+
+        On a server a readout is made where the states are, or they are brought back, by which
+        moves fewer bytes; the job says which.
+
+        Parameters
+        ----------
+        texts : str, Tokens, or a list of them or of token ids
+            Longer ones than a window run in overlapping windows, where every token is read.
+        asked : mapping of point to sequence of Readout
+            What is to be made of the states of each point (`experiments.readouts`).
+        window : int, optional
+            Most tokens run together, 2...`context`; `context` by default.
+        overlap : int, optional
+            Tokens a later window reads again as context; an eighth of the window by default.
+        first : bool
+            Whether position 0 of each text is read.
+        reuse : bool
+            As in `capture`, of states that are brought or are here.
+        progress : callable(fraction, text), optional
+
+        Returns
+        -------
+        dict of point to list
+            What each readout comes to, over the tokens that are read of all texts, one after
+            the other.
+
+        Raises
+        ------
+        ValueError
+            As `capture` does, and for windows outside the context.
+        """
+        rows = [self.tokens(text) for text in _several(texts)]
+        places = {point: self.layout.point(point) for point in asked}
+        wanted: dict[Point, list[Readout]] = {}
+        for point, readouts in asked.items():  # one place may be spelled in two ways
+            wanted.setdefault(places[point], []).extend(readouts)
+        found = self.call(
+            lambda: observe.observe(
+                self,
+                self.capture,
+                rows,
+                wanted,
+                window=window,
+                overlap=overlap,
+                first=first,
+                reuse=reuse,
+                progress=progress,
+            )
+        )
+        each = {place: iter(made) for place, made in found.items()}
+        return {point: [next(each[place]) for _ in asked[point]] for point, place in places.items()}
 
     def generate(  # noqa: PLR0917 - the contract's order
         self,

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from volvelle.models.engine.engine import Engine
+    from volvelle.models.verbs.readout import Readout, Size
 
 # Bytes of a request without its data, as it travels: measured on NDIF 0.1.2 with nnsight 0.8.1.
 CODE = 6_000
@@ -46,11 +47,26 @@ class Plan(NamedTuple):
         )
 
 
-def reading(n_tokens: int, width: int, n_texts: int = 1) -> Plan:
-    """Estimate reading texts at one point, every token brought back as float32."""
-    texts = f"{n_texts} texts, " if n_texts > 1 else ""
-    what = f"{texts}{n_tokens:,} token{'s' if n_tokens != 1 else ''} to read"
-    return Plan(what, CODE + 2 * n_tokens, 1_000 + n_tokens * width * FLOAT)
+def observing(size: Size, readouts: Iterable[Sequence[Readout]], what: str = "") -> Plan:
+    """Estimate reading texts, by whichever way `Model.observe` takes at each point.
+
+    Parameters
+    ----------
+    size : Size
+    readouts : iterable of sequence of Readout
+        Of each point.
+    what : str, optional
+        In words; how many texts and tokens by default.
+    """
+    from volvelle.models.verbs.observe import weighed
+
+    n, texts = size.n_tokens, f"{size.n_texts} texts, " if size.n_texts > 1 else ""
+    sent, received = CODE + 2 * n, 1_000
+    for each in readouts:
+        back, made = weighed(each, size)
+        there = sum(made) < back
+        sent, received = sent + made.sent * there, received + (made.received if there else back)
+    return Plan(what or f"{texts}{n:,} token{'s' if n != 1 else ''} to read", sent, received)
 
 
 def writing(rows: int, n_new: int, vectors: int, width: int, *, scored: bool = True) -> Plan:

@@ -203,28 +203,3 @@ def share_in(vectors: np.ndarray, axes: np.ndarray) -> float:
     x = x - x.mean(axis=0)
     total = (x**2).sum()
     return float(((x @ axes.T) ** 2).sum() / total) if total else 0.0
-
-
-def remove_components(
-    vectors: np.ndarray, neutral: np.ndarray, share: float = 0.5
-) -> tuple[np.ndarray, int]:
-    """Take out of `vectors` what neutral states vary along anyway.
-
-    Parameters
-    ----------
-    vectors : array, shape (..., d_model)
-    neutral : array, shape (n_neutral, d_model)
-        States of texts that have nothing to do with the classes.
-    share : float
-        The first components that together explain this share of the neutral variance go.
-
-    Returns
-    -------
-    array, shape (..., d_model), and the number of components removed.
-
-    Source: Sofroniew et al., arXiv:2604.07729 (50 % of the variance; second-hand).
-    """
-    parts = principal_components(neutral)
-    k = int(np.searchsorted(np.cumsum(parts.shares), share - 1e-12) + 1) if share > 0 else 0
-    rows = parts.rows[:k]
-    return np.asarray(vectors, dtype=np.float64) - (vectors @ rows.T) @ rows, k

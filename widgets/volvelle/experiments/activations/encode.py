@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy.sparse as sp
 
 from volvelle.compute.directions.points import LAYERED, Point
-from volvelle.compute.windows import Window, windows
 from volvelle.experiments.activations.activations import Activations
-from volvelle.experiments.activations.blocks import BlockProgress, Fit, assembled, encoded
+from volvelle.experiments.readouts.codes import Codes
+from volvelle.models.verbs.observe import cuts_of
 from volvelle.names import known_keywords
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from volvelle.compute.dictionaries.sae import SparseAutoencoder
-    from volvelle.models.engine.tokens import Tokens
+    from volvelle.experiments.readouts.codes import Encoded
     from volvelle.models.model import Model
 
 __all__ = ["Activations", "encode"]
 
-# States held at once, padding included: 4096 tokens of width 576 are 9 MB.
-TOKENS_AT_ONCE = 4096
-
 # Points as wide as the residual stream; z may differ.
 _AS_WIDE_AS_MODEL = ("embed", *(kind for kind in LAYERED if kind != "z"))
-
-
-class Piece(NamedTuple):
-    """A window of one of the texts."""
-
-    text: int
-    window: Window
 
 
 @known_keywords
@@ -88,14 +79,45 @@ def encode(
     texts = _texts(text)
     check_sae(sae)
     check_width(sae, getattr(model, "d_model", None), sae.point, model.name)
-    size = _window(window, model.context)
-    again = _overlap(overlap, size)
-
-    def report(fraction: float, said: str) -> None:
-        model.report(progress, fraction, said)
-
-    activations = model.call(
-        lambda: _encode(model, texts, sae, report, plan=(size, again), reuse=reuse)
+    tokens = tuple(model.tokens(one) for one in texts)
+    cuts = cuts_of(tokens, model.context, window, overlap)
+    point, readout = str(sae.point), Codes(sae, fits=True)
+    found: Encoded = model.observe(
+        tokens,
+        {point: [readout]},
+        window=window,
+        overlap=overlap,
+        first=False,
+        reuse=reuse,
+        progress=progress,
+    )[point][0]
+    starts = np.cumsum([0, *map(len, tokens)])
+    left_out = np.zeros(starts[-1], dtype=bool)
+    left_out[starts[:-1][np.diff(starts) > 0]] = True
+    outliers = np.zeros(len(left_out), dtype=bool)
+    outliers[~left_out] = found.outliers
+    kth = None
+    if found.kth is not None:
+        kth = np.full(len(left_out), np.inf, dtype=np.float32)
+        kth[~left_out] = found.kth
+    activations = Activations(
+        codes=_with_empty(found.codes, left_out),
+        tokens=tokens,
+        windows=tuple(
+            np.array([cut.window.used for cut in cuts if cut.text == n], dtype=np.int64)
+            for n in range(len(tokens))
+        ),
+        left_out=left_out,
+        outliers=outliers,
+        kth=kth,
+        fve=found.fve,
+        model=model.name,
+        sae_name=sae.name,
+        point=point,
+        labels=None if sae.labels is None else tuple(sae.labels),
+        k=sae.k if sae.is_top_k else None,
+        signed=sae.signed,
+        sae=sae,
     )
     if activations.note:
         warnings.warn(activations.note, stacklevel=3)
@@ -121,158 +143,12 @@ def check_width(sae: SparseAutoencoder, width: int | None, point: Point, model_n
         )
 
 
-def _encode(
-    model: Model,
-    texts: list[str],
-    sae: SparseAutoencoder,
-    report: Callable[[float, str], None],
-    *,
-    plan: tuple[int, int],
-    reuse: bool,
-) -> Activations:
-    """Encode texts, batch by batch; the caller is on the model's worker.
-
-    Parameters
-    ----------
-    model : Model
-    texts : list of str
-    sae : SAE
-    report : callable(fraction, text)
-        Called before each batch, within it, and at the end; may raise to end the work.
-    plan : (int, int)
-        Tokens of a window and of its overlap, as `windows` takes them.
-    reuse : bool
-        As in `encode`.
-    """
-    tokens = tuple(model.tokens(text) for text in texts)
-    pieces = [
-        Piece(number, window)
-        for number, own in enumerate(tokens)
-        for window in windows(len(own), *plan)
-        if window.stop
-    ]
-    starts = np.cumsum([0, *map(len, tokens)])
-    n_tokens = int(starts[-1])
-    left_out = np.zeros(n_tokens, dtype=bool)
-    left_out[starts[:-1][np.diff(starts) > 0]] = True
-    outliers = np.zeros(n_tokens, dtype=bool)
-    kth = np.full(n_tokens, np.inf, dtype=np.float32) if sae.is_top_k else None
-    found: dict[Piece, Any] = {}
-    fit = Fit(sae.d_model)
-    done = 0
-    batches = list(_batches(pieces))
-    remote = getattr(model, "remote", False)
-    there = _encode_there(model, sae, tokens, batches) if remote else None
-    for number, batch in enumerate(batches):
-        here = BlockProgress(report, done, sum(w.stop - w.used for _, w in batch), n_tokens)
-        here.read(0.0)
-        if there is not None:
-            encoded_there, sums = there[number]
-            for piece, one in zip(batch, encoded_there, strict=True):
-                found[piece] = one.codes
-                rows = _rows(piece, starts)
-                outliers[rows] = one.outliers
-                if kth is not None and one.cut is not None:
-                    kth[rows] = one.cut
-            fit.add_sums(*sums)
-            done += here.n
-            continue
-        cut_out = [tokens[text][window.start : window.stop] for text, window in batch]
-        states, extreme = _states(model, cut_out, sae, reuse=reuse, progress=here.read)
-        for piece, x, far in zip(batch, states, extreme, strict=True):
-            skip, rows = _skip(piece), _rows(piece, starts)
-            own = x[skip:]
-            codes, cut = encoded(sae, own, here)
-            found[piece] = codes
-            outliers[rows] = far[skip:]
-            if kth is not None and cut is not None:
-                kth[rows] = cut
-            usable = ~far[skip:]
-            fit.add(own[usable], sae.decode(codes, own)[usable])
-        done += here.n
-    report(1.0, f"{n_tokens:,} tokens")
-    return Activations(
-        codes=assembled([found[piece] for piece in pieces], left_out, sae.n_features),
-        tokens=tokens,
-        windows=tuple(
-            np.array([window.used for text, window in pieces if text == n], dtype=np.int64)
-            for n in range(len(tokens))
-        ),
-        left_out=left_out,
-        outliers=outliers,
-        kth=kth,
-        fve=fit.fve,
-        model=model.name,
-        sae_name=sae.name,
-        point=str(sae.point),
-        labels=None if sae.labels is None else tuple(sae.labels),
-        k=sae.k if sae.is_top_k else None,
-        signed=sae.signed,
-        sae=sae,
-    )
-
-
-def _skip(piece: Piece) -> int:
-    """Return how many tokens at its beginning are not encoded."""
-    # position 0 of a text is nobody's context: it is skipped, not encoded
-    return piece.window.used - piece.window.start or 1
-
-
-def _rows(piece: Piece, starts: np.ndarray) -> slice:
-    """Return which of all tokens a piece encodes."""
-    first = starts[piece.text]
-    return slice(first + piece.window.start + _skip(piece), first + piece.window.stop)
-
-
-def _encode_there(
-    model: Model,
-    sae: SparseAutoencoder,
-    tokens: Sequence[Tokens],
-    batches: Sequence[Sequence[Piece]],
-) -> Any:
-    """Have the model's server encode, where that moves fewer bytes."""
-    from volvelle.experiments.readouts.codes import Cut, encode_there
-
-    cuts = [
-        [Cut(tokens[p.text][p.window.start : p.window.stop], _skip(p)) for p in batch]
-        for batch in batches
-    ]
-    return encode_there(model, sae, cuts)
-
-
-def _states(
-    model: Model,
-    pieces: list[Tokens],
-    sae: SparseAutoencoder,
-    *,
-    reuse: bool,
-    progress: Callable[[float, str], None],
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return the states of each piece, (n_tokens, d_model), and which are outliers."""
-    capture = model.capture(pieces, [sae.point], reuse=reuse, progress=progress)
-    states = capture[sae.point]
-    check_width(sae, states.shape[-1], sae.point, model.name)
-    lengths = [len(piece) for piece in pieces]
-    return (
-        [states[i, :n] for i, n in enumerate(lengths)],
-        [capture.outliers[i, :n] for i, n in enumerate(lengths)],
-    )
-
-
-def _batches(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
-    """Group windows of like length; what is held, padding included, stays bounded."""
-    batch: list[Piece] = []
-    for piece in sorted(pieces, key=lambda p: (_length(p), p)):
-        if batch and (len(batch) + 1) * _length(piece) > TOKENS_AT_ONCE:
-            yield batch
-            batch = []
-        batch.append(piece)
-    if batch:
-        yield batch
-
-
-def _length(piece: Piece) -> int:
-    return piece.window.stop - piece.window.start
+def _with_empty(codes: sp.csr_array, left_out: np.ndarray) -> sp.csr_array:
+    """Return the rows in order, with empty ones where tokens are left out."""
+    counts = np.zeros(len(left_out), dtype=np.int64)
+    counts[~left_out] = np.diff(codes.indptr)
+    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    return sp.csr_array((codes.data, codes.indices, starts), shape=(len(left_out), codes.shape[1]))
 
 
 def _texts(text: str | Sequence[str]) -> list[str]:
@@ -281,19 +157,3 @@ def _texts(text: str | Sequence[str]) -> list[str]:
         if not isinstance(each, str):
             raise TypeError(f"text holds a {type(each).__name__}, expected str: {each!r:.60}")
     return texts
-
-
-def _window(window: int | None, context: int) -> int:
-    if window is None:
-        return context
-    if not 2 <= window <= context:
-        raise ValueError(f"window {window} is outside 2...{context}, the model's context")
-    return int(window)
-
-
-def _overlap(overlap: int | None, window: int) -> int:
-    if overlap is None:
-        return max(1, window // 8)
-    if not 1 <= overlap < window:
-        raise ValueError(f"overlap {overlap} is outside 1...{window - 1}, for windows of {window}")
-    return int(overlap)

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from volvelle.models.plan import MOST_READ, check_read, host_of, n_tokens, reading, too_many
+from volvelle.models.plan import MOST_READ, check_read, host_of, n_tokens, observing, too_many
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from volvelle.compute.dictionaries.sae import SparseAutoencoder
     from volvelle.models.model import Model
 
 INSTEAD = "vv.encode(model, text, sae)"
 
 
-def encoding(model: Model, width: int, texts: Sequence[str]) -> str:
+def encoding(model: Model, sae: SparseAutoencoder, texts: Sequence[str]) -> str:
     """Return the sentence beside Run of a view that encodes texts on a server.
 
     Parameters
     ----------
     model : Model
-    width : int
-        Of the states the dictionary reads.
+    sae : SAE
     texts : sequence of str
     """
     n = n_tokens(model, texts)
@@ -29,7 +29,11 @@ def encoding(model: Model, width: int, texts: Sequence[str]) -> str:
         return too_many(n, INSTEAD)
     if not n:
         return "Nothing to send yet: write a text."
-    return reading(n, width, len(texts)).text(host_of(model))
+    from volvelle.experiments.readouts.codes import Codes
+    from volvelle.models.verbs.readout import Size
+
+    size = Size(n, len(texts), sae.d_model)
+    return observing(size, [[Codes(sae, fits=True)]]).text(host_of(model))
 
 
 def check_texts(model: Model, texts: Sequence[str]) -> None:

@@ -24,6 +24,7 @@ from volvelle.experiments.circles.stimuli import (
     situations,
     unseen_words,
 )
+from volvelle.experiments.readouts.class_means import ClassMeans, refuse_outlying
 from volvelle.experiments.result import Result
 from volvelle.names import known_keywords
 from volvelle.progress import share
@@ -215,15 +216,10 @@ def _halves(circle: FittedCircle, n_splits: int, n_null: int, seed: int) -> list
 
 def _class_states(model: Model, circle: FittedCircle, read: Stimuli, positions: str) -> np.ndarray:
     """Return class means (n_classes, d_model) at the circle's own point."""
-    if getattr(model, "remote", False):
-        from volvelle.experiments.readouts.class_means import Classes, reduced_there
-
-        point = str(circle.point)
-        found = reduced_there(model, read.texts, {point: positions}, Classes(read.classes))
-        if found is not None:
-            return found[point].means
-    states = model.capture(list(read.texts), [circle.point], positions=positions)[circle.point]
-    return np.stack([states[read.classes == c].mean(axis=0) for c in range(len(read.words))])
+    asked = {circle.point: [ClassMeans(read.classes, positions=positions)]}
+    ((found,),) = model.observe(list(read.texts), asked).values()
+    refuse_outlying(found, read.words)
+    return found.means
 
 
 def _unseen(model: Model, circle: FittedCircle, n_null: int, seed: int) -> Check:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from volvelle.experiments.circles.stimuli import default_words, neutral_texts, templates
 from volvelle.models.plan import (
-    CODE,
     FLOAT,
     STEERED,
     Plan,
     host_of,
     measuring,
     n_tokens,
-    reading,
+    observing,
     size,
     together,
     writing,
@@ -24,30 +24,40 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from volvelle.compute.circles.circle import FittedCircle
+    from volvelle.experiments.readouts.class_means import ClassMeans
     from volvelle.models.model import Model
+    from volvelle.models.verbs.readout import Readout
 
 
-def placing(n_tokens: int, width: int, n_texts: int = 1) -> Plan:
-    """Estimate reading texts in a plane: its axes go there, two numbers a token come back."""
-    there = reading(n_tokens, width, n_texts)
-    received = 1_500 + n_tokens * 3 * FLOAT  # and a norm each, which tells outliers
-    return there._replace(sent=there.sent + 2 * width * 8, received=received)
+def in_plane(circle: FittedCircle) -> list[Readout]:
+    """Return what places tokens in a circle's plane: two numbers, and the norm of each."""
+    from volvelle.experiments.readouts.projection import Norms, Projection
+
+    return [Projection(np.asarray(circle.plane, np.float64)), Norms()]
+
+
+def neutral_mean() -> ClassMeans:
+    """Return what makes the mean of the neutral sentences: the origin of a token's place."""
+    from volvelle.experiments.readouts.class_means import ClassMeans
+
+    return ClassMeans(np.zeros(len(neutral_texts()), np.int64), positions="mean")
 
 
 def finding(n_words: int, n_each: int, n_layers: int, width: int) -> Plan:
     """Estimate looking for a circle in every layer of texts of one sentence per word."""
-    from volvelle.experiments.readouts.class_means import Classes, bytes_of_both
+    from volvelle.experiments.readouts.class_means import ClassMeans
+    from volvelle.models.verbs.readout import Size
 
-    classes = Classes(np.repeat(np.arange(n_words), n_each), paired=True, grams=True)
     n = n_words * n_each
-    received = min(bytes_of_both(n, classes, width, n_layers + 1))
-    return Plan(f"{n} texts to read in every layer", CODE + 20 * n, received)
+    one = ClassMeans(np.repeat(np.arange(n_words), n_each), paired=True, grams=True)
+    # of ten tokens each
+    return observing(
+        Size(10 * n, n, width), [[one]] * (n_layers + 1), f"{n} texts to read in every layer"
+    )
 
 
 def finding_emotions(model: Model) -> str:
     """Return the sentence beside Run of a view that first looks for a model's emotions."""
-    from volvelle.experiments.circles.stimuli import default_words, templates
-
     found = finding(len(default_words()), len(templates()), model.n_layers, model.d_model)
     return (
         f"{found.text(host_of(model))} Less, where they were read before: what comes back is kept."
@@ -85,14 +95,15 @@ def turning(
     centred : bool
         Whether the mean of the neutral sentences is known.
     """
-    from volvelle.experiments.circles.stimuli import neutral_texts
+    from volvelle.models.verbs.readout import Size
 
     width, parts = circle.d_model, []
     if texts:
-        parts.append(placing(n_tokens(model, texts), width, len(texts)))
+        parts.append(observing(Size(n_tokens(model, texts), len(texts), width), [in_plane(circle)]))
     if texts and not centred:
         n = len(neutral_texts())
-        parts.append(Plan(f"{n} neutral sentences", CODE, 1_000 + width * FLOAT))
+        of = Size(n, n, width)
+        parts.append(observing(of, [[neutral_mean()]], f"{n} neutral sentences"))
     if mode == "words":
         what = f"the next word after {n_prompts} prompt{'s' if n_prompts > 1 else ''}"
         parts.append(Plan(what, STEERED + width * FLOAT, 2_000))

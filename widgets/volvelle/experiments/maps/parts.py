@@ -55,21 +55,16 @@ def promoted_by(model: Model, vectors: np.ndarray) -> list[str]:
     model : Model
     vectors : float32 array, shape (n, d_model)
     """
-    if getattr(model, "remote", False):
-        from volvelle.models.verbs.predict import promoted as tokens_of
+    from volvelle.models.verbs.predict import promoted as tokens_of
 
-        found = tokens_of(model, vectors, k=PROMOTED)
-    else:
-        found = model.unembed(vectors, k=PROMOTED).promoted
+    found = tokens_of(model, vectors, k=PROMOTED)
     return [" · ".join(dict.fromkeys(t.strip() or repr(t)[1:-1] for t in row)) for row in found]
 
 
-def device(model: Model | None) -> str:
-    """Return where a local model computes; neighbours are searched there too."""
+def device() -> str:
+    """Return where neighbours are searched on this machine."""
     import torch
 
-    if model is not None and getattr(model, "remote", False):
-        return "cpu"
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 

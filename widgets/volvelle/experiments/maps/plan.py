@@ -11,7 +11,7 @@ from volvelle.models.plan import (
     check_read,
     host_of,
     n_tokens,
-    reading,
+    observing,
     together,
     too_many,
 )
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from volvelle.models.model import Model
+    from volvelle.models.verbs.readout import Readout
 
 MOST_MATCHED = 20_000  # tokens of texts given to a map by a line of code
 INSTEAD = "vv.dual_layout(...)"
@@ -27,20 +28,16 @@ INSTEAD = "vv.dual_layout(...)"
 
 def matching(model: Model, texts: Sequence[str], nouns: Sequence[Any]) -> list[Plan]:
     """Estimate what dictionaries of one model do along texts."""
-    from volvelle.experiments.readouts.observe import bytes_of_both, sent_bytes
+    from volvelle.experiments.readouts.codes import Codes
+    from volvelle.experiments.readouts.projection import Norms, Projection
+    from volvelle.models.verbs.readout import Size
 
-    n, parts = n_tokens(model, texts), []
-    at: dict[str, list[Any]] = {}
+    at: dict[str, list[Readout]] = {}
     for noun in nouns:
-        at.setdefault(str(noun.point), []).append(getattr(noun, "vectors", noun))
-    for readers in at.values():
-        back, there = bytes_of_both(n, model.d_model, readers)
-        plan = reading(n, model.d_model, len(texts))
-        if there < back:
-            sent = sent_bytes(readers)
-            plan = plan._replace(sent=plan.sent + sent, received=1_000 + there - sent)
-        parts.append(plan)
-    return parts
+        one = Codes(noun) if hasattr(noun, "encode_sparse") else Projection(noun.vectors)
+        at.setdefault(str(noun.point), [Norms()]).append(one)
+    size = Size(n_tokens(model, texts), len(texts), model.d_model)
+    return [observing(size, [readouts]) for readouts in at.values()]
 
 
 def laying_out(sides: Sequence[Any], texts: Sequence[str], there: Sequence[Model]) -> str:

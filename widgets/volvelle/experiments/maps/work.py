@@ -80,7 +80,7 @@ class MapWork:
         self.a: Side = choices.a
         self.b: Side | None = choices.b
         self.x, self.x_a, self.x_b = _unit(self.a, self.b)
-        self.device = device(choices.model)
+        self.device = device()
         self.epochs = 0
         # neighbours within each side, and counterparts by cosine, as the search finds them
         self.own: list[Neighbours] = []

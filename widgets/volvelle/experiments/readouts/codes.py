@@ -1,177 +1,139 @@
-"""Encoding on a server: the dictionary is sent, or the states are brought back."""
+"""What a dictionary encodes of states."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 
-from volvelle.models.remote.backend import MOST_SENT
-from volvelle.models.remote.request import Request
-from volvelle.models.traces.codes import encode as encode_body
-from volvelle.models.verbs.capture import find_outliers, right_padded
+from volvelle.models.traces.codes import codes_of, sums_of
+from volvelle.models.verbs.capture import find_outliers
+from volvelle.models.verbs.readout import FLOAT, Bytes, Readout
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from volvelle.compute.dictionaries.sae import SparseAutoencoder
-    from volvelle.models.engine.tokens import Tokens
-    from volvelle.models.model import Model
+    from volvelle.models.verbs.readout import Batch, Size
 
 # Features alive at a token, where the kind of SAE does not fix their number.
 ALIVE = 64
-# Bytes of a feature's value and number; of a token's norm, and of how many it has.
-CODE, TOKEN = 8, 8
-FLOAT = 4
-
-
-class Cut(NamedTuple):
-    """A stretch of a text that runs by itself.
-
-    Attributes
-    ----------
-    tokens : Tokens
-    skip : int
-        Tokens at its beginning that are context only.
-    """
-
-    tokens: Tokens
-    skip: int
+# Bytes of a feature's value and number.
+CODE = 8
+# Tokens encoded between two looks at whether somebody wants it stopped.
+TOKENS_ENCODED_AT_ONCE = 1024
 
 
 class Encoded(NamedTuple):
-    """What came back of one stretch, without its first tokens.
+    """What a dictionary sees of the tokens that were read.
 
     Attributes
     ----------
     codes : scipy.sparse.csr_array, shape (n_tokens, n_features)
-    cut : array, shape (n_tokens,), or None for kinds without k
+    kth : array, float32, shape (n_tokens,), or None
+        The cut that a pre-activation had to reach, of kinds with k.
     outliers : array, bool, shape (n_tokens,)
+        Tokens of outlying norm; empty unless asked how well it fits.
+    fve : float
+        Fraction of variance explained, over tokens that are none; NaN unless asked.
     """
 
     codes: sp.csr_array
-    cut: np.ndarray | None
+    kth: np.ndarray | None
     outliers: np.ndarray
+    fve: float
 
 
-class Sums(NamedTuple):
-    """What the fraction of variance explained is made of, over all stretches of a batch."""
+@dataclass(frozen=True, eq=False)
+class Codes(Readout):
+    """What an SAE encodes of every token: `Encoded`.
 
-    n: int
-    total: np.ndarray
-    squares: float
-    errors: float
-
-
-def bytes_of_both(sae: SparseAutoencoder, batches: Sequence[Sequence[Cut]]) -> tuple[int, int]:
-    """Return the bytes of bringing states back, and of encoding there.
-
-    Both without compression, which does little to either.
-    """
-    tokens = sum(len(batch) * max(len(cut.tokens) for cut in batch) for batch in batches)
-    weights = sum(tensor.numel() * FLOAT for tensor in sae.weights.values())
-    there = weights + tokens * (alive_at_a_token(sae) * CODE + TOKEN)
-    return tokens * sae.d_model * FLOAT, there
-
-
-def alive_at_a_token(sae: SparseAutoencoder) -> int:
-    """Return how many features are on at a token, about."""
-    return sae.k if sae.is_top_k and sae.k is not None else min(ALIVE, sae.n_features)
-
-
-def encoding(sae: SparseAutoencoder, weights: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-    """Return what a trace needs to encode: weights, and options of `formulas.encoder.encode`."""
-    return {
-        "weights": dict(weights),
-        "options": {
-            "architecture": sae.architecture,
-            "k": sae.k,
-            "normalize": sae.normalize,
-            "subtract_b_dec": sae.subtract_b_dec,
-        },
-    }
-
-
-def encode_there(
-    model: Model, sae: SparseAutoencoder, batches: Sequence[Sequence[Cut]]
-) -> list[tuple[list[Encoded], Sums]] | None:
-    """Encode on the model's server where that moves fewer bytes, and say so in the job.
-
-    Parameters
+    Attributes
     ----------
-    model : Model
-        On a server; the caller is on its worker.
     sae : SAE
-    batches : sequence of sequence of Cut
-
-    Returns
-    -------
-    list over batches of (list of Encoded, Sums), or None
-        None where the states are to be brought back.
+    fits : bool
+        Whether it is asked how well it fits, for which its decoder travels too.
     """
-    batches = [[cut for cut in batch if len(cut.tokens)] for batch in batches]
-    if not any(batches):
-        return None
-    back, there = bytes_of_both(sae, [batch for batch in batches if batch])
-    fits = there < MOST_SENT
-    _say(model, back, there, fits=fits)
-    if back <= there or not fits:
-        return None
-    site = model.site(sae.point)
-    sent = encoding(sae, sae.weights)
-    full = [batch for batch in batches if batch]
-    inputs = [
-        (
-            right_padded([cut.tokens.ids for cut in batch], model.pad_id)["input_ids"],
-            torch.tensor([len(cut.tokens) for cut in batch]),
-            torch.tensor([cut.skip for cut in batch]),
-        )
-        for batch in full
-    ]
-    args = (inputs, (site.path, site.io), sent)
-    answers = iter(model.run(Request(encode_body, args, sum(ids.numel() for ids, *_ in inputs))))
-    return [_read(sae, batch, next(answers) if batch else None) for batch in batches]
+
+    each = staticmethod(codes_of)
+    sae: SparseAutoencoder
+    fits: bool = False
+
+    def sent(self) -> dict[str, Any]:
+        """Return the weights that are needed, and options of `formulas.encoder.encode`."""
+        sae = self.sae
+        return {
+            "weights": {n: w for n, w in sae.weights.items() if self.fits or n != "W_dec"},
+            "options": {
+                "architecture": sae.architecture,
+                "k": sae.k,
+                "normalize": sae.normalize,
+                "subtract_b_dec": sae.subtract_b_dec,
+            },
+        }
+
+    @property
+    def width(self) -> int:
+        """That of the SAE."""
+        return self.sae.d_model
+
+    def bytes(self, size: Size) -> Bytes:
+        """Count the weights, and what comes back: features that are on, and how many of a token."""
+        sae = self.sae
+        alive = sae.k if sae.is_top_k and sae.k is not None else min(ALIVE, sae.n_features)
+        of_a_token = alive * CODE + FLOAT + self.fits * (FLOAT * sae.is_top_k + 1)
+        weights = sum(tensor.numel() * FLOAT for tensor in self.sent()["weights"].values())
+        return Bytes(weights, size.n_tokens * of_a_token)
+
+    def here(self, states: np.ndarray, batch: Batch, tell: Callable[[float], None]) -> Any:
+        """Encode as fast as it goes here, never holding all tokens by all features."""
+        _, lengths, skip, _ = (part.numpy() for part in batch)
+        place = np.arange(states.shape[1])
+        real = place < lengths[:, None]
+        read = real & (place >= skip[:, None])
+        # a text by itself is not copied
+        rows = states[0, skip[0] : lengths[0]] if len(states) == 1 else states[read]
+        norms = np.linalg.norm(states, axis=-1)
+        far = find_outliers(norms, real)[read]
+        parts, sums = [], torch.zeros(3 + rows.shape[-1], dtype=torch.float64)
+        for start in range(0, max(len(rows), 1), TOKENS_ENCODED_AT_ONCE):
+            x = rows[start : start + TOKENS_ENCODED_AT_ONCE]
+            codes, kth = self.sae.encode_sparse(x, return_kth=True)
+            parts.append((codes, np.zeros(0, np.float32) if kth is None else kth))
+            if self.fits:
+                good = ~far[start : start + TOKENS_ENCODED_AT_ONCE]
+                decoded = self.sae.decode(codes, x)[good]
+                sums += sums_of(torch.from_numpy(x[good]), torch.from_numpy(decoded))
+            tell((start + len(x)) / max(len(rows), 1))
+        found = [[c.data, c.indices, np.diff(c.indptr), kth] for c, kth in parts]
+        return *(np.concatenate(part) for part in zip(*found, strict=True)), far, sums
+
+    def joined(self, parts: Sequence[Any], order: np.ndarray | None) -> Encoded:
+        """Return all tokens' codes, and how well they fit."""
+        none = [np.zeros(0, kind) for kind in ("f4", "i4", "i4", "f4", "?")]
+        columns = list(zip(none, *([*map(np.asarray, part[:5])] for part in parts), strict=False))
+        values, features, counts, *rest = (np.concatenate(column) for column in columns)
+        edges = np.concatenate([[0], np.cumsum(counts)])
+        codes = sp.csr_array((values, features, edges), shape=(len(counts), self.sae.n_features))
+        if order is not None:
+            codes, rest = codes[order], [part[order] if len(part) else part for part in rest]
+        if not self.fits:
+            return Encoded(codes, None, np.zeros(0, bool), float("nan"))
+        kth, far = rest
+        sums = sum((np.asarray(part[5]) for part in parts), np.zeros(3 + self.sae.d_model))
+        return Encoded(codes, kth if self.sae.is_top_k else None, far, explained(sums))
 
 
-def _say(model: Model, back: int, there: int, *, fits: bool) -> None:
-    job = model.worker.job
-    if job is None:
-        return
-    if not fits:
-        job.note(f"the dictionary is too large to send: {_mb(back)} of states are brought back")
-    elif back <= there:
-        job.note(
-            f"{_mb(back)} of states are brought back and encoded here: to send the dictionary and "
-            f"encode there would move {_mb(there)}"
-        )
-    else:
-        job.note(
-            f"the dictionary is sent once and the texts are encoded there, {_mb(there)} in all: "
-            f"the states would be {_mb(back)}"
-        )
+def explained(sums: np.ndarray) -> float:
+    """Return 1 - squared error / squared distance from the mean, of what `sums_of` sums.
 
-
-def _mb(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
-
-
-def _read(sae: SparseAutoencoder, batch: list[Cut], answer: Any) -> tuple[list[Encoded], Sums]:
-    if answer is None:
-        return [], Sums(0, np.zeros(sae.d_model), 0.0, 0.0)
-    values, columns, counts, cuts, norms, sums = (part.numpy() for part in answer)
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    found, row, n = [], 0, 0
-    for cut, norm in zip(batch, norms, strict=True):
-        length = len(cut.tokens)
-        far = find_outliers(norm[None, :length], np.ones((1, length), bool))[0][cut.skip :]
-        stop = row + length - cut.skip
-        edge = slice(starts[row], starts[stop])
-        shape = (length - cut.skip, sae.n_features)
-        codes = sp.csr_array(
-            (values[edge], columns[edge], starts[row : stop + 1] - starts[row]), shape=shape
-        )
-        found.append(Encoded(codes, cuts[row:stop] if sae.is_top_k else None, far))
-        row, n = stop, n + int((~far).sum())
-    return found, Sums(n, sums[2:], float(sums[0]), float(sums[1]))
+    NaN under two tokens.
+    """
+    n, squares, errors, total = *sums[:3], sums[3:]
+    if n < 2:
+        return float("nan")
+    spread = squares - float(total @ total) / n
+    return float(1.0 - errors / spread) if spread > 0 else float("nan")

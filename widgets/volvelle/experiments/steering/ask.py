@@ -94,13 +94,13 @@ def beginnings(
     dict of prompt -> Known
         Empty of a model on a server, and where a steer acts inside the first block's way.
     """
-    if model.remote:
-        return {}
     found: dict[tuple[int, ...], Known] = {}
     # the prompts themselves, which know their turns
     for prompt in {tuple(one): one for one in prompts}.values():
         rows = [list(mine) for mine in steers]
         steered = Steered(model, rows, [prompt] * len(rows), 1, keeping=True)
+        if not steered.keeping:
+            break
         generate_rows(model, [prompt] * len(rows), steered, max_new_tokens=1)
         found |= read_so_far(steered, [prompt])
     return found

@@ -177,7 +177,7 @@ def steer(
             seeds=[row_seed(writing.seed, key.sample) for key in keys],
             **writing.told,
             watch=watched.tokens,
-            scoring=bool(model.remote),
+            scoring=True,
             on_step=_streamed(keys, watched, whole, on_token, on_steered),
             progress=share(progress, 0, WRITING),
         )

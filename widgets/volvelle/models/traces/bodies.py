@@ -1,4 +1,4 @@
-"""What each body is called and the number of its format: what a request on a server is known by.
+"""Names and format numbers of all that a request carries: what it is known by on a server.
 
 A number is raised where a function asks for other arguments, gives other values or computes them
 in another way: a request that was left with another number is not taken up as the same.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from volvelle.models.traces.classes import class_means
-from volvelle.models.traces.codes import encode
-from volvelle.models.traces.observe import observed
+from volvelle.models.traces.classes import pooled, reduced_classes
+from volvelle.models.traces.codes import codes_of
+from volvelle.models.traces.observe import norms, observe, projected
 from volvelle.models.traces.predict import predict
 from volvelle.models.traces.prove import prove
 from volvelle.models.traces.reduce import read
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FORMATS: dict[Callable[..., Any], tuple[str, int]] = {
-    class_means: ("class means", 3),
-    encode: ("encode", 3),
-    observed: ("observe", 3),
+    observe: ("observe", 3),
     predict: ("predict", 3),
     prove: ("prove", 3),
     read: ("read", 3),
@@ -32,4 +30,10 @@ FORMATS: dict[Callable[..., Any], tuple[str, int]] = {
     unembed: ("unembed", 3),
     write: ("write", 3),
     write_scored: ("write and score", 3),
+    # what readouts make of states
+    codes_of: ("codes", 1),
+    norms: ("norms", 1),
+    pooled: ("pooled states", 1),
+    projected: ("projection", 1),
+    reduced_classes: ("class means", 1),
 }

@@ -4,65 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-import nnsight
 import torch
 
 from volvelle.formulas.reductions import centred_gram, packed_gram, without_components
 from volvelle.models.traces.reduce import outliers, reduce
-from volvelle.models.traces.sites import rows_of, state_at
-
-
-def class_means(
-    lm: Any,
-    batches: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]],
-    sites: list[tuple[str, str, str]],
-    classes: dict[str, Any],
-    *,
-    backend: Any = None,
-) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Pool labelled texts at several places and return what their classes have in common.
-
-    Parameters
-    ----------
-    batches : list of (ids, lengths, place)
-        ``ids`` (rows, tokens) right-padded; of each row, how many tokens are real, and which
-        text of all it is.
-    sites : list of (path, io, how)
-        In the order of the forward pass; ``how`` is ``"last"`` or ``"mean"``, as in `reduce`.
-    classes : dict
-        As `reduced_classes` takes it; ``strict`` leaves out last tokens of outlying norm.
-
-    Returns
-    -------
-    list over sites
-        What `reduced_classes` returns.
-    """
-    with torch.no_grad(), lm.session(backend=backend):
-        found = nnsight.save([])
-        parts = []
-        for ids, lengths, _ in batches:
-            with lm.trace(input_ids=ids, use_cache=False) as run:
-                read = [
-                    pooled(rows_of(state_at(lm, path, io), len(ids)), lengths, how, classes)
-                    for path, io, how in sites
-                ]
-                run.stop()
-            parts.append(read)
-        order = torch.cat([place for _, _, place in batches]).argsort()
-        for site in range(len(sites)):
-            rows = torch.cat([part[site] for part in parts])[order]
-            found.append(reduced_classes(rows, classes))
-    return found
 
 
 def pooled(
-    state: torch.Tensor, lengths: torch.Tensor, how: str, classes: dict[str, Any]
+    state: torch.Tensor, batch: tuple[torch.Tensor, ...], sent: dict[str, Any]
 ) -> torch.Tensor:
-    """Return one state per text, (rows, d), NaN where a last token of outlying norm is left out."""
+    """Return one state per text, (rows, d), NaN where a last token is of outlying norm.
+
+    Parameters
+    ----------
+    state : torch.Tensor, shape (rows, tokens, d)
+    batch : tuple of torch.Tensor
+        As `observe` takes it.
+    sent : dict
+        ``how`` to pool: ``"last"`` or ``"mean"``, as `reduce` does.
+    """
+    lengths, how = batch[1].to(state.device), sent["how"]
     kept, norms = reduce(state, lengths, how)
     kept = kept.float()
-    if how == "last" and classes["strict"]:
-        lengths = lengths.to(state.device)
+    if how == "last":
         place = torch.arange(state.shape[1], device=state.device)
         real = (place < lengths[:, None]) & (place > 0)
         far = outliers(norms, real)[torch.arange(len(state), device=state.device), lengths - 1]
@@ -71,15 +35,17 @@ def pooled(
 
 
 def reduced_classes(
-    rows: torch.Tensor, classes: dict[str, Any]
+    parts: list[torch.Tensor], places: list[torch.Tensor], classes: dict[str, Any]
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return class means of pooled texts, their inner products, and how many texts each has.
 
     Parameters
     ----------
-    rows : torch.Tensor, float32, shape (n, d)
-        Of every text: first the labelled ones, then those that are subtracted from them, then
-        neutral ones; a NaN row is left out.
+    parts : list of torch.Tensor, float32, shape (rows, d)
+        Of each batch its texts: of all, first the labelled ones, then those that are subtracted
+        from them, then neutral ones; a NaN row is left out.
+    places : list of torch.Tensor
+        Which texts they are.
     classes : dict
         ``owner`` (n_texts,) the class of each labelled text, ``minus`` how many texts are
         subtracted (0 or n_texts), ``neutral`` the share of the neutral texts' variance that is
@@ -92,7 +58,8 @@ def reduced_classes(
     counts : torch.Tensor, int64, shape (n_classes,)
         Texts that are not left out.
     """
-    owner = classes["owner"]
+    rows = torch.cat(parts)[torch.cat(places).argsort()]
+    owner = classes["owner"].to(rows.device)
     n, m = len(owner), classes["minus"]
     states = rows[:n] - rows[n : n + m] if m else rows[:n]
     if classes["neutral"]:

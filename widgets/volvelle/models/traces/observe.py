@@ -1,86 +1,95 @@
-"""Texts read through dictionaries that are sent along."""
+"""Texts read at several points, and what readouts make of their states there."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import nnsight
 import torch
 
 from volvelle.formulas.reductions import moved
-from volvelle.models.traces.codes import codes_of
 from volvelle.models.traces.sites import rows_of, state_at
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
-
-def observed(
+def observe(
     lm: Any,
-    batches: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]],
-    sites: list[tuple[str, str, list[dict[str, Any]]]],
+    batches: list[tuple[torch.Tensor, ...]],
+    sites: list[tuple[str, str, list[tuple[Any, Any, dict[str, Any]]]]],
     *,
     backend: Any = None,
-) -> list[list[tuple[torch.Tensor, list[Any]]]]:
-    """Read texts at several places through dictionaries that are sent along.
+) -> list[list[list[Any]]]:
+    """Run several batches of texts and make readouts of what the model holds, in one request.
 
     Parameters
     ----------
-    batches : list of (ids, lengths, skip)
-        As `trace.encode` takes them.
-    sites : list of (path, io, readers)
-        In the order of the forward pass; readers as in `seen_by`.
+    batches : list of (ids, lengths, skip, place)
+        ``ids`` (rows, tokens) right-padded; of each row, how many tokens are real, how many of
+        the first ones are somebody's context and not read, and which text of all it is.
+    sites : list of (path, io, readouts)
+        In the order of the forward pass; a readout is ``(each, whole, sent)``: what is made of
+        the states of a batch, what is made of all batches (None for nothing), and what both
+        need, as `volvelle.models.verbs.readout.Readout` documents them.
 
     Returns
     -------
-    list over batches of list over sites of (norms, seen)
-        ``norms`` (rows, tokens) of the states, and what `seen_by` returns for each reader.
+    list over sites of list over readouts of list
+        What ``each`` gave of every batch; what ``whole`` gave, alone, where there is one.
     """
     with torch.no_grad(), lm.session(backend=backend):
         found = nnsight.save([])
-        readers = [moved(each, lm.device) for _, _, each in sites]
-        for ids, lengths, skip in batches:
-            with lm.trace(input_ids=ids, use_cache=False) as run:
-                states = [
-                    rows_of(state_at(lm, path, io), len(ids)).clone() for path, io, _ in sites
+        asked = moved(sites, lm.device)
+        parts = []
+        for batch in batches:
+            with lm.trace(input_ids=batch[0], use_cache=False) as run:
+                seen = [
+                    seen_by(readouts, rows_of(state_at(lm, path, io), len(batch[0])), batch)
+                    for path, io, readouts in asked
                 ]
                 run.stop()
-            found.append(
-                [
-                    (state.float().norm(dim=-1).cpu(), seen_by(each, state, lengths, skip))
-                    for state, each in zip(states, readers, strict=True)
-                ]
-            )
+            parts.append(seen)
+        found.extend(together(asked, parts, [batch[-1] for batch in batches]))
     return found
 
 
-def seen_by(
-    readers: Sequence[dict[str, Any]],
-    state: torch.Tensor,
-    lengths: torch.Tensor,
-    skip: torch.Tensor,
-) -> list[Any]:
-    """Return what each reader sees of right-padded states, token after token.
+def seen_by(readouts: Any, state: torch.Tensor, batch: tuple[torch.Tensor, ...]) -> list[Any]:
+    """Return what each readout makes of the states of one batch."""
+    return [each(state, batch, sent) for each, _, sent in readouts]
 
-    Parameters
-    ----------
-    readers : sequence of dict
-        ``{"units": (n, d)}`` projects, in the precision of the units; others encode, as
-        `codes_of` takes them.
+
+def together(sites: Any, parts: list[list[list[Any]]], places: list[torch.Tensor]) -> list[Any]:
+    """Return the batches of each readout of each site, as `observe` does."""
+    found = []
+    for n, (_, _, readouts) in enumerate(sites):
+        of_site = []
+        for i, (_, whole, sent) in enumerate(readouts):
+            mine = [part[n][i] for part in parts]
+            of_site.append(mine if whole is None else [whole(mine, places, sent)])
+        found.append(of_site)
+    return found
+
+
+def wanted(state: torch.Tensor, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """Return which tokens of a batch are read, bool, shape (rows, tokens)."""
+    lengths, skip = (part.to(state.device) for part in batch[1:3])
+    place = torch.arange(state.shape[1], device=state.device)
+    return (place < lengths[:, None]) & (place >= skip[:, None])
+
+
+def projected(
+    state: torch.Tensor, batch: tuple[torch.Tensor, ...], sent: dict[str, Any]
+) -> torch.Tensor:
+    """Return what is read of states, projected on ``rows`` (n, d) in their precision.
 
     Returns
     -------
-    list
-        Projections float32 (n_tokens, n), or ``(values, columns, counts)`` of `codes_of`.
+    torch.Tensor, float32, shape (n_tokens, n)
     """
-    place = torch.arange(state.shape[1], device=state.device)
-    wanted = place < lengths.to(state.device)[:, None]
-    wanted &= place >= skip.to(state.device)[:, None]
-    found = []
-    for reader in readers:
-        if "units" in reader:
-            units = reader["units"]
-            found.append((state[wanted].to(units.dtype) @ units.T).float().cpu())
-        else:
-            found.append(codes_of(state, lengths, skip, reader)[:3])
-    return found
+    rows = sent["rows"]
+    return (state[wanted(state, batch)].to(rows.dtype) @ rows.T).float().cpu()
+
+
+def norms(
+    state: torch.Tensor, batch: tuple[torch.Tensor, ...], _sent: dict[str, Any]
+) -> torch.Tensor:
+    """Return the norms of what is read, float32, shape (n_tokens,)."""
+    return state.float().norm(dim=-1)[wanted(state, batch)].cpu()

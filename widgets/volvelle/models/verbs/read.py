@@ -290,18 +290,16 @@ class _Kept:
 
     def capture(self) -> Capture:
         found: dict[Point, np.ndarray] = {}
+        outliers = np.zeros_like(self.mask)
         for point in self.points:
             if point not in self.states and point not in self.norms:
                 self.states[point] = np.zeros((*self.mask.shape, 0), dtype=np.float32)
-            if point.kind not in RESIDUAL and len(self.points) > 1:
-                continue
-            norms = self.norms.get(point)
-            if norms is None:
+            norms, tells = self.norms.get(point), point.kind in RESIDUAL or len(self.points) == 1
+            if norms is None and tells:
                 norms = np.linalg.norm(self.states[point], axis=-1)
-            found[point] = find_outliers(norms, self.mask)
-        outliers = np.zeros_like(self.mask)
-        for at_point in found.values():
-            outliers |= at_point
+            if norms is not None:
+                found[point] = find_outliers(norms, self.mask)
+                outliers |= found[point] & tells
         states = {point: self.states[point] for point in self.points if point in self.states}
         return Capture(states, self.mask, outliers, self.tokens, self.positions, found)
 

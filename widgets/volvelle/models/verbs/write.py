@@ -152,7 +152,7 @@ def generate_rows(
     watch : sequence of int
         Tokens whose probabilities are kept at every step.
     scoring : bool
-        Whether the unsteered model scores what was written, in the same request to a server.
+        Whether the unsteered model scores what was written on a server, in the same request.
         Here `scoring.score` is faster: it goes on from what writing left behind.
     on_token : callable(row, step, token id), optional
         Called on the worker's thread as tokens come; rows that ended are skipped.
@@ -175,7 +175,7 @@ def generate_rows(
         "keeping": steers is not None and steers.keeping,
         "watch": torch.tensor(list(watch), dtype=torch.long),
     }
-    if scoring:
+    if scoring and model.remote:
         settings["pass_rows"] = max(1, MOST_LOGITS // (model.vocabulary * max_new_tokens))
         settings["takes"] = {name: takes(model, name) for name in PASS_ARGUMENTS}
         settings["first_position"] = model.first_position

@@ -161,7 +161,7 @@ class FeatureActivations(ActivationTraits, View):
         if self._model is None or not self._remote:
             return
         texts = list(self.texts) or [self.text]
-        said = encoding(self._model, self._sae.d_model, texts)
+        said = encoding(self._model, self._sae, texts)
         changed = "The text has changed. " if self._ran and self._ran != texts else ""
         self._plan = changed + said if said.startswith("Run") else said
 

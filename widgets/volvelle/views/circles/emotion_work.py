@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from volvelle.experiments.circles.plan import in_plane, neutral_mean
 from volvelle.experiments.circles.stimuli import neutral_texts
 from volvelle.views.circles.dial import ring_of
 
@@ -50,16 +51,8 @@ def neutral_centre(model: Model, circle: FittedCircle) -> np.ndarray:
     The circle's own origin is that of last tokens of its templates, far from where running
     text lies; neutral text is the origin a token is read against.
     """
-    if getattr(model, "remote", False):
-        from volvelle.experiments.readouts.class_means import Classes, reduced_there
-
-        texts, point = neutral_texts(), str(circle.point)
-        one = Classes(np.zeros(len(texts), dtype=np.int64))
-        found = model.call(lambda: reduced_there(model, texts, {point: "mean"}, one))
-        if found is not None:
-            return found[point].means[0]
-    states = model.capture(list(neutral_texts()), [circle.point], positions="mean")
-    return states[circle.point].mean(axis=0)
+    asked = {circle.point: [neutral_mean()]}
+    return model.observe(neutral_texts(), asked)[circle.point][0].means[0]
 
 
 def trail_of(
@@ -99,28 +92,14 @@ def _in_plane(
     model: Model, circle: FittedCircle, tokens: Sequence[Tokens], centre: np.ndarray, report: Report
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return each text's coordinates (n_tokens, 2), and which of its tokens count."""
-    point = str(circle.point)
-    if getattr(model, "remote", False):
-        from volvelle.experiments.readouts.observe import observed_there, points_there
-
-        readers = {point: [np.asarray(circle.plane, np.float64)]}
-        if points_there(model, tokens, readers):
-            origin = circle.plane @ np.asarray(centre, np.float64)
-            return [
-                (seen[point].readings[0] - origin, _usable(seen[point].norms))
-                for seen in model.call(lambda: observed_there(model, tokens, readers))
-            ]
-    captured = model.capture(tokens, [point], reuse=len(tokens) <= 8, progress=report)
-    states, usable = captured[point], captured.usable
-    return [
-        (circle.project(states[row, : len(each)], centre=centre), usable[row, : len(each)])
-        for row, each in enumerate(tokens)
-    ]
-
-
-def _usable(norms: np.ndarray) -> np.ndarray:
-    """Say which tokens of a text are fit for means: neither the first nor outliers."""
-    mask = np.ones((1, len(norms)), bool)
     from volvelle.models.verbs.capture import find_outliers
 
-    return (np.arange(len(norms)) > 0) & ~find_outliers(norms[None], mask)[0]
+    asked = {circle.point: in_plane(circle)}
+    ((xy, norms),) = model.observe(tokens, asked, reuse=len(tokens) <= 8, progress=report).values()
+    xy = xy - circle.plane @ np.asarray(centre, np.float64)
+    ends = np.cumsum([len(each) for each in tokens])[:-1]
+    return [
+        # neither the first of a text nor outliers
+        (here, (np.arange(len(norm)) > 0) & ~find_outliers(norm[None], norm[None] >= 0)[0])
+        for here, norm in zip(np.split(xy, ends), np.split(norms, ends), strict=True)
+    ]
