@@ -22,6 +22,7 @@ from volvelle.views.activations.traits import (
 )
 from volvelle.views.kit.bundle import bundle
 from volvelle.views.kit.selections import MOST_COLOURED
+from volvelle.views.kit.server import on_server
 from volvelle.views.kit.view import View, reported
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class FeatureActivations(ActivationTraits, View):
 
         model, sae = self._model, self._sae
         texts = list(self.texts) or [self.text]
-        if self._remote:
+        if on_server(self._model):
             check_texts(model, texts)
 
         def work(report: Callable[[float, str], None]) -> Shown:
@@ -146,19 +147,15 @@ class FeatureActivations(ActivationTraits, View):
         self._start(model, work, show)
         return self
 
-    @property
-    def _remote(self) -> bool:
-        return bool(getattr(self._model, "remote", False))
-
     def _begin(self) -> None:
         """Encode a new text; on a server only say what Run would send."""
-        if self._remote:
+        if on_server(self._model):
             self._make_plan()
         else:
             self.run()
 
     def _make_plan(self) -> None:
-        if self._model is None or not self._remote:
+        if not on_server(self._model):
             return
         texts = list(self.texts) or [self.text]
         said = encoding(self._model, self._sae, texts)
@@ -196,7 +193,7 @@ class FeatureActivations(ActivationTraits, View):
                 self.texts = []
             elif self.texts:
                 self.text = ""
-            if not self._remote:  # else the old text stays until Run
+            if not on_server(self._model):  # else the old text stays until Run
                 self.selected_tokens = []
         self._begin()
 

@@ -14,6 +14,7 @@ from volvelle.views.jobs.wire import JobEntry, JobsFacts, entry
 from volvelle.views.kit.bundle import bundle
 from volvelle.views.kit.job_line import cost
 from volvelle.views.kit.pace import SENTENCE_S
+from volvelle.views.kit.server import on_server
 from volvelle.views.kit.view import View, reported
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Jobs(View):
             )
         if model is None:
             return
-        self.remote = bool(getattr(model, "remote", False))
+        self.remote = on_server(model)
         self._facts = {"model": str(model.name), "host": host_of(model)}
         self._end_watch = model.worker.watch(_weak(self))
         self.refresh()

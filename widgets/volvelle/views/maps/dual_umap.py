@@ -11,6 +11,7 @@ from traitlets import observe
 
 from volvelle.experiments.maps.plan import check_texts, laying_out
 from volvelle.views.kit.bundle import bundle
+from volvelle.views.kit.server import on_server
 from volvelle.views.kit.view import View, reported
 from volvelle.views.maps import wire as map_wire
 from volvelle.views.maps.looks import Looks
@@ -151,7 +152,7 @@ class DualUMAP(Looks, MapTraits, View):
     def _models_there(self) -> list[Any]:
         """The models of this map that are on a server."""
         models = (self._given["model"], self._given["model_b"])
-        return [model for model in models if getattr(model, "remote", False)]
+        return [model for model in models if on_server(model)]
 
     @property
     def _texts(self) -> list[str]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from volvelle.views.kit.server import on_server
+
 if TYPE_CHECKING:
     from volvelle.experiments.maps.result import DualLayout
     from volvelle.experiments.maps.sides import Side
@@ -61,7 +63,7 @@ class Looks:
             for which, model in models.items()
             if self._given[which] is not None
             and not getattr(self._pair, which).promoted
-            and not getattr(model, "remote", False)
+            and not on_server(model)
             and promotes(model, self._side(which))
         }
 

@@ -24,6 +24,7 @@ from volvelle.compute.steering.methods import METHODS, UNITS
 from volvelle.models.plan import MOST_WRITTEN
 from volvelle.names import unknown
 from volvelle.views.kit.check import check
+from volvelle.views.kit.server import on_server
 from volvelle.views.steering.where import Places
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ class Controls(HasTraits):
         if name == "max_new_tokens":
             least, model = 1, self._model
             if model is not None:
-                most = MOST_WRITTEN if model.remote else getattr(model, "context", most)
+                most = MOST_WRITTEN if on_server(model) else getattr(model, "context", most)
                 of = f", at most {most} for {model.name}"
         if not least <= value <= most:
             raise TraitError(f"{name}={value} must be {least} or more{of}")
@@ -216,6 +217,6 @@ class Controls(HasTraits):
 
     @validate("live")
     def _check_live(self, proposal: dict[str, Any]) -> bool:
-        if proposal["value"] and getattr(self._model, "remote", False):
+        if proposal["value"] and on_server(self._model):
             raise TraitError("live is for models that run here; on a server, press Run")
         return proposal["value"]

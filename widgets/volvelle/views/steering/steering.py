@@ -13,6 +13,7 @@ from volvelle.experiments.steering import plan
 from volvelle.models.remote.errors import RemoteFailure
 from volvelle.names import unknown
 from volvelle.views.kit.bundle import bundle
+from volvelle.views.kit.server import on_server
 from volvelle.views.kit.view import View, reported
 from volvelle.views.steering.controls import CONTROLS, Controls
 from volvelle.views.steering.history import History
@@ -87,8 +88,7 @@ class Steering(History, Controls, View):
         self._remembered: dict[str, Direction] = {}
         self._done = {}
         texts = {"prompt": prompt} if isinstance(prompt, str) else {"messages": list(prompt)}
-        remote = bool(getattr(model, "remote", False))
-        super().__init__(**({"live": not remote} | texts | self._given() | traits))
+        super().__init__(**({"live": not on_server(model)} | texts | self._given() | traits))
         self._facts = facts_of(model, sae)
         self._show_rows()
         self._measure()
@@ -182,7 +182,7 @@ class Steering(History, Controls, View):
     def _measure(self) -> None:
         """Measure the norms behind the units, where that is cheap and nothing else runs."""
         model = self._model
-        if model is None or model.remote or self.status in ("queued", "running"):
+        if model is None or on_server(model) or self.status in ("queued", "running"):
             return
         wanted = {point for name in self._all for point in self._points(name)} - set(self._norms)
         if not wanted:
@@ -316,7 +316,7 @@ class Steering(History, Controls, View):
 
     def _make_plan(self) -> None:
         """Say what Run will send, where it sends anything."""
-        if self._model is not None and self._model.remote:
+        if on_server(self._model):
             on = [
                 row.directions
                 for name, row in self._all.items()

@@ -14,6 +14,7 @@ from volvelle.compute.steering.methods import METHODS, OWN
 from volvelle.compute.steering.steers import HeadScale
 from volvelle.views.kit.arrays import Packed, pack
 from volvelle.views.kit.pace import PICTURE_S
+from volvelle.views.kit.server import on_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -157,7 +158,7 @@ def facts_of(model: Model | None, sae: Any) -> SteeringFacts:
     return {
         "model": getattr(model, "name", ""),
         "n_layers": getattr(model, "n_layers", 0),
-        "remote": bool(getattr(model, "remote", False)),
+        "remote": on_server(model),
         "template": bool(getattr(getattr(model, "tokenizer", None), "chat_template", None)),
         "dictionary": getattr(sae, "name", ""),
         "methods": methods,
