@@ -266,7 +266,7 @@ def test_a_dictionary_is_projected_on_by_whichever_way_moves_fewer_bytes(both):
         np.testing.assert_allclose(
             one.codes.toarray(), other.codes.toarray(), rtol=1e-4, atol=CLOSE
         )
-    assert ["is sent" in said for said in job.details] == [True, False]
+    assert ["are read there" in said for said in job.details] == [True, False]
     n = sum(len(one) for one in a[0].tokens)
     assert job.requests[0].received <= 1.2 * n * 20 * 4 + 10_000
     assert job.requests[1].received <= 1.2 * n * 576 * 4 + 10_000
@@ -283,7 +283,7 @@ def test_an_sae_reads_for_a_map_where_the_model_is(both):
         lambda found: [found[0].scored],
     )
     np.testing.assert_allclose(a[0].codes.toarray(), b[0].codes.toarray(), atol=CLOSE)
-    assert "is sent" in job.details[0]
+    assert "are read there" in job.details[0]
     assert len(job.requests) == 1
 
 
