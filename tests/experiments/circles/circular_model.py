@@ -74,7 +74,7 @@ class Circular:
             found[str(point)] = np.array(rows, dtype=np.float32)
         return Spelled(found)
 
-    def next_token(self, prompts, steers=(), tokens=None):
+    def next_token(self, prompts, steers=(), tokens=None, *, progress=None):
         turns = np.radians(list(self.angles.values()))
         said = np.stack([np.cos(turns), np.sin(turns)], 1)
         rows = []

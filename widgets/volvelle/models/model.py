@@ -257,6 +257,7 @@ class Model(Engine):
         tokens: Sequence[str | int] | None = None,
         *,
         chat: bool = False,
+        progress: Callable[[float, str], None] | None = None,
     ) -> np.ndarray:
         """Return what the model expects next.
 
@@ -268,6 +269,7 @@ class Model(Engine):
             Which tokens; each string must be a single token, mind the leading space.
         chat : bool
             Put text prompts in the model's chat template, as the user's turn.
+        progress : callable(fraction, text), optional
 
         Returns
         -------
@@ -282,7 +284,7 @@ class Model(Engine):
         rows = [self.prompt_ids(prompt, chat=chat) for prompt in _several(prompts)]
         wanted = None if tokens is None else [self.token_id(token) for token in tokens]
         return self.call(
-            lambda: predict.next_token(self, rows, self._steered(steers, rows, 0), wanted)
+            lambda: predict.next_token(self, rows, self._steered(steers, rows, 0), wanted, progress)
         )
 
     def norm(self, point: str | Point) -> float:

@@ -130,16 +130,8 @@ def steer_around(
     def work() -> Wheel:
         reading = share(progress, 0, 0.3 if writing.samples else 1)
         drawn = [plane for kind in planes.values() for plane in kind]
-        # on a server every plane stands in the queue in one request, here each says it is done
-        groups = [drawn] if model.remote else [[plane] for plane in drawn]
-        first = [circle.plane, *(groups.pop(0) if model.remote else [])]
-        several, baseline = turn.logprobs(first, asked, ids, with_baseline=True)
-        parts = [several]
-        for group in groups:
-            parts.append(turn.logprobs(group, asked, ids)[0])
-            text = f"placebo planes {len(parts) - 1}"
-            model.report(reading, len(parts) / (len(drawn) + 1), text)
-        logprobs, *others = np.concatenate(parts)
+        several, baseline = turn.logprobs([circle.plane, *drawn], asked, ids, reading)
+        logprobs, *others = several
         rest = iter(others)
         found = {kind: np.stack([next(rest) for _ in of]) for kind, of in planes.items()}
         texts: list[Text] = []

@@ -60,23 +60,19 @@ class Turner:
         planes: Sequence[np.ndarray],
         prompts: list[str],
         ids: list[int],
-        *,
-        with_baseline: bool = False,
+        progress: Progress | None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Run every plane, strength, angle and prompt as one batch.
+        """Ask every plane, strength, angle and prompt at once, and the prompts unsteered.
 
         Returns
         -------
         logprobs : array, shape (plane, strength, angle, prompt, word)
         baseline : array, shape (prompt, word)
-            Unsteered; empty unless asked for.
         """
         steers = [steer for plane in planes for steer in self.steers(plane)]
-        rows = [[steer] for steer in steers for _ in prompts]
-        texts = prompts * len(steers)
-        if with_baseline:
-            rows, texts = rows + [[] for _ in prompts], texts + prompts
-        found = self.model.next_token(texts, steers=rows, tokens=ids)
+        rows = [*([steer] for steer in steers for _ in prompts), *([] for _ in prompts)]
+        texts = prompts * (len(steers) + 1)
+        found = self.model.next_token(texts, steers=rows, tokens=ids, progress=progress)
         shape = (len(planes), len(self.strengths), len(self.angles), len(prompts), len(ids))
         n = int(np.prod(shape[:4]))
         return found[:n].reshape(shape), found[n:]

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from volvelle.compute.dictionaries.encode import options_of
 from volvelle.models.traces.codes import codes_of, sums_of
 from volvelle.models.verbs.capture import find_outliers
 from volvelle.models.verbs.readout import FLOAT, Bytes, Readout
@@ -64,15 +65,10 @@ class Codes(Readout):
 
     def sent(self) -> dict[str, Any]:
         """Return the weights that are needed, and options of `formulas.encoder.encode`."""
-        sae = self.sae
+        weights = self.sae.weights.items()
         return {
-            "weights": {n: w for n, w in sae.weights.items() if self.fits or n != "W_dec"},
-            "options": {
-                "architecture": sae.architecture,
-                "k": sae.k,
-                "normalize": sae.normalize,
-                "subtract_b_dec": sae.subtract_b_dec,
-            },
+            "weights": {name: w for name, w in weights if self.fits or name != "W_dec"},
+            "options": options_of(self.sae),
         }
 
     @property

@@ -41,9 +41,10 @@ def next_token(
     rows: Sequence[Sequence[int]],
     steers: Callable[[list[int]], Sequence[tuple[Point, dict[str, Any]]]] | None,
     wanted: Sequence[int] | None,
+    progress: Callable[[float, str], None] | None = None,
 ) -> np.ndarray:
     """Return natural-log probabilities (prompt, token). `Model.next_token` documents it."""
-    return next_token_and_entropy(model, rows, steers, wanted)[0]
+    return next_token_and_entropy(model, rows, steers, wanted, progress)[0]
 
 
 def next_token_and_entropy(

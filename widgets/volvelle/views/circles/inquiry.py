@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from volvelle.experiments.circles import plan
 from volvelle.views.circles import emotion_work, turning
+from volvelle.views.kit.server import on_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,12 +51,12 @@ class Inquiry:
     @property
     def here(self) -> bool:
         """Whether there is a model, and no server between: one that runs on every change."""
-        return self._model is not None and not self._model.remote
+        return self._model is not None and not on_server(self._model)
 
     @property
     def remote(self) -> bool:
         """Whether the model is on a server, where nothing runs on a drag."""
-        return self._model is not None and bool(self._model.remote)
+        return on_server(self._model)
 
     @property
     def n_layers(self) -> int:
