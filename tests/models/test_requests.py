@@ -10,7 +10,15 @@ import torch
 from models import shipped
 
 import volvelle as vv
-from volvelle.models.remote.left import Left, digest_of, digests, remember
+from volvelle import cache
+from volvelle.models.remote.remembered import (
+    Left,
+    _file,
+    digest_of,
+    digests,
+    remember,
+    remembered,
+)
 from volvelle.models.remote.request import Request
 from volvelle.models.remote.status import RemoteRequest
 from volvelle.models.traces import bodies
@@ -69,14 +77,33 @@ def test_a_request_of_another_format_is_refused_with_the_way_out(left, formats):
     )
 
 
-def test_what_was_left_before_formats_were_written_down_is_refused(left):
-    from volvelle.models.remote import left as remote_left
-
+@pytest.mark.parametrize(
+    "line", ["{", "3", "[]", '{"id": 3}', "[" * 100_000, "\0", '{"id": "x", "host": null}']
+)
+def test_a_damaged_line_is_passed_over_and_the_others_are_read(left, line):
     left({"read": 3})
-    path = remote_left._file()
-    path.write_text(path.read_text().replace(', "formats": {"read": 3}', ""))
-    with pytest.raises(ValueError, match="'read' has format 2 there and 3 here"):
-        digests(["an-id"], HOST)
+    path = _file()
+    path.write_bytes(line.encode() + b"\n\xff\xfe\n" + path.read_bytes())
+    assert [row.id for row in remembered(HOST)] == ["an-id"]
+    assert digests(["an-id"], HOST)
+
+
+def test_what_cannot_be_written_down_is_said_and_goes_on(tmp_path, monkeypatch):
+    cache._warn.cache_clear()
+    monkeypatch.setenv("VOLVELLE_CACHE", str(tmp_path))
+    (cache.cache_dir() / "remote").write_text("a file in the way")
+    with pytest.warns(UserWarning, match="VOLVELLE_CACHE"):
+        remember(RemoteRequest(HOST, "smollm2"), "an-id", Left("read", {"read": 3}, "digest"))
+    assert remembered() == []
+
+
+def test_the_oldest_are_forgotten(tmp_path, monkeypatch):
+    monkeypatch.setenv("VOLVELLE_CACHE", str(tmp_path))
+    monkeypatch.setattr("volvelle.models.remote.remembered.MOST_REMEMBERED", 3)
+    for n in range(7):
+        remember(RemoteRequest(HOST, "smollm2"), f"id-{n}", Left("read", {"read": 3}, f"{n}"))
+    assert [row.id for row in remembered()] == ["id-4", "id-5", "id-6"]
+    assert _file().stat().st_mode & 0o777 == 0o600
 
 
 def test_the_same_question_has_the_same_digest_and_another_format_another(monkeypatch):

@@ -36,7 +36,7 @@ def everything(view):
 
 
 def test_the_key_is_sent_and_is_in_no_view_page_repr_or_file(there, keyed, tmp_path, monkeypatch):
-    monkeypatch.setattr("volvelle.models.remote.left.cache_dir", lambda: tmp_path)
+    monkeypatch.setattr("volvelle.models.remote.remembered.cache_dir", lambda: tmp_path)
     view = vv.FeatureActivations(there, vv.demo_sae("a"), TEXT)
     view.run()
     view.wait(SECONDS)

@@ -14,7 +14,8 @@ import torch
 
 from volvelle.models.remote.backend import ProgressBackend
 from volvelle.models.remote.errors import RemoteFailure
-from volvelle.models.remote.left import Left, LeftBackend, digest_of, digests, plain, remembered
+from volvelle.models.remote.left import LeftBackend, plain
+from volvelle.models.remote.remembered import Left, digest_of, digests, remembered
 from volvelle.models.remote.servers import host_of
 from volvelle.models.remote.status import Announced, RemoteRequest
 from volvelle.models.remote.stream import TokenStream
