@@ -14,7 +14,6 @@ import volvelle as vv
 from volvelle.experiments.readouts.class_means import ClassMeans
 from volvelle.experiments.readouts.codes import Codes
 from volvelle.experiments.readouts.projection import Norms, Projection
-from volvelle.models.verbs import observe
 from volvelle.models.verbs.readout import Bytes, Readout
 
 TEXTS = [
@@ -70,7 +69,7 @@ def test_the_numbers_are_those_of_a_model_here(model, model_there, monkeypatch, 
     texts = TEXTS if make().whole else TOKENWISE
     points = ("resid_post.14", "mlp_out.3")  # one pass reads both, in another order
     asked = {point: [make(), make()] for point in points}
-    monkeypatch.setattr(observe, "weighed", lambda *_: WAYS[way])
+    monkeypatch.setattr("volvelle.models.verbs.way.weighed", lambda *_: WAYS[way])
     job = model_there.submit(lambda: model_there.observe(texts, asked))
     found, wanted = job.result(), model.observe(texts, asked)
     assert (f"states of resid_post.14, mlp_out.3 are {way}") in job.details[0]

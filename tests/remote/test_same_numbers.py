@@ -288,7 +288,7 @@ def test_an_sae_reads_for_a_map_where_the_model_is(both):
 
 
 def test_a_text_on_the_dial_and_the_origin_it_is_read_against(both, circle):
-    from volvelle.views.circles.emotion_work import neutral_centre, trail_of
+    from volvelle.views.circles.reading import neutral_centre, trail_of
 
     text = " ".join(TEXTS) * 12
 

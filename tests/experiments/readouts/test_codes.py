@@ -10,8 +10,8 @@ from models import tiny
 import volvelle as vv
 from volvelle.compute.dictionaries.parts import ARCHITECTURES, NORMALIZATIONS
 from volvelle.experiments.readouts.codes import Codes
-from volvelle.models.verbs.observe import weighed
 from volvelle.models.verbs.readout import Size
+from volvelle.models.verbs.way import weighed
 
 # random dictionaries explain nothing, which a verb rightly says
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not seem to fit")

@@ -12,9 +12,9 @@ from volvelle.experiments.maps.reading import read
 from volvelle.experiments.maps.sides import side
 from volvelle.experiments.readouts.codes import Codes
 from volvelle.experiments.readouts.projection import Norms, Projection
-from volvelle.models.verbs.observe import weighed
 from volvelle.models.verbs.readout import Size
-from volvelle.views.circles import emotion_work
+from volvelle.models.verbs.way import weighed
+from volvelle.views.circles import reading
 
 # the last is longer than the model's context of 128 bytes
 TEXTS = ["one two three four five six", "", "two", "three two one " * 30]
@@ -89,8 +89,8 @@ def test_a_text_lies_where_it_does_on_the_dial_of_a_model_here(here, there):
     texts = ["one two three four five six " * 4, "two"]
     trails = []
     for model in (here, there):
-        centre = emotion_work.neutral_centre(model, circle)
-        trails.append(emotion_work.trail_of(model, circle, texts, centre, lambda *_: None))
+        centre = reading.neutral_centre(model, circle)
+        trails.append(reading.trail_of(model, circle, texts, centre, lambda *_: None))
     a, b = trails
     np.testing.assert_allclose(a.xy, b.xy, atol=1e-5)
     np.testing.assert_allclose(a.means, b.means, atol=1e-5)

@@ -10,7 +10,7 @@ from views.fakes import FakeModel
 
 import volvelle as vv
 from volvelle.experiments.circles.wheel import Text, Wheel
-from volvelle.views.circles import emotion_work, turning
+from volvelle.views.circles import reading, turning
 from volvelle.views.circles.dial import Dial
 from volvelle.views.circles.emotion_circle import EmotionCircle
 from volvelle.views.kit.arrays import unpack
@@ -45,7 +45,7 @@ def calls(monkeypatch):
         asked.append(("trail", found.point.layer, tuple(texts)))
         strings = [word for text in texts for word in text.split()]
         n = len(strings)
-        return emotion_work.Trail(
+        return reading.Trail(
             strings, np.full((n, 2), 0.5), [0] * len(texts), [[0.5, 0.5]] * len(texts)
         )
 
@@ -71,8 +71,8 @@ def calls(monkeypatch):
     for fake in (expected_at, write, around):
         monkeypatch.setattr(turning, fake.__name__, fake)
     monkeypatch.setattr(turning, "single_words", lambda _model, names: dict.fromkeys(names, 1))
-    monkeypatch.setattr(emotion_work, "trail_of", trail_of)
-    monkeypatch.setattr(emotion_work, "neutral_centre", lambda _model, found: found.mean)
+    monkeypatch.setattr(reading, "trail_of", trail_of)
+    monkeypatch.setattr(reading, "neutral_centre", lambda _model, found: found.mean)
     return asked
 
 

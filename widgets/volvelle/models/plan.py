@@ -58,7 +58,7 @@ def observing(size: Size, readouts: Iterable[Sequence[Readout]], what: str = "")
     what : str, optional
         In words; how many texts and tokens by default.
     """
-    from volvelle.models.verbs.observe import weighed
+    from volvelle.models.verbs.way import weighed
 
     n, texts = size.n_tokens, f"{size.n_texts} texts, " if size.n_texts > 1 else ""
     sent, received = CODE + 2 * n, 1_000

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from volvelle.experiments.circles.wheel import Wheel
     from volvelle.models.model import Model
-    from volvelle.views.circles.emotion_work import Trail
+    from volvelle.views.circles.reading import Trail
     from volvelle.views.circles.steps import Report
     from volvelle.views.circles.turning import Expected
 

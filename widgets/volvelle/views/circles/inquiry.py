@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from volvelle.experiments.circles import plan
-from volvelle.views.circles import emotion_work, turning
+from volvelle.views.circles import reading, turning
 from volvelle.views.kit.server import on_server
 
 if TYPE_CHECKING:
@@ -89,15 +89,13 @@ class Inquiry:
             self._layers[layer] = of_layer(layer)
         return self._layers[layer]
 
-    def trail(
-        self, circle: FittedCircle, texts: Sequence[str], report: Report
-    ) -> emotion_work.Trail:
+    def trail(self, circle: FittedCircle, texts: Sequence[str], report: Report) -> reading.Trail:
         """Return where the tokens of texts lie, from the mean of neutral sentences."""
         point = str(circle.point)
         if point not in self._centres:
             report(0.1, "reading neutral sentences for the origin")
-            self._centres[point] = emotion_work.neutral_centre(self.model, circle)
-        return emotion_work.trail_of(self.model, circle, texts, self._centres[point], report)
+            self._centres[point] = reading.neutral_centre(self.model, circle)
+        return reading.trail_of(self.model, circle, texts, self._centres[point], report)
 
     def words(self, circle: FittedCircle, hand: Hand, report: Report) -> turning.Expected:
         """Return what the model expects next, unsteered and at the hand."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from volvelle.compute.circles.layers import LayerScores
     from volvelle.experiments.circles.wheel import Wheel
-    from volvelle.views.circles.emotion_work import Trail
+    from volvelle.views.circles.reading import Trail
     from volvelle.views.circles.turning import Expected
 
 

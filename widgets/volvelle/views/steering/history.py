@@ -9,7 +9,8 @@ from traitlets import Any as AnyValue
 from traitlets import Dict, HasTraits, Int, List
 
 from volvelle.names import known_keywords_in
-from volvelle.views.steering.wire import RunWire, StreamWire, run_wire
+from volvelle.views.steering.records import RunWire, StreamWire
+from volvelle.views.steering.wire import run_wire
 
 if TYPE_CHECKING:
     from typing import Self

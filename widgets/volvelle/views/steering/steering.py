@@ -17,9 +17,10 @@ from volvelle.views.kit.server import on_server
 from volvelle.views.kit.view import View, reported
 from volvelle.views.steering.controls import CONTROLS, Controls
 from volvelle.views.steering.history import History
+from volvelle.views.steering.records import SteeringFacts, StreamPicture, StreamWire
 from volvelle.views.steering.rows import FoundFeature, Row, RowWire, rows_of, search
 from volvelle.views.steering.where import where_of
-from volvelle.views.steering.wire import SteeringFacts, Stream, StreamPicture, StreamWire, facts_of
+from volvelle.views.steering.wire import Stream, facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
