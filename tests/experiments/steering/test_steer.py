@@ -522,3 +522,37 @@ def test_which_tokens_were_steered_is_told_as_they_are_read(small):
         flat = [mark for _, touched in told for mark in touched]
         # the last token is never read
         assert [*flat, False] == row.masks.any(0).tolist()
+
+
+@pytest.fixture(scope="module")
+def uneven(small):
+    """A run of which one text ends before the others."""
+    for seed in range(40):
+        run = vv.steer(
+            small,
+            "hello",
+            vv.Steer(direction(), 0.1),
+            strengths=(0.1,),
+            placebo=1,
+            max_new_tokens=60,
+            temperature=1.0,
+            samples=2,
+            seed=seed,
+        )
+        if {row.ended for row in run.rows} == {True, False}:
+            return run
+    raise AssertionError("no text of 240 ended by itself")
+
+
+def test_a_text_that_ends_early_has_marks_and_sizes_of_its_own_length(uneven):
+    for row in uneven.rows:
+        n = len(uneven.prompt_ids) + len(row.ids)
+        assert row.masks.shape == (1, n)
+        assert not row.masks[:, -1].any()  # the last token is never read
+        assert all(np.isnan(size[:, -1]).all() for size in row.sizes.values())
+    assert len(uneven.tokens_to_pandas()) == sum(len(row.ids) for row in uneven.rows)
+
+
+def test_a_run_of_texts_that_end_at_different_places_is_kept(uneven, tmp_path):
+    again = vv.SteeringRun.load(uneven.save(tmp_path / "run"))
+    assert again.tokens_to_pandas().equals(uneven.tokens_to_pandas())

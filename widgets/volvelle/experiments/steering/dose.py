@@ -22,11 +22,10 @@ from volvelle.experiments.steering.rows import (
     card,
     in_norms,
 )
-from volvelle.experiments.steering.rows import whole as whole_number
 from volvelle.models.engine.facts import heads_of
 from volvelle.models.steering.steered import Steered
 from volvelle.models.verbs.write import generate_rows
-from volvelle.names import known_keywords
+from volvelle.names import known_keywords, whole
 from volvelle.progress import share
 
 if TYPE_CHECKING:
@@ -140,10 +139,10 @@ def dose(
     default = GENTLE_DOSES if in_norms(s for own in concepts.values() for s in own) else WHOLE_DOSES
     multipliers = as_strengths(default if strengths is None else strengths)
     watched = Watched(_answers(model, answers))
-    placebo = whole_number(placebo, "placebo")
+    placebo = whole(placebo, "placebo")
     counts = Counts(placebo, placebo, placebo)
-    seed = whole_number(seed, "seed")
-    max_new_tokens = whole_number(max_new_tokens, "max_new_tokens")
+    seed = whole(seed, "seed")
+    max_new_tokens = whole(max_new_tokens, "max_new_tokens")
     asked = [
         (name, model.prompt_ids(one, chat=chat))
         for name, given in (("asked", prompt), ("control", control), ("reversed", reverse))

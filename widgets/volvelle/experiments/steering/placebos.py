@@ -12,8 +12,7 @@ import numpy as np
 from volvelle.compute.directions.contrast import FEWEST_TEXTS
 from volvelle.compute.steering.placebos import random_steers, relabelled_steers, shuffled_steers
 from volvelle.compute.steering.steers import HeadScale, Steer
-from volvelle.experiments.steering.rows import whole
-from volvelle.names import unknown
+from volvelle.names import unknown, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -86,13 +86,6 @@ def as_strengths(given: Any) -> tuple[float, ...]:
     return tuple(sorted({0.0, *(float(value) for value in listed)}))
 
 
-def whole(value: Any, name: str, least: int = 0) -> int:
-    """Return a whole number of at least `least`, or say what came."""
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name}={value!r} must be a whole number, {least} or more")
-    return int(value)
-
-
 def plan_rows(
     steers: Sequence[AnySteer],
     strengths: Sequence[float],

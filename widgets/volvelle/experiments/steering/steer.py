@@ -22,7 +22,6 @@ from volvelle.experiments.steering.rows import (
     in_norms,
     plan_rows,
 )
-from volvelle.experiments.steering.rows import whole as whole_number
 from volvelle.experiments.steering.steered_row import SteeredRow
 from volvelle.experiments.steering.steering_run import SteeringRun
 from volvelle.experiments.steering.sweep import MEASURES
@@ -31,7 +30,7 @@ from volvelle.models.steering.steered import Steered
 from volvelle.models.verbs.score import score
 from volvelle.models.verbs.write import generate_rows, row_seed
 from volvelle.models.verbs.writing import Writing
-from volvelle.names import known_keywords
+from volvelle.names import known_keywords, whole
 from volvelle.progress import share
 
 if TYPE_CHECKING:
@@ -136,8 +135,8 @@ def steer(
     default = GENTLE if in_norms(mine) else WHOLE
     multipliers = as_strengths(default if strengths is None else strengths)
     counts = counts_of(placebo)
-    seed = whole_number(seed, "seed")
-    samples = whole_number(samples, "samples", 1)
+    seed = whole(seed, "seed")
+    samples = whole(samples, "samples", 1)
     if samples > 1 and temperature == 0:
         raise ValueError(
             f"samples={samples} at temperature 0: all would be the same text; give a temperature"
@@ -299,6 +298,10 @@ def _rows(
             beginning=steered.beginning(baseline, written[baseline]),
         )
         known |= dict(zip(others, scored, strict=True))
+    done = [
+        steered.applied[n].of_text(len(one.prompt_ids), len(one.ids))
+        for n, one in enumerate(written)
+    ]
     return tuple(
         SteeredRow(
             kind=key.kind,
@@ -313,8 +316,8 @@ def _rows(
             logprobs=one.logprobs,
             base_logprobs=known[key.prompt, *one.ids.tolist()],
             watched=watched[n],
-            masks=steered.applied[n].masks,
-            sizes=steered.applied[n].sizes,
+            masks=done[n].masks,
+            sizes=done[n].sizes,
             ended=one.ended,
         )
         for n, (key, one) in enumerate(zip(keys, written, strict=True))

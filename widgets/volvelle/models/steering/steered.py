@@ -50,6 +50,20 @@ class Applied:
         """|delta| / |h| per point and token."""
         return {point: size[0] / size[1] for point, size in self.sizes.items()}
 
+    def of_text(self, n_prompt: int, n_written: int) -> Applied:
+        """Return what it did to a text that ended before others of its batch.
+
+        What the batch read behind its end, and its last token, are no part of it.
+        """
+        length = n_prompt + n_written
+        masks = self.masks[:, :length].copy()
+        sizes = {point: size[:, :length].copy() for point, size in self.sizes.items()}
+        if n_written:
+            masks[:, -1] = False
+            for size in sizes.values():
+                size[:, -1] = np.nan
+        return Applied(masks, sizes)
+
 
 class Steered:
     """The steers of some rows: laid out for the rows that run together, noted afterwards.
