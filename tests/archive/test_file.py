@@ -81,7 +81,7 @@ def test_what_would_not_load_is_not_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("given", [None, 3, b"x"])
+@pytest.mark.parametrize("given", [None, 3, "a\0b", "\ud800"])
 def test_what_is_no_path_is_refused(given):
     for verb in (lambda: save(THING, given), lambda: load(Kept, given)):
         with pytest.raises(TypeError, match="expected a file to keep the Kept in"):

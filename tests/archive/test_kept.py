@@ -34,13 +34,15 @@ def test_what_was_kept_is_read(tmp_path):
     assert recall(Made, path).values.tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize("damage", ["emptied", "cut", "flipped", "foreign", "text"])
+@pytest.mark.parametrize("damage", ["emptied", "cut", "flipped", "foreign", "text", "misplaced"])
 def test_what_is_not_whole_is_said_in_one_line_and_not_read(tmp_path, caplog, damage):
     from safetensors.numpy import save
 
     path = tmp_path / "a.safetensors"
     keep(Made(np.arange(3)), path)
     whole = path.read_bytes()
+    other = tmp_path / "other.safetensors"
+    keep(Made(np.arange(4)), other)
     path.write_bytes(
         {
             "emptied": b"",
@@ -48,6 +50,7 @@ def test_what_is_not_whole_is_said_in_one_line_and_not_read(tmp_path, caplog, da
             "flipped": whole[:-1] + bytes([whole[-1] ^ 1]),
             "foreign": save({"x": np.zeros(1)}),
             "text": b"hello",
+            "misplaced": other.read_bytes(),
         }[damage]
     )
     assert recall(Made, path) is None

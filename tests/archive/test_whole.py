@@ -43,6 +43,47 @@ def test_parts_of_a_killed_process_go_with_the_next_write_and_others_stay(tmp_pa
     assert others.exists()
 
 
+def test_a_new_file_may_be_read_by_whom_any_new_file_may_and_an_old_one_stays_so(tmp_path):
+    (tmp_path / "plain").write_text("")
+    file = tmp_path / "a.txt"
+    with written_whole(file) as part:
+        part.write_text("1")
+        part.chmod(0o600)  # as a library leaves it
+    assert file.stat().st_mode == (tmp_path / "plain").stat().st_mode
+    file.chmod(0o640)
+    with written_whole(file) as part:
+        part.write_text("2")
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_what_a_library_leaves_beside_a_part_goes_with_it(tmp_path):
+    with written_whole(tmp_path / "a.txt") as part:
+        part.write_text("1")
+        (part.parent / ".tmp123").write_text("half")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_name_may_be_as_long_as_the_system_lets_it(tmp_path):
+    with written_whole(tmp_path / ("a" * 255)) as part:
+        part.write_text("1")
+    assert (tmp_path / ("a" * 255)).read_text() == "1"
+
+
+def test_a_file_that_cannot_be_written_is_named_and_not_its_part(tmp_path):
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    for name in ("a", "x" * 256):
+        with pytest.raises(OSError) as error:  # noqa: PT011 - of any kind
+            write(tmp_path / name)
+        assert name in str(error.value)
+        assert ".part" not in str(error.value)
+
+
+def write(path):
+    with written_whole(path) as part:
+        part.write_text("1")
+
+
 def test_a_folder_is_made_whole_in_place_of_what_was_there(tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
@@ -68,7 +69,7 @@ class OnFile(Protocol):
 K = TypeVar("K", bound=OnFile)
 
 
-def save(thing: OnFile, path: str | Path) -> Path:
+def save(thing: OnFile, path: str | Path, key: str = "") -> Path:
     """Write an object to one file.
 
     Parameters
@@ -77,6 +78,8 @@ def save(thing: OnFile, path: str | Path) -> Path:
     path : str or pathlib.Path
         ``.safetensors`` is added where it does not end so. An existing file is replaced, once
         the new one is whole.
+    key : str
+        What it was made of, for a cache: `load` is asked for the same.
 
     Returns
     -------
@@ -97,18 +100,17 @@ def save(thing: OnFile, path: str | Path) -> Path:
         Unpacker(tensors).object(type(thing), fields)  # what `load` would refuse is not written
     except Unfit as error:
         raise ValueError(f"this {thing.file_format.kind} cannot be kept: {error}") from error
-    write(file, thing.file_format, fields, tensors)
+    what = thing.file_format
+    told = {"kind": what.kind, "version": what.version, "key": key, "fields": fields}
+    write(file, told, tensors)
     return file
 
 
-def write(
-    file: Path, what: Format, fields: Mapping[str, Any], tensors: Mapping[str, np.ndarray]
-) -> None:
+def write(file: Path, told: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> None:
     """Write header and tensors with their checksum."""
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
-    told = {"kind": what.kind, "version": what.version, "fields": fields}
     # ASCII: any string that a tokenizer makes survives, lone surrogates and NUL included
     text = json.dumps(told, ensure_ascii=True, separators=(",", ":"))
     # one entry: safetensors writes several in any order, and equal results are equal files
@@ -120,7 +122,7 @@ def write(
             raise OSError(f"{file} could not be written: {error}") from error
 
 
-def load(cls: type[K], path: str | Path) -> K:
+def load(cls: type[K], path: str | Path, key: str = "") -> K:
     """Read an object that `save` wrote.
 
     Parameters
@@ -128,6 +130,8 @@ def load(cls: type[K], path: str | Path) -> K:
     cls : type
     path : str or pathlib.Path
         With or without ``.safetensors``.
+    key : str
+        As it was saved with.
 
     Raises
     ------
@@ -149,6 +153,8 @@ def load(cls: type[K], path: str | Path) -> K:
                 f"{file.name} is damaged: its checksum is not that of its content. Take it from a "
                 f"copy, or {again}"
             )
+        if key and told["key"] != key:
+            raise ValueError(f"{file.name} was made of something else, and put here")
         unpacker = Unpacker(tensors, filling=told["version"] < what.version)
         thing = unpacker.object(cls, told["fields"])
         unpacker.finish()
@@ -163,8 +169,8 @@ def _told(file: Path, what: Format, text: str) -> dict[str, Any]:
         told: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Unfit(f"its header cannot be read ({error})") from error
-    if not isinstance(told, dict) or set(cast("Any", told)) != {"kind", "version", "fields"}:
-        raise Unfit("its header lacks kind, version or fields")
+    if not isinstance(told, dict) or set(cast("Any", told)) != {"kind", "version", "key", "fields"}:
+        raise Unfit("its header lacks kind, version, key or fields")
     found = cast("dict[str, Any]", told)
     kind, version = found["kind"], found["version"]
     if kind != what.kind:
@@ -193,9 +199,13 @@ def checksum(text: str, tensors: Mapping[str, np.ndarray]) -> str:
 
 def _path(path: Any, kind: str) -> Path:
     try:
-        return Path(path).expanduser()
-    except (TypeError, RuntimeError) as error:
-        raise TypeError(f"path is {path!r}, expected a file to keep the {kind} in") from error
+        found = Path(path).expanduser()
+        if b"\0" not in os.fsencode(found):
+            return found
+        why = "a name holds no NUL"
+    except (TypeError, RuntimeError, UnicodeError) as error:
+        why = str(error)
+    raise TypeError(f"path is {path!r}, expected a file to keep the {kind} in ({why})")
 
 
 def _target(path: Any, kind: str) -> Path:
@@ -211,6 +221,8 @@ def _target(path: Any, kind: str) -> Path:
         )
     if file.suffix != SUFFIX:
         file = file.with_name(file.name + SUFFIX)
+        if file.is_dir():
+            raise IsADirectoryError(f"{file} is a folder; give another name")
     if not file.parent.is_dir():
         raise FileNotFoundError(
             f"there is no folder {file.parent} to save {file.name} in; make it first"
@@ -239,8 +251,10 @@ def _opened(file: Path, kind: str) -> tuple[str, dict[str, np.ndarray]]:
         with safe_open(str(file), "numpy") as content:
             header = content.metadata() or {}
             if HEADER not in header:
+                before = any("volvelle" in text for one in header.items() for text in one)
+                what = "a file of a volvelle before 0.1" if before else "something else"
                 raise ValueError(
-                    f"{file.name} holds something else, expected a {kind} that {kind}.save wrote"
+                    f"{file.name} holds {what}, expected a {kind} that {kind}.save wrote"
                 )
             return header[HEADER], {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
     except (SafetensorError, MemoryError, OverflowError, TypeError, UnicodeError) as error:

@@ -29,7 +29,7 @@ def recall(cls: type[K], path: Path) -> K | None:
     if not path.is_file():
         return None
     try:
-        return load(cls, path)
+        return load(cls, path, path.stem)
     except (OSError, ValueError) as error:
         log.warning("%s cannot be read and is made again: %s", path.name, error)
         return None
@@ -39,6 +39,6 @@ def keep(thing: OnFile, path: Path) -> None:
     """Keep an object; where that cannot be done it is said once, and nothing is lost."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save(thing, path)
+        save(thing, path, path.stem)
     except OSError as error:
         cannot_keep(error)

@@ -62,6 +62,11 @@ class Null:
     orders: int = 1
     by_hand: int = 0
 
+    def _check(self) -> None:
+        """Raise ValueError where a file's counts are none."""
+        if self.orders < 1 or self.n_tried < 1 or self.by_hand < 0:
+            raise ValueError("orders and layers tried are counted from 1")
+
     @property
     def blocks(self) -> PermutationTest | None:
         """The score beside shuffles within quadrants; None where they were not drawn."""

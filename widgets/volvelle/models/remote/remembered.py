@@ -109,7 +109,6 @@ def remember(request: RemoteRequest, name: str, left: Left) -> None:
         rows = remembered()
         if len(rows) > 2 * MOST_REMEMBERED:
             with written_whole(path) as part:
-                part.touch(mode=0o600)
                 part.write_text("".join(map(_line, rows[-MOST_REMEMBERED:])), "utf-8")
     except OSError as error:
         cannot_keep(error)
