@@ -30,7 +30,7 @@ def wire(dtype="<f4", shape=(1,), data=b"\0\0\0\0"):
 @pytest.mark.parametrize(
     ("kind", "value"),
     [
-        (int, -(2**53)),
+        (int, -(2**53) + 1),
         (float, 3),
         (float | None, None),
         (bool, True),

@@ -209,6 +209,36 @@ def test_a_users_observer_may_wait_for_another_view(model):
     assert other.status == "idle"
 
 
+@pytest.mark.parametrize("trait", ["status", "progress", "_stage", "error", "_job_line"])
+@pytest.mark.parametrize("work", [lambda report: report(0.5, "half"), lambda _: 1 // 0])
+def test_a_users_observer_that_raises_does_not_keep_the_work_from_ending(
+    model, caplog, trait, work
+):
+    view = Counter(model)
+
+    def raises(_):
+        raise ZeroDivisionError("of the user")
+
+    view.observe(raises, trait)
+    assert view.begin(work).wait(5).status in ("idle", "failed")
+    view.unobserve(raises, trait)
+    assert view.begin(lambda _: 3, lambda n: view.set_trait("count", n)).wait(5).count == 3
+
+
+def test_an_observer_that_waits_for_the_work_it_is_called_by_is_told_so(model, caplog):
+    view = Counter(model)
+    view.observe(lambda change: change["new"] == "running" and view.wait(5), "status")
+    assert view.begin(lambda _: 1).wait(5).status == "idle"
+    assert "called by its own work" in caplog.text
+
+
+def test_the_text_of_a_missing_key_has_no_quotes_around_it(model, caplog):
+    def work(_):
+        raise KeyError("no feature 'joy'")
+
+    assert Counter(model).begin(work).wait(5).error == "no feature 'joy'"
+
+
 def test_an_observers_failure_is_shown_and_taken_back_when_it_succeeds(caplog):
     view = Counter()
     view.ceiling = -1

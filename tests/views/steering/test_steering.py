@@ -343,9 +343,22 @@ def test_a_condition_names_a_direction(view):
     view.where = vv.Where(when=vv.When(direction("odd"), above=1.0))
     assert view.where["when"] == "odd"
     assert view.steers()[0].where.when.feature.name == "odd"
-    view.where = {"when": "nobody"}
-    with pytest.raises(ValueError, match="unknown direction 'nobody'"):
-        view.steers()
+    for refused, said in (({"when": "nobody"}, "unknown direction"), ({"above": np.nan}, "above")):
+        with pytest.raises(TraitError, match=said):
+            view.where = refused
+    assert view.where["when"] == "odd"
+
+
+def test_what_would_break_every_later_run_is_refused_when_it_is_set(view):
+    for name, value in {"seed": -1, "placebo": 10**9, "max_new_tokens": True}.items():
+        before = getattr(view, name)
+        with pytest.raises(TraitError):
+            setattr(view, name, value)
+        view.set_state({name: value})
+        assert getattr(view, name) == before
+        assert name in view.error
+    view.watch = ["a", "b", "a"]
+    assert view.watch == ["a", "b"]
 
 
 def test_a_direction_is_added_and_removed_with_all_that_is_said_of_it(view):

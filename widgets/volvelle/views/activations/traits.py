@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from traitlets import Dict, Enum, Float, HasTraits, Int, List, Unicode
+from traitlets import Dict, Enum, HasTraits, List, Unicode
 
 from volvelle.views.activations.wire import (
     N_BINS,
@@ -17,6 +17,7 @@ from volvelle.views.activations.wire import (
     token_table,
 )
 from volvelle.views.kit.arrays import Array
+from volvelle.views.kit.numbers import Float, Int
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,13 +6,14 @@ import math
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
-from traitlets import Bool, Dict, Float, HasTraits, List, TraitError, Unicode, validate
+from traitlets import Bool, Dict, HasTraits, List, TraitError, Unicode, validate
 
 from volvelle.compute.circles.circle import FittedCircle
 from volvelle.compute.directions.directions import Direction
 from volvelle.compute.steering.steers import Steer
 from volvelle.names import unknown
 from volvelle.views.kit.arrays import Array
+from volvelle.views.kit.numbers import Float
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Dict, Enum, Float, Int, List, TraitError, Unicode, observe, validate
+from traitlets import Dict, Enum, List, TraitError, Unicode, observe, validate
 
 from volvelle.compute.circles.circle import FittedCircle
 from volvelle.compute.circles.placebos import N_PLANES
@@ -16,6 +16,8 @@ from volvelle.views.circles.inquiry import Inquiry
 from volvelle.views.circles.steps import Steps, WorkStep
 from volvelle.views.circles.turning import Hand
 from volvelle.views.kit.bundle import bundle
+from volvelle.views.kit.check import MOST_WHOLE
+from volvelle.views.kit.numbers import Float, Int
 from volvelle.views.kit.view import View, reported
 
 if TYPE_CHECKING:
@@ -212,15 +214,17 @@ class EmotionCircle(Dial, View):
     def _check_layer(self, proposal: dict[str, Any]) -> int:
         layer = proposal["value"]
         n = max(len(self._layers.get("points", ())) - 1, 0) or self._ask.n_layers
-        if n > 0 and not -1 <= layer < n:
+        # -1 is the best one, until one is shown
+        if n > 0 and not -(self._circle is None) <= layer < n:
             raise TraitError(f"layer {layer} is outside 0...{n - 1}")
         return layer
 
-    @validate("max_new_tokens", "placebo", "temperature")
+    @validate("max_new_tokens", "placebo", "temperature", "seed")
     def _check_size(self, proposal: dict[str, Any]) -> float:
         name, value = proposal["trait"].name, proposal["value"]
         written = name == "max_new_tokens"
         least, most = int(written), MOST_WRITTEN if written and self._ask.remote else 1000
+        most = MOST_WHOLE if name == "seed" else most
         if not least <= value <= most:
             raise TraitError(f"{name} is {value}, expected {least}...{most}")
         return value

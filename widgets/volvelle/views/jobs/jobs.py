@@ -7,12 +7,13 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Bool, Dict, Int, List, observe
+from traitlets import Bool, Dict, List, observe
 
 from volvelle.models.plan import host_of
 from volvelle.views.jobs.wire import JobEntry, JobsFacts, entry
 from volvelle.views.kit.bundle import bundle
 from volvelle.views.kit.job_line import cost
+from volvelle.views.kit.numbers import Int
 from volvelle.views.kit.pace import SENTENCE_S
 from volvelle.views.kit.server import on_server
 from volvelle.views.kit.view import View, reported

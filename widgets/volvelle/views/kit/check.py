@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # JavaScript tells whole numbers apart up to here.
-MOST_WHOLE = 2**53
+MOST_WHOLE = 2**53 - 1
 WORDS = {
     str: "text",
     bool: "true or false",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ipywidgets import Widget
-from traitlets import Bunch, Dict, Int, TraitError, observe, validate
+from traitlets import Bunch, Dict, TraitError, observe, validate
 
 from volvelle.names import known_keywords_in, unknown
 from volvelle.views.kit.check import MOST_WHOLE, check, check_fields
 from volvelle.views.kit.declared import page_writes, requests_of, type_of
+from volvelle.views.kit.numbers import Int
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

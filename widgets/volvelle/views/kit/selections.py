@@ -63,9 +63,10 @@ class Selection(Array):
     def validate(self, obj: Any, value: Any) -> np.ndarray:
         """Return sorted indices, or say what is no index."""
         given = np.asarray(value)
-        if given.dtype == bool:
+        if given.dtype == bool and given.ndim == 1:
             given = np.flatnonzero(given)
-        if given.size and (given.dtype.kind not in "iu" or given.min() < 0):
+        whole = given.ndim == 1 and (not given.size or given.dtype.kind in "iu")
+        if not whole or (given.size and not 0 <= int(given.min()) <= int(given.max()) < 2**32):
             raise TraitError(
                 f"{self.name} holds {given.ravel()[:3].tolist()}..., expected indices from 0, or "
                 "one bool per feature"

@@ -8,12 +8,13 @@ import inspect
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 import anywidget
-from traitlets import Bool, Dict, Enum, Float, Unicode
+from traitlets import Bool, Dict, Enum, Unicode
 
 from volvelle.models.work.turn import turn
 from volvelle.names import known_keywords_in, unknown
 from volvelle.views.kit.job_line import JobLine
 from volvelle.views.kit.messages import Messages
+from volvelle.views.kit.numbers import Float
 from volvelle.views.kit.work import Work
 
 if TYPE_CHECKING:

@@ -29,6 +29,13 @@ log = logging.getLogger("volvelle")
 DIGITS = re.compile(r"[\d.,]+")
 
 
+def sentence_of(error: Exception) -> str:
+    """Return what an error says; a KeyError's own text has quotes around it."""
+    if isinstance(error, KeyError) and len(error.args) == 1 and isinstance(error.args[0], str):
+        return error.args[0]
+    return str(error) or type(error).__name__
+
+
 class Stopped(Exception):  # noqa: N818  (a request, not an error)
     """Raised inside running work when it is no longer wanted."""
 
@@ -123,7 +130,13 @@ class Work:
             When the work is not done in time; it goes on.
         KeyboardInterrupt
             When interrupted; the view is stopped.
+        RuntimeError
+            Where the work itself waits, in an observer: it would wait for itself.
         """
+        if self.job is not None and current_job() is self.job and not self._settled.is_set():
+            raise RuntimeError(
+                f"{self._name}.wait() was called by its own work, in an observer; wait in a cell"
+            )
         try:
             with turn.given_back():
                 settled = self._settled.wait(timeout)
@@ -175,7 +188,7 @@ class Work:
         log.error("%s: %s", self._name, error, exc_info=error)
         over = self._failed or self._view.status not in ("queued", "running")
         with self._view.hold_sync():
-            self._say(error=str(error) or type(error).__name__, _traceback=full_traceback(error))
+            self._say(error=sentence_of(error), _traceback=full_traceback(error))
             if over:
                 self._at_rest("failed")
         if over:
@@ -191,10 +204,17 @@ class Work:
         return type(self._view).__name__
 
     def _say(self, **traits: Any) -> None:
-        """Set the view's traits, in one message."""
+        """Set the view's traits, in one message.
+
+        What an observer of somebody's raises on the way is logged: it does not keep the work from
+        ending, nor from being waited for.
+        """
         with self._view.hold_sync():
             for name, value in traits.items():
-                self._view.set_trait(name, value)
+                try:
+                    self._view.set_trait(name, value)
+                except Exception:
+                    log.exception("%s: an observer of %s failed", self._name, name)
 
     def _carry_out(
         self,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Dict, Enum, HasTraits, Int, List, TraitError, Unicode, observe, validate
+from traitlets import Dict, Enum, HasTraits, List, TraitError, Unicode, observe, validate
 
 from volvelle.views.kit.arrays import Array
+from volvelle.views.kit.numbers import Int
 from volvelle.views.kit.selections import MOST_COLOURED, Selection
 from volvelle.views.kit.view import reported
 from volvelle.views.maps.wire import LookedAt, MapFacts, MapRegion

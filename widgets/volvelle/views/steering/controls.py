@@ -6,24 +6,14 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from traitlets import (
-    Bool,
-    Dict,
-    Enum,
-    Float,
-    HasTraits,
-    Int,
-    List,
-    TraitError,
-    Unicode,
-    validate,
-)
+from traitlets import Bool, Dict, Enum, HasTraits, List, TraitError, Unicode, validate
 
 from volvelle.compute.directions.points import Point
 from volvelle.compute.steering.methods import METHODS, UNITS
 from volvelle.models.plan import MOST_WRITTEN
 from volvelle.names import unknown
 from volvelle.views.kit.check import check
+from volvelle.views.kit.numbers import Float, Int
 from volvelle.views.kit.server import on_server
 from volvelle.views.steering.where import Places
 
@@ -33,6 +23,7 @@ if TYPE_CHECKING:
     from volvelle.views.steering.rows import Row
 
 MOST_COLUMNS = 6  # strengths side by side; more is a sweep, for vv.steer
+MOST_PLACEBOS = 1000
 # What a run is made of, and what restoring it sets.
 CONTROLS = (
     *("strengths", "units", "method", "methods", "points", "settings", "muted", "where"),
@@ -199,13 +190,17 @@ class Controls(HasTraits):
                 raise TraitError(f"watch holds {given!r}; an answer is a text, or a list of them")
             if several and not given:
                 raise TraitError("watch holds an answer without a spelling")
-            found.append(list(given) if several else given)
+            one = list(given) if several else given
+            if one not in found:  # an answer is followed once
+                found.append(one)
         return found
 
-    @validate("placebo", "max_new_tokens", "temperature")
+    @validate("placebo", "max_new_tokens", "temperature", "seed")
     def _check_size(self, proposal: dict[str, Any]) -> float:
         name, value = proposal["trait"].name, proposal["value"]
         least, most, of = 0, math.inf, ""
+        if name == "placebo":
+            most, of = MOST_PLACEBOS, f", at most {MOST_PLACEBOS}; more with vv.steer"
         if name == "max_new_tokens":
             least, model = 1, self._model
             if model is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Dict, List, TraitError, observe
+from traitlets import Dict, List, TraitError, observe, validate
 
 from volvelle.compute.steering.steers import Steer
 from volvelle.compute.steering.where import Where
@@ -177,6 +177,15 @@ class Steering(History, Controls, View):
         if name in self._remembered:
             return self._remembered[name]
         raise ValueError(f"{what}: {unknown('direction', name, [*self._all, *self._remembered])}")
+
+    @validate("where")
+    def _check_when(self, proposal: dict[str, Any]) -> dict[str, Any]:
+        if name := proposal["value"]["when"]:
+            try:
+                self._named(name, "where: when")
+            except ValueError as error:
+                raise TraitError(str(error)) from error
+        return proposal["value"]
 
     # -- work -----------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, TypedDict
@@ -135,8 +136,10 @@ class Places(Dict):
             found["turns"] = ", ".join(_words(found["turns"]))
             found |= {"when": str(found["when"] or ""), "above": float(found["above"])}
             where_of(found, None)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise TraitError(f"where: {error}") from error
+        if not math.isfinite(found["above"]):
+            raise TraitError(f"where: above={found['above']} is no threshold")
         return found
 
     def _keys(self, obj: Any, value: Any) -> dict[str, Any]:
