@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import pytest
 from experiments.circles.circular_model import Circular
 from models import tiny
@@ -32,19 +30,12 @@ def here():
     return tiny.wrapped("llama")
 
 
-def taken_for_remote(model):
-    """Return the same model under the same traces, taken for one on a server."""
-    remote = copy.copy(model)
-    remote.remote = "http://localhost:1"
-    return remote
-
-
 @pytest.fixture(scope="module")
 def there(here):
-    return taken_for_remote(here)
+    return tiny.taken_for_remote(here)
 
 
 @pytest.fixture(scope="session")
 def model_there(model):
     """The demo model, taken for one on a server."""
-    return taken_for_remote(model)
+    return tiny.taken_for_remote(model)

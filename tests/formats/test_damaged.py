@@ -176,3 +176,8 @@ def test_a_damaged_control_vector_is_refused_or_read(tmp_path):
         found.append(outcome(ControlVector.load, use_vector, path))
     assert bad(found) == []
     assert found.count("refused") > 40
+
+
+def test_an_saes_name_is_a_text(folder):
+    with pytest.raises(TypeError, match="name is 5, expected a text"):
+        SAE.load(folder, name=5)

@@ -384,3 +384,8 @@ def test_two_kernels_convert_once_between_them(gguf, tmp_path):
         kernel.join(60)
     assert len(folders) == 1
     assert (gguf.parent / "conversions").read_text() == "x"
+
+
+def test_a_models_name_is_a_text():
+    with pytest.raises(TypeError, match="name is 5, expected a text"):
+        vv.wrap(tiny.hf("llama"), tiny.tokenizer(), name=5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from models import every, plain_steering, tiny
+from models.tiny import taken_for_remote
 
 import volvelle as vv
 from volvelle.models.verbs.write import generate_rows
@@ -105,14 +106,14 @@ def test_texts_together_give_what_each_gives_alone_in_transformers(odd, plain):
 
 def test_rows_written_together_are_what_each_writes_alone(odd, plain):
     rows = [odd.tokens(text).ids.tolist() for text in TEXTS]
-    for scoring in (False, True):
-        written = generate_rows(odd, rows, max_new_tokens=5, scoring=scoring)
+    for model in (odd, taken_for_remote(odd)):  # on a server they are scored on the way
+        written = generate_rows(model, rows, max_new_tokens=5, scoring=True)
         for row, found in zip(rows, written, strict=True):
             wanted, steps = plain_steering.greedy(plain, row, 5, end=odd.eos_ids)
             assert found.ids.tolist() == wanted
             likely = [step[token] for step, token in zip(steps, wanted, strict=True)]
             np.testing.assert_allclose(found.logprobs, likely, atol=1e-4)
-            if scoring:
+            if model.remote:
                 np.testing.assert_allclose(found.base_logprobs, likely, atol=1e-4)
 
 

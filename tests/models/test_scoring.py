@@ -201,11 +201,12 @@ def test_what_is_written_and_scored_in_one_request_equals_writing_then_scoring(
     monkeypatch.setattr("volvelle.models.verbs.write.MOST_LOGITS", pass_rows * model.vocabulary * n)
     prompts = [model.prompt_ids(prompt) for prompt in PROMPTS]
 
-    def write(**settings):
+    def write(asked):
         steered = Steered(model, [[vv.Steer(direction(2), 0.4)]] * 4, prompts, n, noting=True)
-        return generate_rows(model, prompts, steered, max_new_tokens=n, **settings), steered
+        return generate_rows(asked, prompts, steered, max_new_tokens=n, scoring=True), steered
 
-    (plain, noted), (both, noted_too) = write(), write(scoring=True)
+    # here `score` is faster, and nothing is scored on the way
+    (plain, noted), (both, noted_too) = write(model), write(tiny.taken_for_remote(model))
     scores = score(model, [(one.prompt_ids.tolist(), one.ids.tolist()) for one in plain])
     for row in range(4):
         assert plain[row].base_logprobs is None
@@ -221,7 +222,8 @@ def test_of_a_row_that_ended_early_only_what_it_wrote_is_scored_with_the_rest():
     prompts = [model.prompt_ids(prompt) for prompt in PROMPTS[:2]]
     rows = [[vv.Steer(end, 60.0)], [vv.Steer(direction(3), 0.5)]]
     steered = Steered(model, rows, prompts, 8)
-    found = generate_rows(model, prompts, steered, max_new_tokens=8, scoring=True)
+    there = tiny.taken_for_remote(model)
+    found = generate_rows(there, prompts, steered, max_new_tokens=8, scoring=True)
     assert len(found[0].ids) == 1 < len(found[1].ids)
     for one in found:
         text = (one.prompt_ids.tolist(), one.ids.tolist())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 
 import numpy as np
@@ -87,3 +88,10 @@ def direction(seed: int = 0, layer: int = 1):
 
     vector = np.random.default_rng(seed).standard_normal(WIDTH)
     return vv.Direction(vector, f"v{seed}", f"resid_post.{layer}")
+
+
+def taken_for_remote(model):
+    """Return the same model under the same traces, taken for one on a server."""
+    remote = copy.copy(model)
+    remote.remote = "http://localhost:1"
+    return remote

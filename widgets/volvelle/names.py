@@ -1,11 +1,12 @@
-"""Messages for names that do not exist: what came, what exists, what was probably meant."""
+"""Messages for arguments that are none: what came, what exists, what was probably meant."""
 
 from __future__ import annotations
 
 import difflib
 import functools
 import inspect
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -94,3 +95,19 @@ def known_keywords_in(cls: C) -> C:
         checked = known_keywords(function, name=cls.__name__ if name == "__init__" else "")
         setattr(cls, name, type(found)(checked) if bound else checked)
     return cls
+
+
+def whole(value: Any, name: str, least: int = 0, most: int | None = None) -> int:
+    """Return a whole number from `least` to `most`, or raise ValueError saying what came."""
+    given = None if isinstance(value, bool) or not isinstance(value, Integral) else int(value)
+    if given is None or given < least or (most is not None and given > most):
+        until = " or more" if most is None else f" to {most:,}"
+        raise ValueError(f"{name}={value!r} must be a whole number, {least}{until}")
+    return given
+
+
+def named(name: Any, what: str) -> str | None:
+    """Return a name, or None for none; raise TypeError for what is no text."""
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"{what} is {name!r}, expected a text")
+    return name

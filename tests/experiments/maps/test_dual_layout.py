@@ -422,3 +422,13 @@ def test_the_joint_map_is_of_unit_rows_of_both_together():
 
 def test_modules_agree_on_what_is_exported():
     assert set(module.__all__) == {"DualLayout", "dual_layout"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"seed": None}, {"seed": True}, {"seed": 2**40}, {"n_epochs": 3.0}, {"n_neighbors": 0}],
+)
+def test_a_setting_that_is_no_whole_number_is_refused_before_the_work(given):
+    (name,) = given
+    with pytest.raises(ValueError, match=f"{name}=.* must be a whole number"):
+        dual_layout(np.eye(8), np.eye(8), cache=False, **given)

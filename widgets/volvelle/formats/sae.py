@@ -12,7 +12,7 @@ from volvelle.compute.dictionaries.parts import folded
 from volvelle.formats import hub, sae_lens
 from volvelle.formats.pickles import refuse_pickle
 from volvelle.formats.sae_tensors import canonical, guess_architecture
-from volvelle.names import known_keywords_in
+from volvelle.names import known_keywords_in, named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,7 +80,7 @@ class SAE(compute.SparseAutoencoder):
         """
         options = {
             "point": point,
-            "name": name,
+            "name": named(name, "name"),
             "architecture": architecture,
             "k": k,
             "norm_scaling_factor": norm_scaling_factor,

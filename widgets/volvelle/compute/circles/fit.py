@@ -19,7 +19,7 @@ from volvelle.compute.circles.planes import Plane, fit_axes, fit_pca, fit_ridge,
 from volvelle.compute.circles.scores import leave_one_out, left_out_correlation, left_out_cosine
 from volvelle.compute.directions.directions import Direction
 from volvelle.compute.stats.permutation import orders_within
-from volvelle.names import closest, known_keywords, unknown
+from volvelle.names import closest, known_keywords, unknown, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,6 +76,10 @@ def fit_circle(
         raise ValueError(f"n_null is {n_null}, expected at least 1: no circle without its null")
     if len(dictionary) < FEWEST:
         raise ValueError(f"dictionary holds {len(dictionary)} names, a circle needs {FEWEST}")
+    seed = whole(seed, "seed")
+    axis_names = _names_of(axis_names)
+    if dictionary.d_model < 2:
+        raise ValueError(f"vectors of width {dictionary.d_model} span no plane")
     angles = _reference_of(dictionary, reference)
     if np.ptp(dictionary.vectors, axis=0).max() == 0:
         raise ValueError("all vectors of the dictionary are the same: they span no plane")
@@ -85,6 +89,13 @@ def fit_circle(
     return circle_from_plane(
         dictionary, plane, angles, method, n_null=n_null, seed=seed, axis_names=axis_names
     )
+
+
+def _names_of(axis_names: Any) -> tuple[str, str]:
+    names: list[Any] = list(axis_names) if type(axis_names) in (list, tuple) else []
+    if [type(name) for name in names] != [str, str]:
+        raise TypeError(f"axis_names is {axis_names!r}, expected two texts")
+    return names[0], names[1]
 
 
 def circle_from_plane(

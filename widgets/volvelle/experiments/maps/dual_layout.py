@@ -18,7 +18,7 @@ from volvelle.experiments.maps.result import DualLayout
 from volvelle.experiments.maps.sides import side
 from volvelle.experiments.maps.work import MapWork
 from volvelle.models.fingerprint import fingerprint
-from volvelle.names import known_keywords, unknown
+from volvelle.names import known_keywords, unknown, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -106,6 +106,9 @@ def dual_layout(  # noqa: PLR0917  (the two dictionaries, then what to read them
         raise ValueError(unknown("match", match, MATCHES))
     if mode not in MODES:
         raise ValueError(unknown("mode", mode, MODES))
+    seed = whole(seed, "seed", 0, 2**32 - 1)
+    n_neighbors = whole(n_neighbors, "n_neighbors", 2)
+    n_epochs = whole(n_epochs, "n_epochs", 1)
     one = side(a, "a")
     two = None if b is None else side(b, "b")
     texts = [texts] if isinstance(texts, str) else list(texts or [])

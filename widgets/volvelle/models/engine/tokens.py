@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,9 @@ PIECE = "\N{REPLACEMENT CHARACTER}"
 
 # Marks that the models which have them saw before every text (Llama, Mistral, Gemma).
 ALWAYS = ("<s>", "<bos>", "<|begin_of_text|>")
+
+# Half of a character, which no tokenizer reads.
+SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 # Letters that a tokenizer may have left out between two tokens.
 REACH = 8
@@ -98,6 +102,11 @@ def tokenize(tokenizer: Any, text: str, *, adding: bool = True) -> Tokens:
     """
     if not isinstance(text, str):
         raise TypeError(f"text is {type(text).__name__}, expected str")
+    if (half := SURROGATE.search(text)) is not None:
+        raise ValueError(
+            f"text holds half of a character, {half[0]!r}, at place {half.start()}; "
+            "text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace') mends it"
+        )
     if not getattr(tokenizer, "is_fast", False):
         ids = tokenizer(text, add_special_tokens=adding)["input_ids"]
         return tokens_of_ids(tokenizer, ids, text)

@@ -11,7 +11,7 @@ from volvelle.models.load import hub, smollm2
 from volvelle.models.load.bare import bare
 from volvelle.models.model import Model
 from volvelle.models.remote.servers import checked, structure
-from volvelle.names import closest, known_keywords, unknown
+from volvelle.names import closest, known_keywords, named, unknown
 
 if TYPE_CHECKING:
     import os
@@ -190,7 +190,7 @@ def wrap(
     import torch
     from nnsight import TransformersModel
 
-    remote = checked(remote)
+    remote, name = checked(remote), named(name, "name")
     lm = model if isinstance(model, TransformersModel) else None
     module = model
     if not isinstance(model, torch.nn.Module):
