@@ -88,7 +88,8 @@ types: $(VENV)/installed
 	$(BIN)/pyright
 
 surface: $(VENV)/installed ## record the public names and signatures again, after a change that CHANGELOG.md says
-	cd tests && $(abspath $(BIN))/python -m house.surface && $(abspath $(BIN))/python -m house.files
+	cd tests && $(abspath $(BIN))/python -m house.surface && $(abspath $(BIN))/python -m house.files \
+	  && $(abspath $(BIN))/python -m house.bodies
 
 wire: $(VENV)/installed ## write the page's types again, after a change of a view's traits or requests
 	cd tests && $(abspath $(BIN))/python -m house.wire

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import io
 import pickle
 import types
@@ -19,8 +20,11 @@ from volvelle.experiments.circles.vectors import class_vectors
 from volvelle.experiments.maps.parts import promoted_by
 from volvelle.experiments.maps.reading import read
 from volvelle.experiments.maps.sides import side
+from volvelle.experiments.readouts.projection import Norms
+from volvelle.experiments.readouts.top_tokens import TopTokens
 from volvelle.models.remote.backend import ProgressBackend
 from volvelle.models.remote.left import LeftBackend
+from volvelle.models.traces import bodies
 from volvelle.models.verbs import score as scoring
 
 # What a server has: nnsight with what it is built on, torch, Python. transformers' own output
@@ -144,6 +148,8 @@ VERBS = {
     "seen there": lambda m: read(
         m, ["a text that is long enough " * 20], [side(emotions(), "a")], lambda *_: None
     ),
+    "top tokens": lambda m: m.observe("one", {"resid_post.1": [TopTokens.of(m.layout, 3)]}),
+    "norms": lambda m: m.observe("a text that is long enough " * 20, {"resid_post.1": [Norms()]}),
     "promoted": lambda m: promoted_by(m, np.ones((2, tiny.WIDTH), np.float32)),
     "score": lambda m: scoring.score(m, [([1, 2], [3, 4])]),
     "steered and scored": lambda m: vv.steer(
@@ -195,6 +201,16 @@ def trouble(blob):
 @pytest.mark.parametrize("verb", VERBS)
 def test_everything_that_travels_is_torch_plain_python_or_nnsight(there, verb):
     assert not trouble(blob_of(there, verb))
+
+
+def test_every_formula_of_a_readout_is_opened_here(there):
+    formulas = {
+        function.__name__
+        for function in bodies.FORMATS
+        if "backend" not in inspect.signature(function).parameters
+    }
+    seen = {name for verb in VERBS for name in Walk(blob_of(there, verb)).sources}
+    assert formulas <= seen
 
 
 class Own:

@@ -272,6 +272,21 @@ def test_a_dictionary_is_projected_on_by_whichever_way_moves_fewer_bytes(both):
     assert job.requests[1].received <= 1.2 * n * 576 * 4 + 10_000
 
 
+def test_states_are_unembedded_where_the_unembedding_is(both):
+    from volvelle.experiments.readouts.top_tokens import TopTokens
+
+    points = ["resid_post.14", "resid_post.29"]
+    a, b, _, job = both(
+        "top tokens",
+        lambda m: m.observe(TEXTS, {p: [TopTokens.of(m.layout, 5)] for p in points}),
+        lambda found: [x for p in points for x in found[p][0]],
+    )
+    for point in points:
+        np.testing.assert_array_equal(a[point][0].ids[:, 0], b[point][0].ids[:, 0])
+    assert "are read there" in job.details[0]
+    assert len(job.requests) == 1
+
+
 @pytest.mark.filterwarnings("ignore:.*does not seem to fit")
 def test_an_sae_reads_for_a_map_where_the_model_is(both):
     from volvelle.experiments.maps.reading import read

@@ -132,6 +132,10 @@ def spoken(error):
     return ours or (isinstance(error, TraitError) and len(str(error)) > 10)
 
 
+def test_every_view_is_made_here(made):
+    assert set(made) == set(views())
+
+
 @pytest.mark.parametrize("n_messages", [200, pytest.param(3000, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("name", list(views()))
 def test_no_message_of_a_page_is_half_applied_raw_or_slow(made, name, n_messages, monkeypatch):

@@ -64,7 +64,7 @@ def observing(size: Size, readouts: Iterable[Sequence[Readout]], what: str = "")
     sent, received = CODE + 2 * n, 1_000
     for each in readouts:
         back, made = weighed(each, size)
-        there = sum(made) < back
+        there = sum(made) < back or any(one.modules for one in each)
         sent, received = sent + made.sent * there, received + (made.received if there else back)
     return Plan(what or f"{texts}{n:,} token{'s' if n != 1 else ''} to read", sent, received)
 

@@ -15,7 +15,7 @@ from volvelle.models.verbs.capture import find_outliers
 from volvelle.models.verbs.readout import FLOAT, Bytes, Readout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from volvelle.compute.dictionaries.sae import SparseAutoencoder
     from volvelle.models.verbs.readout import Batch, Size
@@ -84,8 +84,15 @@ class Codes(Readout):
         weights = sum(tensor.numel() * FLOAT for tensor in self.sent()["weights"].values())
         return Bytes(weights, size.n_tokens * of_a_token)
 
-    def here(self, states: np.ndarray, batch: Batch, tell: Callable[[float], None]) -> Any:
+    def here(
+        self,
+        states: np.ndarray,
+        batch: Batch,
+        sent: Mapping[str, Any],
+        tell: Callable[[float], None],
+    ) -> Any:
         """Encode as fast as it goes here, never holding all tokens by all features."""
+        del sent
         _, lengths, skip, _ = (part.numpy() for part in batch)
         place = np.arange(states.shape[1])
         real = place < lengths[:, None]

@@ -15,6 +15,7 @@ from volvelle.models.traces.predict import predict
 from volvelle.models.traces.prove import prove
 from volvelle.models.traces.reduce import read
 from volvelle.models.traces.score import score, write_scored
+from volvelle.models.traces.top_tokens import top_tokens
 from volvelle.models.traces.unembed import unembed
 from volvelle.models.traces.write import write
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FORMATS: dict[Callable[..., Any], tuple[str, int]] = {
-    observe: ("observe", 3),
+    observe: ("observe", 4),
     predict: ("predict", 3),
     prove: ("prove", 3),
     read: ("read", 3),
@@ -36,4 +37,5 @@ FORMATS: dict[Callable[..., Any], tuple[str, int]] = {
     pooled: ("pooled states", 1),
     projected: ("projection", 1),
     reduced_classes: ("class means", 1),
+    top_tokens: ("top tokens", 1),
 }

@@ -14,7 +14,7 @@ from volvelle.models.traces.sites import rows_of, state_at
 def observe(
     lm: Any,
     batches: list[tuple[torch.Tensor, ...]],
-    sites: list[tuple[str, str, list[tuple[Any, Any, dict[str, Any]]]]],
+    sites: list[tuple[str, str, list[tuple[Any, Any, dict[str, Any], dict[str, str]]]]],
     *,
     backend: Any = None,
 ) -> list[list[list[Any]]]:
@@ -26,9 +26,10 @@ def observe(
         ``ids`` (rows, tokens) right-padded; of each row, how many tokens are real, how many of
         the first ones are somebody's context and not read, and which text of all it is.
     sites : list of (path, io, readouts)
-        In the order of the forward pass; a readout is ``(each, whole, sent)``: what is made of
-        the states of a batch, what is made of all batches (None for nothing), and what both
-        need, as `volvelle.models.verbs.readout.Readout` documents them.
+        In the order of the forward pass; a readout is ``(each, whole, sent, modules)``: what is
+        made of the states of a batch, what is made of all batches (None for nothing), what both
+        need, and paths of the modules that ``each`` calls, as
+        `volvelle.models.verbs.readout.Readout` documents them.
 
     Returns
     -------
@@ -42,7 +43,7 @@ def observe(
         for batch in batches:
             with lm.trace(input_ids=batch[0], use_cache=False) as run:
                 seen = [
-                    seen_by(readouts, rows_of(state_at(lm, path, io), len(batch[0])), batch)
+                    seen_by(lm, readouts, rows_of(state_at(lm, path, io), len(batch[0])), batch)
                     for path, io, readouts in asked
                 ]
                 run.stop()
@@ -51,9 +52,14 @@ def observe(
     return found
 
 
-def seen_by(readouts: Any, state: torch.Tensor, batch: tuple[torch.Tensor, ...]) -> list[Any]:
+def seen_by(
+    lm: Any, readouts: Any, state: torch.Tensor, batch: tuple[torch.Tensor, ...]
+) -> list[Any]:
     """Return what each readout makes of the states of one batch."""
-    return [each(state, batch, sent) for each, _, sent in readouts]
+    return [
+        each(state, batch, sent | {name: lm.get(path) for name, path in modules.items()})
+        for each, _, sent, modules in readouts
+    ]
 
 
 def together(sites: Any, parts: list[list[list[Any]]], places: list[torch.Tensor]) -> list[Any]:
@@ -61,7 +67,7 @@ def together(sites: Any, parts: list[list[list[Any]]], places: list[torch.Tensor
     found = []
     for n, (_, _, readouts) in enumerate(sites):
         of_site = []
-        for i, (_, whole, sent) in enumerate(readouts):
+        for i, (_, whole, sent, _modules) in enumerate(readouts):
             mine = [part[n][i] for part in parts]
             of_site.append(mine if whole is None else [whole(mine, places, sent)])
         found.append(of_site)

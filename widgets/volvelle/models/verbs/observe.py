@@ -83,6 +83,8 @@ def observe(
     """
     cuts = cuts_of(tokens, model.context, window, overlap, first=first)
     _check_pooled(model, tokens, cuts, asked)
+    for name in {name for each in asked.values() for one in each for name in one.rests_on}:
+        model.hold(name, "what is read of states")
     total = sum(map(len, tokens))
 
     def tell(n_done: float) -> None:
@@ -166,7 +168,11 @@ def _there(
         sites.setdefault(model.site(point), []).extend((point, one) for one in asked[point])
     inputs = [_batch(model, tokens, own) for own in plan]
     payload = [
-        (site.path, site.io, [(type(one).each, type(one).whole, one.sent()) for _, one in here])
+        (
+            site.path,
+            site.io,
+            [(type(one).each, type(one).whole, one.sent(), one.modules) for _, one in here],
+        )
         for site, here in sites.items()
     ]
     n_read = sum(ids.numel() for ids, *_ in inputs)
@@ -273,7 +279,13 @@ class _Here:
                     f"what is read of {point} is made for {one.width}-dimensional states, "
                     f"{self.model.name} has {states.shape[-1]} there"
                 )
-            yield one.here(states, batch, share)
+            yield one.here(states, batch, self._sent(one), share)
+
+    def _sent(self, one: Readout) -> dict[str, Any]:
+        """Return what goes along to a server, and the modules that are there."""
+        module: Any = self.model.nnsight._module  # noqa: SLF001 - nnsight's name
+        named = {name: module.get_submodule(path) for name, path in one.modules.items()}
+        return {**one.sent(), **named}
 
 
 def _sound(captured: Capture, point: Point) -> np.ndarray:

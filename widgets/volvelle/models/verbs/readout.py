@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
 
@@ -57,17 +57,28 @@ class Readout:
         text whose last token is of outlying norm has NaN for its last state.
     each : callable(state, batch, sent)
         Class attribute, a function of `models.traces` named in `traces.bodies`: what is made of
-        the states (rows, tokens, d) of one batch, in tensors.
+        the states (rows, tokens, d) of one batch, in tensors. `sent` holds `modules` too.
     whole : callable(parts, places, sent), optional
         Class attribute, likewise: what is made of all batches, where they must come together.
+    rests_on : tuple of str
+        Class attribute: equations of `models.engine.proofs` without which it says nothing true.
     """
 
     positions: str = "all"
     each: ClassVar[Callable[..., Any]]
     whole: ClassVar[Callable[..., Any] | None] = None
+    rests_on: ClassVar[tuple[str, ...]] = ()
 
     def sent(self) -> dict[str, Any]:
         """Return what `each` and `whole` need: plain values and tensors."""
+        return {}
+
+    @property
+    def modules(self) -> dict[str, str]:
+        """Paths of modules of the model that `each` calls, by their names in its ``sent``.
+
+        Their weights stay where the model is, so on a server it is made there and nowhere else.
+        """
         return {}
 
     @property
@@ -79,7 +90,13 @@ class Readout:
         """Return what it moves where it is made on a server."""
         raise NotImplementedError
 
-    def here(self, states: np.ndarray, batch: Batch, tell: Callable[[float], None]) -> Any:
+    def here(
+        self,
+        states: np.ndarray,
+        batch: Batch,
+        sent: Mapping[str, Any],
+        tell: Callable[[float], None],
+    ) -> Any:
         """Return what `each` does, of states that are here.
 
         Parameters
@@ -88,12 +105,17 @@ class Readout:
             Padded as the batch is; (rows, d) for other positions than ``"all"``, which are
             pooled already.
         batch : tuple of tensor
+        sent : mapping
+            As `each` takes it, modules in it.
         tell : callable(fraction)
             Called within what takes long; may raise to end it.
         """
         del tell
         rows = torch.from_numpy(states)
-        return type(self).each(rows, batch, self.sent()) if self.positions == "all" else rows
+        if self.positions != "all":
+            return rows
+        with torch.no_grad():
+            return type(self).each(rows, batch, sent)
 
     def joined(self, parts: Sequence[Any], order: np.ndarray | None) -> Any:
         """Return the readout of all texts.

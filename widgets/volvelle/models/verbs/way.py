@@ -33,6 +33,7 @@ def chosen(model: Engine, size: Size, asked: Mapping[Point, Sequence[Readout]]) 
     for point, readouts in asked.items():
         back, made = weighed(readouts, size)
         way = "back" if back <= sum(made) else "there" if made.sent < left else "large"
+        way = "there" if any(one.modules for one in readouts) else way
         ways.setdefault(way, []).append((point, back, sum(made)))
         if way == "there":
             there.append(point)
