@@ -283,9 +283,11 @@ class _Here:
 
     def _sent(self, one: Readout) -> dict[str, Any]:
         """Return what goes along to a server, and the modules that are there."""
+        return one.sent() | {name: self._module(path) for name, path in one.modules.items()}
+
+    def _module(self, path: str) -> Any:
         module: Any = self.model.nnsight._module  # noqa: SLF001 - nnsight's name
-        named = {name: module.get_submodule(path) for name, path in one.modules.items()}
-        return {**one.sent(), **named}
+        return module.get_submodule(path)
 
 
 def _sound(captured: Capture, point: Point) -> np.ndarray:
