@@ -1,10 +1,8 @@
 """A folder of shards: what was finished stays, what was not is not there."""
 
-import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -46,29 +44,33 @@ def test_work_goes_on_where_it_was(tmp_path):
 
 
 KILLED = """
-import sys
+import os, signal, sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from archive.test_shards import SETTINGS, WHOLE, Shards, part
+written, flush = 0, os.fsync
+def dies(file):
+    global written
+    written += 1
+    if written == {at}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    flush(file)
+os.fsync = dies
 shards = Shards(Path({folder!r}), WHOLE, SETTINGS)
-for n in range(10_000):
+for n in range(10):
     shards.add(str(n), part(n))
-    print(n, flush=True)
 """
 
 
-def test_a_process_that_is_killed_leaves_whole_shards_only(tmp_path):
+# the journal is written first; then each shard, and the journal that knows it
+@pytest.mark.parametrize(("at", "whole"), [(1, 0), (8, 3), (9, 3), (10, 4)])
+def test_a_process_that_is_killed_within_a_write_leaves_whole_shards_only(tmp_path, at, whole):
     folder = tmp_path / "index"
-    code = KILLED.format(tests=str(Path(__file__).parents[1]), folder=str(folder))
-    writer = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
-    for _ in range(20):
-        writer.stdout.readline()
-    time.sleep(0.01)  # somewhere within a write: where, is what the test leaves open
-    os.kill(writer.pid, signal.SIGKILL)
-    writer.wait()
-    writer.stdout.close()
+    code = KILLED.format(tests=str(Path(__file__).parents[1]), folder=str(folder), at=at)
+    ended = subprocess.run([sys.executable, "-c", code], check=False)
+    assert ended.returncode == -signal.SIGKILL
     shards = Shards(folder, WHOLE, SETTINGS)
-    assert len(shards) >= 20
+    assert list(shards) == [str(n) for n in range(whole)]
     for name in shards:
         assert shards.read(Part, name).values[0] == int(name)
     shards.add("next", part(7))

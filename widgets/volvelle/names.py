@@ -111,3 +111,9 @@ def named(name: Any, what: str) -> str | None:
     if name is not None and not isinstance(name, str):
         raise TypeError(f"{what} is {name!r}, expected a text")
     return name
+
+
+def seen(value: Any) -> str:
+    """Return what came, short enough for a sentence."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

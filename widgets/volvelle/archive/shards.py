@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from volvelle.archive.file import SUFFIX, Format, OnFile, load, save
-from volvelle.archive.whole import written_whole
+from volvelle.archive.whole import PART, written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,7 +62,7 @@ class Shards:
         journal = folder / JOURNAL
         if journal.exists():
             self._names = self._read(journal)
-        elif folder.is_dir() and any(folder.iterdir()):
+        elif folder.is_dir() and any(one.suffix != PART for one in folder.iterdir()):
             raise ValueError(
                 f"{folder} holds other files and no journal; give an empty folder, or a new one"
             )

@@ -23,6 +23,7 @@ from volvelle.archive.fields import (
     options,
     parted,
 )
+from volvelle.names import seen
 
 # Sizes and whole numbers that fit into 64 bits.
 MOST = 2**62
@@ -66,7 +67,7 @@ class Unpacker:
         here = at or cls.__name__
         known = kept_fields(cls)
         if not isinstance(said, dict):
-            raise Unfit(f"{here} is {_seen(said)}, expected {cls.__name__}")
+            raise Unfit(f"{here} is {seen(said)}, expected {cls.__name__}")
         told = cast("dict[str, Any]", said)
         for name in told:
             if name not in known:
@@ -121,13 +122,13 @@ class Unpacker:
         inner = get_args(hint)
         if issubclass(origin, Mapping):
             if not isinstance(said, dict):
-                raise Unfit(f"{spot.at} is {_seen(said)}, expected names and values")
+                raise Unfit(f"{spot.at} is {seen(said)}, expected names and values")
             return {
                 key: self.value(one, inner[1], spot._replace(at=f"{spot.at}.{key}"))
                 for key, one in cast("dict[str, Any]", said).items()
             }
         if not isinstance(said, list):
-            raise Unfit(f"{spot.at} is {_seen(said)}, expected a list")
+            raise Unfit(f"{spot.at} is {seen(said)}, expected a list")
         listed = cast("list[Any]", said)
         members = members_of(inner, len(listed), hint)
         if len(members) != len(listed):
@@ -150,7 +151,7 @@ class Unpacker:
             return np.array(texts, dtype=np.str_)
         match = SHAPE.fullmatch(said) if isinstance(said, str) else None
         if match is None or match[1] not in DTYPES:
-            raise Unfit(f"{at} is {_seen(said)}, expected the type and shape of an array")
+            raise Unfit(f"{at} is {seen(said)}, expected the type and shape of an array")
         dtype, shape = np.dtype(match[1]), tuple(int(n) for n in match[2].split(",") if n)
         if dtype.kind not in kind:
             raise Unfit(f"{at} is of {dtype.name}, expected a kind of {kind!r}")
@@ -172,7 +173,7 @@ class Unpacker:
 
         at = spot.at
         if not isinstance(said, dict) or set(cast("dict[str, Any]", said)) != {"shape", *PARTS}:
-            raise Unfit(f"{at} is {_seen(said)}, expected shape, data, indices and indptr")
+            raise Unfit(f"{at} is {seen(said)}, expected shape, data, indices and indptr")
         told = cast("dict[str, Any]", said)
         data, indices, indptr = (
             self._array(told[part], spot._replace(at=f"{at}.{part}"), kind)
@@ -181,10 +182,10 @@ class Unpacker:
         shape: Any = told["shape"]
         pair = cast("list[Any]", shape) if isinstance(shape, list) else []
         if [type(n) for n in pair] != [int, int] or {data.ndim, indices.ndim} != {1}:
-            raise Unfit(f"{at} has shape {_seen(shape)}, expected two whole numbers")
+            raise Unfit(f"{at} has shape {seen(shape)}, expected two whole numbers")
         rows, columns = cast("list[int]", pair)
         if not 0 <= rows <= MOST >= columns >= 0:
-            raise Unfit(f"{at} has shape {_seen(shape)}, which is no size")
+            raise Unfit(f"{at} has shape {seen(shape)}, which is no size")
         steps = np.diff(indptr.astype(np.int64).ravel())
         fits = indptr.shape == (rows + 1,) and indptr[0] == 0 and bool((steps >= 0).all())
         if not fits or int(indptr[-1]) != len(data) or len(data) != len(indices):
@@ -209,10 +210,4 @@ def _scalar(said: Any, hint: Any, at: str) -> Any:
             pass
     elif type(said) is hint and not (hint is int and abs(said) > MOST):
         return said
-    raise Unfit(f"{at} is {_seen(said)}, expected {getattr(hint, '__name__', hint)}")
-
-
-def _seen(value: Any) -> str:
-    """Return a short word for what stands in a file."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    raise Unfit(f"{at} is {seen(said)}, expected {getattr(hint, '__name__', hint)}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, cast
 
+from volvelle.names import seen
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -48,7 +50,7 @@ def held(value: Any, what: str, *kinds: str) -> Any:
         types = KINDS[kind]
         if isinstance(value, types) and (not isinstance(value, bool) or bool in types):
             return value
-    raise ValueError(f"{what} is {_seen(value)}, expected {' or '.join(kinds)}")
+    raise ValueError(f"{what} is {seen(value)}, expected {' or '.join(kinds)}")
 
 
 def hold_types(given: Mapping[str, Any], types: Mapping[str, tuple[str, ...]], source: str) -> None:
@@ -72,9 +74,4 @@ def number_or_nan(value: Any, what: str) -> float:
     try:
         return float(found)
     except OverflowError as error:
-        raise ValueError(f"{what} is {_seen(value)}, more than a float holds") from error
-
-
-def _seen(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+        raise ValueError(f"{what} is {seen(value)}, more than a float holds") from error
