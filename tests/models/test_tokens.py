@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from models import tiny
 
 from volvelle.models.engine.tokens import Tokens, string_of, tokenize, tokens_of_ids
+from volvelle.names import clean
 
 HARD = [
     "a 🦜 parrot, naïve, 日本語\n\n  x",
@@ -117,6 +118,32 @@ def test_many_tokens_are_split_quickly(model):
     tokens = model.tokens(text)
     assert len(tokens) > 10_000
     assert time.process_time() - start < 2.0
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("a\ud800b", "a\ufffdb"),
+        ("\udc00\ud83d", "\ufffd\ufffd"),
+        ("x \ud83d\ude00 y", "x \U0001f600 y"),
+        ("nul \0 \u202e right", "nul \0 \u202e right"),
+    ],
+)
+def test_halves_of_characters_are_replaced_and_the_offsets_fit_the_text_shown(model, given, read):
+    tokens = model.tokens(given)
+    assert tokens.text == "".join(tokens.strings) == read
+    for string, (start, stop) in zip(tokens.strings, tokens.offsets, strict=True):
+        assert read[start:stop].startswith(string)
+    assert model.prompt_ids(given) == tokens.ids.tolist()
+    chat = model.prompt_ids([{"role": "user", "content": given}])
+    assert read in chat.text
+
+
+@given(text=st.text(st.characters()))
+@settings(max_examples=200)
+def test_any_text_is_read_and_its_strings_join_to_it(text):
+    tokens = tokenize(tiny.tokenizer(), text)
+    assert "".join(tokens.strings) == tokens.text == clean(text)
 
 
 # -- tokenizers that are not byte-level ------------------------------------------------------

@@ -23,7 +23,7 @@ from volvelle.compute.directions.directions import Dictionary, Feature
 from volvelle.compute.directions.points import Point
 from volvelle.compute.tensors import tensor
 from volvelle.formulas import encoder
-from volvelle.names import known_keywords_in, unknown
+from volvelle.names import clean, cleaned, known_keywords_in, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,8 +83,10 @@ class SparseAutoencoder:
         weights = {name: float32(self.weights[name]) for name in wanted}
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "point", Point.parse(self.point))
+        object.__setattr__(self, "name", clean(str(self.name)))
+        object.__setattr__(self, "metadata", cleaned(dict(self.metadata)))
         if self.label_tokens is not None:
-            tokens = tuple(tuple(str(token) for token in row) for row in self.label_tokens)
+            tokens = tuple(tuple(clean(str(t)) for t in row) for row in self.label_tokens)
             object.__setattr__(self, "label_tokens", tokens)
 
     @property

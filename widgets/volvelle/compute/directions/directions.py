@@ -11,7 +11,7 @@ import numpy as np
 from volvelle.archive.fields import IN_MEMORY, Axes
 from volvelle.compute.directions.points import Point
 from volvelle.compute.tensors import on_host
-from volvelle.names import known_keywords_in, unknown
+from volvelle.names import clean, known_keywords_in, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,7 +50,7 @@ class Direction:
     vector : array or tensor, shape (d_model,)
         Kept as float32, not normalised.
     name : str
-        What a reader calls it.
+        What a reader calls it; halves of characters in it are replaced, as `clean` does.
     point : str or Point
         Where it lives, such as ``"resid_post.14"``.
     a_max : float, optional
@@ -75,7 +75,7 @@ class Direction:
         contrast: Contrast | Exchange | None = None,
     ) -> None:
         object.__setattr__(self, "vector", _finite(vector, f"direction {name!r}", 1))
-        object.__setattr__(self, "name", str(name))
+        object.__setattr__(self, "name", clean(str(name)))
         object.__setattr__(self, "point", Point.parse(point))
         object.__setattr__(self, "a_max", a_max)
         object.__setattr__(self, "contrast", contrast)
@@ -117,7 +117,7 @@ class Dictionary:
     vectors : array or tensor, shape (n, d_model)
         Kept as float32, not normalised.
     names : sequence of str
-        One label per row, unique.
+        One label per row, unique once it is `clean`.
     point : str or Point
         Where they live.
     source : str
@@ -141,7 +141,7 @@ class Dictionary:
         contrasts: Sequence[Contrast] = (),
     ) -> None:
         rows = _finite(vectors, "vectors", 2)
-        labels = tuple(str(name) for name in names)
+        labels = tuple(clean(str(name)) for name in names)
         if len(labels) != len(rows):
             raise ValueError(f"names has {len(labels)} entries, vectors has {len(rows)} rows")
         if len(set(labels)) != len(labels):
@@ -150,7 +150,7 @@ class Dictionary:
         object.__setattr__(self, "vectors", rows)
         object.__setattr__(self, "names", labels)
         object.__setattr__(self, "point", Point.parse(point))
-        object.__setattr__(self, "source", str(source))
+        object.__setattr__(self, "source", clean(str(source)))
         if contrasts and len(contrasts) != len(rows):
             raise ValueError(
                 f"contrasts has {len(contrasts)} entries, vectors has {len(rows)} rows"
@@ -223,8 +223,10 @@ class Dictionary:
         return len(self.names)
 
     def __getitem__(self, name: str | int) -> Direction:
-        if isinstance(name, str) and name not in self.names:
-            raise KeyError(unknown("direction", name, self.names))
+        if isinstance(name, str):
+            name = clean(name)
+            if name not in self.names:
+                raise KeyError(unknown("direction", name, self.names))
         at = self.names.index(name) if isinstance(name, str) else name
         contrast = self.contrasts[at] if self.contrasts else None
         return Direction(self.vectors[at], self.names[at], self.point, contrast=contrast)

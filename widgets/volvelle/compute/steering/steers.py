@@ -24,7 +24,7 @@ from volvelle.compute.steering.methods import (
 )
 from volvelle.compute.steering.parts import Part
 from volvelle.compute.steering.where import Where, check_where
-from volvelle.names import known_keywords_in, unknown
+from volvelle.names import clean, known_keywords_in, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -115,7 +115,7 @@ class Steer:
         set_(self, "direction", directions[0] if len(directions) == 1 else directions)
         set_(self, "method", method)
         set_(self, "strength", finite(self.strength, "strength"))
-        set_(self, "name", self.name or " + ".join(_shortened([d.name for d in directions])))
+        set_(self, "name", clean(self.name) or " + ".join(_shortened([d.name for d in directions])))
         self._check_settings(directions)
 
     def _check_settings(self, directions: tuple[Direction, ...]) -> None:
@@ -215,7 +215,7 @@ class HeadScale:
             raise ValueError(f"layer {self.layer}, head {self.head}: both are counted from 0")
         object.__setattr__(self, "factor", finite(self.factor, "factor"))
         object.__setattr__(self, "strength", finite(self.strength, "strength"))
-        object.__setattr__(self, "name", self.name or f"head {self.layer}.{self.head}")
+        object.__setattr__(self, "name", clean(self.name) or f"head {self.layer}.{self.head}")
 
     @property
     def directions(self) -> tuple[Direction, ...]:

@@ -12,7 +12,7 @@ from volvelle.compute.directions.points import LAYERED, Point
 from volvelle.experiments.activations.activations import Activations
 from volvelle.experiments.readouts.codes import Codes
 from volvelle.models.verbs.observe import cuts_of
-from volvelle.names import known_keywords
+from volvelle.names import cleaned, known_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -156,4 +156,4 @@ def _texts(text: str | Sequence[str]) -> list[str]:
     for each in texts:
         if not isinstance(each, str):
             raise TypeError(f"text holds a {type(each).__name__}, expected str: {each!r:.60}")
-    return texts
+    return cleaned(texts)

@@ -13,7 +13,7 @@ from volvelle.compute.circles import fit as circle_fit
 from volvelle.compute.circles.layers import LayerScores
 from volvelle.compute.circles.scores import bootstrap_angles, split_half, spread_of
 from volvelle.experiments.result import Result
-from volvelle.names import known_keywords, known_keywords_in
+from volvelle.names import cleaned, known_keywords, known_keywords_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -177,7 +177,7 @@ def fit_circle(
     """
     return ours(
         circle_fit.fit_circle(
-            dictionary, reference, method, n_null, seed, axes=axes, axis_names=axis_names
+            dictionary, cleaned(reference), method, n_null, seed, axes=axes, axis_names=axis_names
         )
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from volvelle.models.steering.score import score_steered
 from volvelle.models.steering.steered import Steered
-from volvelle.names import known_keywords
+from volvelle.names import clean, cleaned, known_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,7 +110,7 @@ def answers_of(model: Model, watch: Any, taken: Sequence[str] = ()) -> tuple[Ans
         )
     found: dict[str, Answer] = {}
     for name, given in named:
-        answer = _answer(model, name, given)
+        answer = _answer(model, clean(name), given)
         if answer.name in taken:
             raise ValueError(
                 f"watch: {answer.name!r} is also a measure's name; name it in a dict, as in "
@@ -123,6 +123,7 @@ def answers_of(model: Model, watch: Any, taken: Sequence[str] = ()) -> tuple[Ans
 
 def _answer(model: Model, name: str, given: Any) -> Answer:
     listed = list(given) if isinstance(given, (list, tuple, set, frozenset)) else [given]
+    listed = cleaned(listed)
     if not listed:
         raise ValueError("watch holds an answer without a spelling")
     ids = {ids_of(model, one): None for one in listed}

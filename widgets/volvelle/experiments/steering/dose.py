@@ -25,7 +25,7 @@ from volvelle.experiments.steering.rows import (
 from volvelle.models.engine.facts import heads_of
 from volvelle.models.steering.steered import Steered
 from volvelle.models.verbs.write import generate_rows
-from volvelle.names import known_keywords, whole
+from volvelle.names import clean, cleaned, known_keywords, whole
 from volvelle.progress import share
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def answer_of(model: Model, word: str) -> Answer:
 
 
 def _answers(model: Model, answers: Any) -> list[Answer]:
-    listed = list(answers) if isinstance(answers, (list, tuple)) else [answers]
+    listed = cleaned(list(answers) if isinstance(answers, (list, tuple)) else [answers])
     if len(listed) < 2 or not all(isinstance(word, str) for word in listed):
         raise ValueError(f"answers={answers!r}: a share needs at least two answers, as texts")
     found = [answer_of(model, word) for word in listed]
@@ -243,7 +243,7 @@ def _answers(model: Model, answers: Any) -> list[Answer]:
 
 def _concepts(steers: Any) -> dict[str, list[AnySteer]]:
     if isinstance(steers, Mapping):
-        found = {str(name): as_steers(mine) for name, mine in steers.items()}
+        found = {clean(str(name)): as_steers(mine) for name, mine in steers.items()}
     else:
         listed = list(steers) if isinstance(steers, (list, tuple)) else [steers]
         each = [as_steers(one) for one in listed]

@@ -26,7 +26,7 @@ from volvelle.compute.steering.thinking import (
 from volvelle.compute.steering.turns import ASSISTANT, ROLES, ChatTurns
 from volvelle.models.engine.letters import letters_of
 from volvelle.models.engine.tokens import special_ids, string_of, tokenize
-from volvelle.names import unknown
+from volvelle.names import cleaned, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ SAYS = 4
 
 
 def checked_messages(messages: Sequence[Any]) -> list[dict[str, str]]:
-    """Return the messages of a chat as dicts of role and content.
+    """Return the messages of a chat as dicts of role and content, every text `clean`.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def checked_messages(messages: Sequence[Any]) -> list[dict[str, str]]:
             raise ValueError(unknown("role of a message", str(message["role"]), ROLES))
         if not isinstance(message["content"], str):
             raise TypeError(f"content of message {message!r} is no text")
-    return [dict(message) for message in messages]
+    return [cleaned(dict(message)) for message in messages]
 
 
 class Prompt(list[int]):

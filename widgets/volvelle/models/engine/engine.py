@@ -16,7 +16,7 @@ from volvelle.models.engine.proofs import RESTS_ON
 from volvelle.models.engine.proving import Proving
 from volvelle.models.engine.running import Runner
 from volvelle.models.engine.tokens import Tokens, bos_trouble, string_of, tokenize, tokens_of_ids
-from volvelle.names import known_keywords_in
+from volvelle.names import clean, known_keywords_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -117,7 +117,7 @@ class Engine(Facts, AtWork):
                     f"token {token} is outside {self.name}'s 0...{self.vocabulary - 1}"
                 )
             return int(token)
-        ids = list(self.tokenizer(token, add_special_tokens=False)["input_ids"])
+        ids = list(self.tokenizer(clean(token), add_special_tokens=False)["input_ids"])
         if len(ids) != 1:
             pieces = [string_of(self.tokenizer, i) for i in ids]
             raise ValueError(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
 from volvelle.archive.fields import Axes
+from volvelle.names import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,9 +18,6 @@ PIECE = "\N{REPLACEMENT CHARACTER}"
 
 # Marks that the models which have them saw before every text (Llama, Mistral, Gemma).
 ALWAYS = ("<s>", "<bos>", "<|begin_of_text|>")
-
-# Half of a character, which no tokenizer reads.
-SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 # Letters that a tokenizer may have left out between two tokens.
 REACH = 8
@@ -44,7 +41,7 @@ class Tokens:
     glyph : array, int64, shape (n_tokens,)
         Group of each token; pieces of one character share a group.
     text : str
-        The text they came from.
+        The text they came from, as it was read: `clean`.
     """
 
     ids: Annotated[np.ndarray, Axes("n_tokens", kind="i")]
@@ -96,17 +93,14 @@ def tokenize(tokenizer: Any, text: str, *, adding: bool = True) -> Tokens:
     tokenizer : transformers tokenizer
     text : str
         Special tokens written out in it are read as such; those the tokenizer adds by itself
-        (a BOS) are added.
+        (a BOS) are added. It is `clean` first, as no tokenizer reads halves of characters:
+        the offsets are those in the text of the tokens returned.
     adding : bool
         Whether they are; a chat's template has written its own.
     """
     if not isinstance(text, str):
         raise TypeError(f"text is {type(text).__name__}, expected str")
-    if (half := SURROGATE.search(text)) is not None:
-        raise ValueError(
-            f"text holds half of a character, {half[0]!r}, at place {half.start()}; "
-            "text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace') mends it"
-        )
+    text = clean(text)
     if not getattr(tokenizer, "is_fast", False):
         ids = tokenizer(text, add_special_tokens=adding)["input_ids"]
         return tokens_of_ids(tokenizer, ids, text)
@@ -190,7 +184,10 @@ def bos_trouble(tokenizer: Any, ids: Sequence[int]) -> str:
 
 
 def _decoded(tokenizer: Any, ids: list[int]) -> str:
-    return tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    # vocabularies of tokenizers in Python hold what anyone put there
+    return clean(
+        tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    )
 
 
 def _added(tokenizer: Any, before: list[int], ids: list[int]) -> str:
@@ -251,7 +248,8 @@ def _assemble(tokenizer: Any, ids: np.ndarray, offsets: np.ndarray, text: str) -
     last = np.append(first[1:], n)[: len(first)]
     for a, b in zip(first, last, strict=True):
         if added[a]:
-            strings[a] = str(tokenizer.convert_ids_to_tokens(int(ids[a]))) if special[a] else ""
+            name = tokenizer.convert_ids_to_tokens(int(ids[a])) if special[a] else ""
+            strings[a] = clean(str(name))
             continue
         stop = int(offsets[a:b, 1].max())
         # what a normaliser swallowed between two tokens belongs to the later one
