@@ -60,7 +60,7 @@ def test_a_name_of_another_kind_of_file_is_refused(tmp_path, suffix):
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no folder .*there to save run\.safetensors in"):
+    with pytest.raises(FileNotFoundError, match=r"no folder .*there to write run\.safetensors in"):
         save(THING, tmp_path / "there" / "run")
 
 
@@ -84,7 +84,7 @@ def test_what_would_not_load_is_not_written(tmp_path):
 @pytest.mark.parametrize("given", [None, 3, "a\0b", "\ud800"])
 def test_what_is_no_path_is_refused(given):
     for verb in (lambda: save(THING, given), lambda: load(Kept, given)):
-        with pytest.raises(TypeError, match="expected a file to keep the Kept in"):
+        with pytest.raises((TypeError, ValueError), match=r"path is .*, expected .* Kept"):
             verb()
 
 

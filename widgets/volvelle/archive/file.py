@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
 from volvelle.archive.fields import Unfit
 from volvelle.archive.pack import Packer
+from volvelle.archive.paths import file_to_read, file_to_write, path_of
 from volvelle.archive.unpack import Unpacker
 from volvelle.archive.whole import written_whole
+from volvelle.names import cleaned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import numpy as np
 
@@ -90,8 +91,13 @@ def save(thing: OnFile, path: str | Path, key: str = "") -> Path:
     ------
     FileNotFoundError, IsADirectoryError
         Where there is no such folder, or the path is one.
+    OSError
+        Where the path is that of a named pipe, a device, a socket.
+    TypeError
+        For what is no path.
     ValueError
-        For the suffix of another kind of file, and an object whose fields do not fit each other.
+        For the suffix of another kind of file, a path that is empty or no name, and an object
+        whose fields do not fit each other.
     """
     file = _target(path, thing.file_format.kind)
     packer = Packer()
@@ -111,7 +117,7 @@ def write(file: Path, told: Mapping[str, Any], tensors: Mapping[str, np.ndarray]
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
-    # ASCII: any string that a tokenizer makes survives, lone surrogates and NUL included
+    # ASCII: nothing that a string holds can fail here, halves of characters and NUL included
     text = json.dumps(told, ensure_ascii=True, separators=(",", ":"))
     # one entry: safetensors writes several in any order, and equal results are equal files
     header = {HEADER: f"{checksum(text, tensors)} {text}"}
@@ -137,9 +143,13 @@ def load(cls: type[K], path: str | Path, key: str = "") -> K:
     ------
     FileNotFoundError, IsADirectoryError
         Where there is no such file.
+    OSError
+        Where the path is that of a named pipe, a device, a socket.
+    TypeError
+        For what is no path.
     ValueError
-        For a file of something else, one that is cut or damaged, and one that a newer volvelle
-        wrote.
+        For a path that is no name, a file of something else, one that is cut or damaged, and
+        one that a newer volvelle wrote.
     """
     what = cls.file_format
     file = _source(path, what.kind)
@@ -167,6 +177,8 @@ def _told(file: Path, what: Format, text: str) -> dict[str, Any]:
     """Return what a header says, once it is of this kind and not newer."""
     try:
         told: Any = json.loads(text)
+        # ASCII: so are halves of characters written, which a stranger's file may hold
+        told = cleaned(told) if "\\ud" in text else told
     except (ValueError, RecursionError) as error:
         raise Unfit(f"its header cannot be read ({error})") from error
     if not isinstance(told, dict) or set(cast("Any", told)) != {"kind", "version", "key", "fields"}:
@@ -197,19 +209,9 @@ def checksum(text: str, tensors: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _path(path: Any, kind: str) -> Path:
-    try:
-        found = Path(path).expanduser()
-        if b"\0" not in os.fsencode(found):
-            return found
-        why = "a name holds no NUL"
-    except (TypeError, RuntimeError, UnicodeError) as error:
-        why = str(error)
-    raise TypeError(f"path is {path!r}, expected a file to keep the {kind} in ({why})")
-
-
 def _target(path: Any, kind: str) -> Path:
-    file = _path(path, kind)
+    what = f"a file to keep the {kind} in"
+    file = path_of(path, what)
     if file.is_dir() or not file.name:
         raise IsADirectoryError(
             f"{file} is a folder; give a file name, such as {file / 'a'}{SUFFIX}"
@@ -220,27 +222,22 @@ def _target(path: Any, kind: str) -> Path:
             "(tables: .to_pandas().to_csv)"
         )
     if file.suffix != SUFFIX:
+        if file.exists() and not file.is_file():
+            file_to_write(file, what)  # which says what it is
         file = file.with_name(file.name + SUFFIX)
-        if file.is_dir():
-            raise IsADirectoryError(f"{file} is a folder; give another name")
-    if not file.parent.is_dir():
-        raise FileNotFoundError(
-            f"there is no folder {file.parent} to save {file.name} in; make it first"
-        )
-    return file
+    return file_to_write(file, what)
 
 
 def _source(path: Any, kind: str) -> Path:
-    file = _path(path, kind)
-    if file.is_dir():
-        raise IsADirectoryError(f"{file} is a folder, expected the file of a {kind}")
+    what = f"a file that holds a {kind}"
+    file = path_of(path, what)
     if not file.exists() and file.suffix != SUFFIX:
         file = file.with_name(file.name + SUFFIX)
-    if not file.is_file():
+    if not file.exists():
         near = sorted(one.name for one in file.parent.glob(f"*{SUFFIX}"))[:5]
         beside = f"; there are {', '.join(near)}" if near else ""
         raise FileNotFoundError(f"there is no file {file}{beside}")
-    return file
+    return file_to_read(file, what)
 
 
 def _opened(file: Path, kind: str) -> tuple[str, dict[str, np.ndarray]]:

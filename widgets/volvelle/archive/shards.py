@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from volvelle.archive.file import SUFFIX, Format, OnFile, load, save
+from volvelle.archive.paths import file_to_read
 from volvelle.archive.whole import PART, written_whole
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class Shards:
 
     def _read(self, journal: Path) -> list[str]:
         try:
-            told: Any = json.loads(journal.read_text("utf-8"))
+            told: Any = json.loads(file_to_read(journal, "a journal").read_text("utf-8"))
             kind, version, settings = told["kind"], told["version"], dict(told["settings"])
             names = [str(name) for name in told["shards"]]
         except (ValueError, TypeError, LookupError, RecursionError) as error:

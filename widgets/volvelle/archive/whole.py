@@ -11,6 +11,8 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from volvelle.archive.paths import kind_of
+
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
@@ -47,12 +49,15 @@ def written_whole(path: Path) -> Generator[Path]:
     FileNotFoundError
         Where there is no folder to write it in.
     OSError
-        For a file that cannot be written, naming it and not its part.
+        For a file that cannot be written, naming it and not its part; for what is no file.
     """
     try:
         path = path.resolve()
         if not path.parent.is_dir():
             raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} in")
+        if path.exists() and not path.is_file():
+            # a device would be replaced by a file, and a pipe is nothing to replace
+            raise OSError(f"{path} is {kind_of(path)}, expected a file to write to")
         remove_parts(path, LEFT_S)
         folder = part_of(path)
         folder.mkdir()

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from volvelle.archive.paths import file_to_read, file_to_write
 from volvelle.archive.whole import written_whole
 from volvelle.compute.directions.directions import Dictionary, Direction
 from volvelle.compute.directions.pairs import pair_contrasts
 from volvelle.compute.directions.points import Point
 from volvelle.formats.left_over import refuse_left_over
-from volvelle.names import known_keywords_in
+from volvelle.names import clean, known_keywords_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from os import PathLike
+    from pathlib import Path
 
     from gguf import GGUFReader, ReaderTensor
 
@@ -78,8 +79,8 @@ class ControlVector:
             twice = next(layer for layer in layers if layers.count(layer) > 1)
             raise ValueError(f"two directions at resid_post.{twice}; a file holds one per layer")
         object.__setattr__(self, "directions", tuple(chosen))
-        object.__setattr__(self, "name", str(name))
-        object.__setattr__(self, "model_hint", str(model_hint))
+        object.__setattr__(self, "name", clean(str(name)))
+        object.__setattr__(self, "model_hint", clean(str(model_hint)))
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> ControlVector:
@@ -92,12 +93,16 @@ class ControlVector:
 
         Raises
         ------
+        FileNotFoundError, IsADirectoryError, OSError
+            Where there is no such file, or it is a folder, a named pipe, a device.
+        TypeError
+            For what is no path.
         ValueError
             For other files, for tensors that are no directions, and for keys that are not read.
         """
         from gguf import GGUFReader
 
-        file = Path(path)
+        file = file_to_read(path, "a control vector file (GGUF)")
         try:
             content = GGUFReader(str(file))
         # what numpy makes of lengths that point beyond the file
@@ -126,10 +131,21 @@ class ControlVector:
         return cls(directions, file.stem, _text(content, f"{ARCHITECTURE}.model_hint"))
 
     def save(self, path: str | PathLike[str]) -> Path:
-        """Write the file repeng and llama.cpp read; returns its path."""
+        """Write the file repeng and llama.cpp read; returns its path.
+
+        Parameters
+        ----------
+        path : path
+            An existing file is replaced once the new one is whole.
+
+        Raises
+        ------
+        FileNotFoundError, IsADirectoryError, OSError
+            Where there is no such folder, or the path is a folder, a named pipe, a device.
+        """
         from gguf import GGUFWriter
 
-        file = Path(path)
+        file = file_to_write(path, "a file to write the control vector to (GGUF)")
         with written_whole(file) as part:
             writer = GGUFWriter(str(part), ARCHITECTURE)
             writer.add_string(f"{ARCHITECTURE}.model_hint", self.model_hint)

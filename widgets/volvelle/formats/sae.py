@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 
 import volvelle.compute.dictionaries.sae as compute
+from volvelle.archive.paths import kind_of, path_of, refuse_odd
 from volvelle.compute.dictionaries.parts import folded
 from volvelle.formats import hub, sae_lens
 from volvelle.formats.pickles import refuse_pickle
@@ -74,6 +75,10 @@ class SAE(compute.SparseAutoencoder):
         ------
         FileNotFoundError
             Where there is no such folder.
+        OSError
+            For a named pipe, a device or a socket, given as the folder or inside it.
+        TypeError
+            For what is neither a path nor a mapping.
         ValueError
             For missing or misshapen tensors, tensors and keys that are not read, NaN, a pickle
             file, an unknown architecture.
@@ -130,12 +135,19 @@ def _from_tensors(tensors: Mapping[str, Any], options: dict[str, Any]) -> dict[s
 
 def _folder(source: str | Path, subfolder: str | None, revision: str | None) -> Path:
     """Return the local folder of a source, fetched where it is a repository."""
-    path = Path(source).expanduser()
-    if path.is_file():
+    path = path_of(source, "a folder of an SAE, or a repository 'org/name'", "source")
+    kind = kind_of(path)
+    if kind == "a file":
         refuse_pickle(path)
-        return path.parent
-    if path.is_dir():
-        return path / subfolder if subfolder else path
+        path = path.parent
+    elif kind == "a folder":
+        path = path / subfolder if subfolder else path
+    if kind in ("a file", "a folder"):
+        if path.is_dir():
+            refuse_odd(path)
+        return path
+    if kind is not None:
+        raise OSError(f"{path} is {kind}, expected a folder of an SAE")
     if isinstance(source, str) and hub.is_repository(source):
         files = tuple(name for reader in FORMATS for name in reader.FILES)
         return hub.fetch(source, files, subfolder=subfolder, revision=revision)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, cast
 
-from volvelle.names import seen
+from volvelle.archive.paths import file_to_read
+from volvelle.names import cleaned, seen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +24,7 @@ KINDS: dict[str, tuple[type, ...]] = {
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """Return the object that a JSON file holds.
+    """Return the object that a JSON file holds, with every text in it `clean`.
 
     Raises
     ------
@@ -31,8 +32,9 @@ def read_object(path: Path) -> dict[str, Any]:
         For what is no JSON, is nested too deep, or is no object.
     """
     source = f"{path.parent.name}/{path.name}"
+    file = file_to_read(path, "a file of JSON")
     try:
-        found = json.loads(path.read_text(encoding="utf-8-sig"))
+        found = cleaned(json.loads(file.read_text(encoding="utf-8-sig")))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{source} is no JSON: {error}") from error
     return held(found, source, "an object")

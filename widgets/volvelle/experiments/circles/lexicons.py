@@ -7,16 +7,17 @@ import logging
 import re
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from volvelle.archive.paths import file_to_read
 from volvelle.compute.circles.angles import first_harmonic
 from volvelle.compute.stats.permutation import PermutationTest, p_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
 log = logging.getLogger("volvelle")
 
@@ -70,7 +71,11 @@ def read_norms(path: str | Path) -> dict[str, tuple[float, float]]:
     -------
     dict of word to (valence, arousal), in the file's own scale
     """
-    text = Path(path).read_text(encoding="utf-8-sig")
+    file = file_to_read(path, "a file of norms (CSV or tab-separated)", "vad")
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} is no text in UTF-8 ({error}); save it as that") from error
     header, _, _ = text.partition("\n")
     dialect = "excel-tab" if "\t" in header else "excel"
     rows = csv.DictReader(text.splitlines(), dialect=dialect)

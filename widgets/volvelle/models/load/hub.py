@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from volvelle.archive.paths import kind_of, path_of
 
 # Seconds for the hub to answer at all; its client would go on for about twenty.
 CONNECT = 5.0
@@ -31,9 +31,9 @@ def check_name(name: str, known: str) -> None:
 
 
 def _why(name: str) -> str:
-    path = Path(name).expanduser()
-    if path.is_file():
-        return "that is a file, and a model is a folder of transformers"
+    kind = kind_of(path_of(name, "a model", "name"))
+    if kind is not None:
+        return f"that is {kind}, and a model is a folder of transformers"
     return "there is no such folder"
 
 

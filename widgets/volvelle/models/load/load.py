@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from volvelle.archive.paths import kind_of, path_of, refuse_odd
 from volvelle.models.engine.architecture import read_layout
 from volvelle.models.engine.causal import check_causal
 from volvelle.models.load import hub, smollm2
 from volvelle.models.load.bare import bare
 from volvelle.models.model import Model
 from volvelle.models.remote.servers import checked, structure
-from volvelle.names import closest, known_keywords, named, unknown
+from volvelle.names import clean, closest, known_keywords, named, unknown
 
 if TYPE_CHECKING:
     import os
@@ -59,7 +60,10 @@ def load(
     ModuleNotFoundError
         For the demo model without its package, with the line that installs it.
     OSError
-        For a name that is neither a folder nor can be had from the hub.
+        For a name that is neither a folder nor can be had from the hub; for a named pipe, a
+        device or a socket, given as the folder or inside it.
+    TypeError
+        For a name that is neither a text nor a path.
     ValueError
         For an address without its scheme or with a password, and for a dtype or device
         together with ``remote=``: those are the server's.
@@ -69,13 +73,17 @@ def load(
         raise ValueError(
             "dtype and device are the server's with remote=; vv.remote_models() shows the dtype"
         )
+    source = path_of(name, "a demo model, a folder, or a model of the hub", "name")
     wanted = str(name)
     how = {"remote": remote, "dtype": dtype, "device": device, "revision": revision}
     if wanted in NAMED:
         return _load_named(wanted, how | {"revision": None})
-    source = Path(wanted).expanduser()
-    if source.is_dir():
-        return _load(str(source), source.resolve().name, **how)
+    kind = kind_of(source)
+    if kind == "a folder":
+        refuse_odd(source)
+        return _load(str(source), clean(source.resolve().name), **how)
+    if kind not in (None, "a file"):
+        raise OSError(f"{source} is {kind}, expected a folder of transformers")
     if "/" not in wanted and closest(wanted, NAMED):
         raise ValueError(unknown("model", wanted, NAMED))
     return _load(wanted, wanted, **how)
@@ -212,7 +220,7 @@ def wrap(
         lm.tokenizer = tokenizer
     if not remote and not lm.dispatched:
         lm.dispatch()
-    shown = name or Path(source).name or type(module).__name__
+    shown = clean(name or Path(source).name or type(module).__name__)
     check_causal(lm._module, shown)  # noqa: SLF001 - nnsight's name
     return Model(lm, read_layout(lm._module, shown), remote=remote)  # noqa: SLF001 - nnsight's name
 
