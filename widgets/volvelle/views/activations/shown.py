@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.names import clean
 from volvelle.views.activations.wire import (
     LEFT_OUT,
     OUTLIER,
@@ -186,7 +187,7 @@ def from_values(
         raise TypeError(f"tokens is the string {tokens[:20]!r}, expected a sequence of strings")
     nested = bool(len(tokens)) and np.iterable(tokens[0]) and not isinstance(tokens[0], str)
     texts = [list(text) for text in tokens] if nested else [list(tokens)]
-    strings = [str(string) for text in texts for string in text]
+    strings = [clean(str(string)) for text in texts for string in text]
     _too_long(len(strings))
     if hasattr(values, "detach"):  # a torch tensor, without importing torch
         values = values.detach().float().cpu().numpy()
@@ -215,7 +216,7 @@ def from_values(
         np.zeros(len(strings), dtype=np.uint8),
         _starts([len(text) for text in texts]),
         sparse.csr_array(table),
-        lambda i: str(labels[i]),
+        lambda i: clean(str(labels[i])),
         {"n_features": len(labels), "editable": False, "hand_made": True},
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from traitlets import Dict, Enum, HasTraits, List, Unicode
+from traitlets import Enum, HasTraits, List
 
 from volvelle.views.activations.wire import (
     N_BINS,
@@ -18,6 +18,7 @@ from volvelle.views.activations.wire import (
 )
 from volvelle.views.kit.arrays import Array
 from volvelle.views.kit.numbers import Float, Int
+from volvelle.views.kit.texts import Dict, WholeText
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,9 +35,9 @@ LABEL_BYTES = 30_000  # of labels sent ahead; rarer ones are sent when a token i
 class ActivationTraits(HasTraits):
     """What Python and the browser share: the user's choices, and the arrays that are drawn."""
 
-    text = Unicode("").tag(sync=True)
+    text = WholeText("").tag(sync=True)
     """The text shown; setting it runs the model. Empty while `texts` holds a prompt set."""
-    texts = List(Unicode()).tag(sync=True)
+    texts = List(WholeText()).tag(sync=True)
     """A prompt set, one row each; setting it runs the model. Empty while there is one text."""
     selected_tokens = List(Int()).tag(sync=True)
     """Indices of the selected tokens, counted over all rows; the list ranks features on them."""
@@ -44,7 +45,7 @@ class ActivationTraits(HasTraits):
     """Features that tint the text: one as a scale, up to eight as coloured lines."""
     pinned_features = List(Int()).tag(sync=True)
     """Features that stay on top of the list."""
-    query = Unicode("").tag(sync=True)
+    query = WholeText("").tag(sync=True)
     """Filter of the list: part of a label, or the beginning of a feature's number."""
     sort_by = Enum(["max", "mean", "density", "index"], "max").tag(sync=True)
     """Order of the list over the selected tokens, or over the text when none is selected."""

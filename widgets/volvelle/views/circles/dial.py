@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
-from traitlets import Bool, Dict, HasTraits, List, TraitError, Unicode, validate
+from traitlets import Bool, HasTraits, List, TraitError, validate
 
 from volvelle.compute.circles.circle import FittedCircle
 from volvelle.compute.directions.directions import Direction
@@ -14,6 +14,7 @@ from volvelle.compute.steering.steers import Steer
 from volvelle.names import unknown
 from volvelle.views.kit.arrays import Array
 from volvelle.views.kit.numbers import Float
+from volvelle.views.kit.texts import Dict, WholeText
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,10 +57,10 @@ class Dial(HasTraits):
     """Strength at the rim of the dial: the end of the useful range."""
     snap = Bool(default_value=False).tag(sync=True)
     """Whether the hand, dragged, snaps to the nearest name."""
-    selected = List(Unicode()).tag(sync=True)
+    selected = List(WholeText()).tag(sync=True)
     """Names that are lit."""
 
-    _names = List(Unicode()).tag(sync=True)
+    _names = List(WholeText()).tag(sync=True)
     # per name: angle, radius (the ring is 1), reference angle or NaN, spread below and above
     _places = Array("f4", (None, 5))
     _facts = Dict().tag(sync=True, of=CircleFacts)

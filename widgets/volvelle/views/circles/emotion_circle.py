@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Dict, Enum, List, TraitError, Unicode, observe, validate
+from traitlets import Enum, List, TraitError, observe, validate
 
 from volvelle.compute.circles.circle import FittedCircle
 from volvelle.compute.circles.placebos import N_PLANES
@@ -18,6 +18,7 @@ from volvelle.views.circles.turning import Hand
 from volvelle.views.kit.bundle import bundle
 from volvelle.views.kit.check import MOST_WHOLE
 from volvelle.views.kit.numbers import Float, Int
+from volvelle.views.kit.texts import Dict, WholeText
 from volvelle.views.kit.view import View, reported
 
 if TYPE_CHECKING:
@@ -66,11 +67,11 @@ class EmotionCircle(Dial, View):
 
     layer = Int(-1).tag(sync=True)
     """The block whose circle is shown, counted from 0; -1 until one is picked."""
-    text = Unicode("").tag(sync=True)
+    text = WholeText("").tag(sync=True)
     """The text whose tokens lie on the dial; setting it runs the model."""
-    texts = List(Unicode()).tag(sync=True)
+    texts = List(WholeText()).tag(sync=True)
     """Several texts to compare. Empty while there is one."""
-    prompt = Unicode("Right now I am feeling").tag(sync=True)
+    prompt = WholeText("Right now I am feeling").tag(sync=True)
     """What the turned model continues."""
     mode = Enum(["words", "text"], "words").tag(sync=True)
     """What turning the hand shows: probabilities of the next word, or written text."""

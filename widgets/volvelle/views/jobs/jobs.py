@@ -7,7 +7,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Bool, Dict, List, observe
+from traitlets import Bool, List, observe
 
 from volvelle.models.plan import host_of
 from volvelle.views.jobs.wire import JobEntry, JobsFacts, entry
@@ -16,6 +16,7 @@ from volvelle.views.kit.job_line import cost
 from volvelle.views.kit.numbers import Int
 from volvelle.views.kit.pace import SENTENCE_S
 from volvelle.views.kit.server import on_server
+from volvelle.views.kit.texts import Dict
 from volvelle.views.kit.view import View, reported
 
 if TYPE_CHECKING:

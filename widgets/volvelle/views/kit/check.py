@@ -155,19 +155,8 @@ def _check_plain(value: Any, kind: Any, where: str) -> None:
         whole = number and isinstance(value, int) and abs(value) <= MOST_WHOLE
         _expect(whole, value, kind, where)
     else:
+        # halves of characters in a text are replaced by the trait that takes it
         _expect(isinstance(value, kind), value, kind, where)
-        if kind is str:
-            _check_text(str(value), where)
-
-
-def _check_text(value: str, where: str) -> None:
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise TraitError(
-            f"{where} holds half a character (U+{ord(value[error.start]):X}), which no message "
-            "can carry; expected whole ones"
-        ) from None
 
 
 def _check_array(value: Any, trait: Array, where: str) -> None:

@@ -1,16 +1,21 @@
-"""What the browser tells a view: values of traits, and requests. Taken whole or not at all."""
+"""What the browser tells a view: values of traits, and requests. Taken whole or not at all.
+
+Texts are made whole (`volvelle.names.clean`) by the traits that take them, as those that Python
+sets; numbers that are not finite are refused.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from ipywidgets import Widget
-from traitlets import Bunch, Dict, TraitError, observe, validate
+from traitlets import Bunch, TraitError, observe, validate
 
-from volvelle.names import known_keywords_in, unknown
+from volvelle.names import cleaned, known_keywords_in, unknown
 from volvelle.views.kit.check import MOST_WHOLE, check, check_fields
 from volvelle.views.kit.declared import page_writes, requests_of, type_of
 from volvelle.views.kit.numbers import Int
+from volvelle.views.kit.texts import Dict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,6 +80,8 @@ class Messages(Widget):
             taken = True
         if not taken:
             self._put_back(sync_data)
+        elif mended := [name for name, sent in sync_data.items() if cleaned(sent) != sent]:
+            self.send_state(mended)  # halves of characters were replaced: the page shows as much
 
     def _check_message(self, message: Mapping[str, Any]) -> None:
         """Hold a message against the declared traits, before anything is made of it."""

@@ -4,9 +4,27 @@ from __future__ import annotations
 
 import math
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import traitlets
+
+
+def finite(value: Any) -> Any:
+    """Return a value as JSON has it: numbers that are none, and infinite ones, become None.
+
+    It is the one spelling of them on the way to a page, in a notebook and in a file: null, which
+    a field's type says (``float | None``). Of a bound it means that there is none. Arrays are
+    not JSON and keep theirs.
+    """
+    if isinstance(value, dict):
+        named = cast("dict[Any, Any]", value)
+        return {key: finite(item) for key, item in named.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in cast("list[Any]", value)]
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value
 
 
 class Int(traitlets.Int):

@@ -8,13 +8,14 @@ import inspect
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 import anywidget
-from traitlets import Bool, Dict, Enum, Unicode
+from traitlets import Bool, Enum
 
 from volvelle.models.work.turn import turn
-from volvelle.names import known_keywords_in, unknown
+from volvelle.names import known_keywords_in, named, unknown
 from volvelle.views.kit.job_line import JobLine
 from volvelle.views.kit.messages import Messages
-from volvelle.views.kit.numbers import Float
+from volvelle.views.kit.numbers import Float, finite
+from volvelle.views.kit.texts import Dict, WholeText
 from volvelle.views.kit.work import Work
 
 if TYPE_CHECKING:
@@ -70,21 +71,26 @@ class View(Messages, anywidget.AnyWidget):
 
     status = Enum(["idle", "queued", "running", "failed"], "idle").tag(sync=True, page=False)
     """What the view's work is doing now."""
-    error = Unicode("").tag(sync=True, page=False)
+    error = WholeText("").tag(sync=True, page=False)
     """The last failure in a sentence, empty when there is none. The last good result stays."""
     progress = Float(0.0).tag(sync=True, page=False)
     """Fraction of the running work that is done, 0...1."""
-    _stage = Unicode("").tag(sync=True)
+    _stage = WholeText("").tag(sync=True)
     """What the running work is at, in words: ``"window 3 of 12"``."""
     _job_line = Dict().tag(sync=True, of=JobLine)
     """Where the work is on a server: state, place in the queue, bytes, cost; empty for work here.
     Stays when the work is done, until the next begins."""
-    _plan = Unicode("").tag(sync=True)
+    _plan = WholeText("").tag(sync=True)
     """What Run will send to a server, about; empty for a model that is here."""
-    _traceback = Unicode("").tag(sync=True)
+    _traceback = WholeText("").tag(sync=True)
     """All of the last failure's traceback, for those who unfold it. Not exported."""
     _live = Bool(True).tag(sync=True)
     """False in an exported file, where no kernel will ever answer."""
+
+    @staticmethod
+    def _trait_to_json(x: Any, self: Any) -> Any:  # noqa: ARG004  (ipywidgets' signature)
+        """Return a trait as a page has it, in a notebook or a file: see `finite`."""
+        return finite(x)
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -186,11 +192,21 @@ class View(Messages, anywidget.AnyWidget):
         Returns
         -------
         pathlib.Path
+
+        Raises
+        ------
+        FileNotFoundError, IsADirectoryError, OSError
+            Where there is no such folder, or the path is a folder, a named pipe, a device. An
+            earlier file is as it was, whatever fails.
+        TypeError, ValueError
+            For what is no path.
         """
         from volvelle.views.kit.export import write_html
 
         name = type(self).__module__.rpartition(".")[2]  # the bundle is named like the module
-        return write_html(path, name, self.export_state(), title or self._export_title())
+        return write_html(
+            path, name, self.export_state(), named(title, "title") or self._export_title()
+        )
 
     def _export_title(self) -> str:
         return type(self).__name__

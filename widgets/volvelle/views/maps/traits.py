@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Dict, Enum, HasTraits, List, TraitError, Unicode, observe, validate
+from traitlets import Enum, HasTraits, List, TraitError, observe, validate
 
 from volvelle.views.kit.arrays import Array
 from volvelle.views.kit.numbers import Int
 from volvelle.views.kit.selections import MOST_COLOURED, Selection
+from volvelle.views.kit.texts import Dict, WholeText
 from volvelle.views.kit.view import reported
 from volvelle.views.maps.wire import LookedAt, MapFacts, MapRegion
 
@@ -39,13 +40,13 @@ class MapTraits(HasTraits):
     tokens a feature fires on), the cluster in the original space, or `values_a`, `values_b`."""
     panels = Enum(["two", "one"], "two").tag(sync=True)
     """Side by side, or both dictionaries in one panel."""
-    query = Unicode("").tag(sync=True)
+    query = WholeText("").tag(sync=True)
     """Search: words of a label, or an index; the rest of the map is greyed."""
     values_a = Array("f4")
     """One number per feature of a, for ``color_by="values"``; NaN for unknown."""
     values_b = Array("f4")
     """The same for b."""
-    values_name = Unicode("").tag(sync=True)
+    values_name = WholeText("").tag(sync=True)
     """What the values are, with their unit."""
 
     _xy_a = Array("u2", (None, 2))
@@ -69,7 +70,7 @@ class MapTraits(HasTraits):
     _pair_scores = Array("f2")
     _regions = List(Dict()).tag(sync=True, of=list[MapRegion])
     _facts = Dict().tag(sync=True, of=MapFacts)
-    _drawn = Unicode("").tag(sync=True)
+    _drawn = WholeText("").tag(sync=True)
     _looked = Dict().tag(sync=True, of=LookedAt)
     _seen = Int(0).tag(sync=True, page=True)
     """Serial of the last frame that is on screen."""

@@ -217,8 +217,8 @@ def facts(layout: DualLayout) -> dict[str, Any]:
     if layout.mixing is not None:
         m = layout.mixing
         found |= {"twins": m.twins, "twins_low": m.twins_low, "twins_high": m.twins_high}
-    # JSON has no NaN: what is not a number is not sent
-    return {k: v for k, v in found.items() if not (isinstance(v, float) and math.isnan(v))}
+    # JSON has neither NaN nor infinity: what is not a finite number is not sent
+    return {k: v for k, v in found.items() if not isinstance(v, float) or math.isfinite(v)}
 
 
 def _left_out(layout: DualLayout) -> str:

@@ -6,15 +6,16 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from traitlets import Bool, Dict, Enum, HasTraits, List, TraitError, Unicode, validate
+from traitlets import Bool, Enum, HasTraits, List, TraitError, validate
 
 from volvelle.compute.directions.points import Point
 from volvelle.compute.steering.methods import METHODS, UNITS
 from volvelle.models.plan import MOST_WRITTEN
-from volvelle.names import unknown
+from volvelle.names import cleaned, unknown
 from volvelle.views.kit.check import check
 from volvelle.views.kit.numbers import Float, Int
 from volvelle.views.kit.server import on_server
+from volvelle.views.kit.texts import Dict, WholeText
 from volvelle.views.steering.where import Places
 
 if TYPE_CHECKING:
@@ -32,8 +33,15 @@ CONTROLS = (
 )
 
 
+# Bounds, and the value of each that bounds nothing.
+NO_BOUND = {"min": -math.inf, "max": math.inf}
+
+
 class MethodSettings(TypedDict, total=False):
-    """A method's own parameters; a target is a number of clamp, a name of swap."""
+    """A method's own parameters; a target is a number of clamp, a name of swap.
+
+    None is no bound of min and max, and of the others as if they were not there.
+    """
 
     c: float | None
     min: float | None
@@ -67,12 +75,13 @@ class Controls(HasTraits):
     points = Dict().tag(sync=True, of=dict[str, str])
     """Point by name, where it is not the direction's own: ``{"joy": "resid_post.12"}``."""
     settings = Dict().tag(sync=True, of=dict[str, MethodSettings])
-    """A method's own parameters by name: ``{"joy": {"c": 0.5}}``; ``target`` of swap is a name."""
-    muted = List(Unicode()).tag(sync=True)
+    """A method's own parameters by name: ``{"joy": {"c": 0.5}}``; ``target`` of swap is a name. A
+    bound that is None, or infinite, is none: ``{"joy": {"min": None, "max": None}}`` is neutral."""
+    muted = List(WholeText()).tag(sync=True)
     """Names that are switched off, their strengths kept."""
     where = Places()
     """Which tokens are touched: a dict of text (``"all"``, ``"-5:"``), or a `vv.Where`."""
-    prompt = Unicode("").tag(sync=True)
+    prompt = WholeText("").tag(sync=True)
     """The text to continue. Empty while `messages` holds a chat."""
     messages = List(Dict()).tag(sync=True, of=list[ChatMessage])
     """Chat messages with ``role`` and ``content``, put in the model's template."""
@@ -95,7 +104,7 @@ class Controls(HasTraits):
     """Length of the continuation, in tokens."""
     live = Bool(True).tag(sync=True)
     """Run when a control of the view is let go. Only for models that run here."""
-    query = Unicode("").tag(sync=True)
+    query = WholeText("").tag(sync=True)
     """Search in the labels of the SAE's features."""
 
     def remember(self, direction: Direction) -> None:
@@ -147,13 +156,14 @@ class Controls(HasTraits):
             own: Any = given
             if isinstance(given, Mapping):  # from Python also with numpy's numbers
                 own = {k: v.item() if hasattr(v, "item") else v for k, v in given.items()}
+                own = {k: None if v == NO_BOUND.get(k) else v for k, v in own.items()}
             target: Any = own.get("target") if isinstance(own, dict) else None
             if hasattr(target, "vector"):
                 own["target"] = target.name
             check(own, MethodSettings, f"settings[{name!r}]")
             if hasattr(target, "vector"):
                 self.remember(target)
-            found[name] = {key: value for key, value in own.items() if value is not None}
+            found[name] = {k: v for k, v in own.items() if v is not None or k in NO_BOUND}
         return found
 
     def _keyed(self, proposal: dict[str, Any]) -> dict[str, Any]:
@@ -190,7 +200,7 @@ class Controls(HasTraits):
                 raise TraitError(f"watch holds {given!r}; an answer is a text, or a list of them")
             if several and not given:
                 raise TraitError("watch holds an answer without a spelling")
-            one = list(given) if several else given
+            one = cleaned(list(given) if several else given)
             if one not in found:  # an answer is followed once
                 found.append(one)
         return found

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Dict, List, TraitError, Unicode, validate
+from traitlets import List, TraitError, validate
 
 from volvelle.names import unknown
 from volvelle.views.kit.bundle import bundle
+from volvelle.views.kit.texts import Dict, WholeText
 from volvelle.views.kit.view import View
 from volvelle.views.steering.dose_wire import (
     DoseCurve,
@@ -43,7 +44,7 @@ class DoseResponse(View):
 
     _esm = bundle("dose_response")
 
-    concepts = List(Unicode()).tag(sync=True)
+    concepts = List(WholeText()).tag(sync=True)
     """Which concepts are drawn; all at first."""
     selected = Dict().tag(sync=True, of=DosePoint)
     """The point whose texts are read: ``{"concept": "joy", "strength": 1.0}``, the strength as

@@ -6,10 +6,11 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from traitlets import Any as AnyValue
-from traitlets import Dict, HasTraits, List
+from traitlets import HasTraits, List
 
 from volvelle.names import known_keywords_in
 from volvelle.views.kit.numbers import Int
+from volvelle.views.kit.texts import Dict
 from volvelle.views.steering.records import RunWire, StreamWire
 from volvelle.views.steering.wire import run_wire
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Dict, List, TraitError, observe, validate
+from traitlets import List, TraitError, observe, validate
 
 from volvelle.compute.steering.steers import Steer
 from volvelle.compute.steering.where import Where
@@ -14,6 +14,7 @@ from volvelle.models.remote.errors import RemoteFailure
 from volvelle.names import unknown
 from volvelle.views.kit.bundle import bundle
 from volvelle.views.kit.server import on_server
+from volvelle.views.kit.texts import Dict
 from volvelle.views.kit.view import View, reported
 from volvelle.views.steering.controls import CONTROLS, Controls
 from volvelle.views.steering.history import History

@@ -8,11 +8,12 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
-from traitlets import Dict, TraitError
+from traitlets import TraitError
 
 from volvelle.compute.steering.choices import TokenChoice
 from volvelle.compute.steering.where import When, Where
-from volvelle.names import unknown
+from volvelle.names import cleaned, unknown
+from volvelle.views.kit.texts import Dict
 
 
 class WherePlaces(TypedDict):
@@ -128,7 +129,7 @@ class Places(Dict):
 
     def validate(self, obj: Any, value: Any) -> dict[str, Any]:
         """Fill in what is missing, and bring every spelling to text."""
-        given = self._keys(obj, value)
+        given = cleaned(self._keys(obj, value))
         try:
             found = EVERYWHERE | given
             found |= {phase: write_places(found[phase], phase) for phase in PHASES}

@@ -13,6 +13,7 @@ import numpy as np
 from volvelle.compute.steering.methods import METHODS, OWN
 from volvelle.compute.steering.steers import HeadScale
 from volvelle.views.kit.arrays import pack
+from volvelle.views.kit.numbers import finite
 from volvelle.views.kit.pace import PICTURE_S
 from volvelle.views.kit.server import on_server
 
@@ -33,17 +34,6 @@ if TYPE_CHECKING:
 
 QUANTILES = (0.05, 0.5, 0.95)
 KINDS = ("random", "shuffled")
-
-
-def finite(value: Any) -> Any:
-    """Return a value JSON can hold: numbers that are none become None."""
-    if isinstance(value, dict):
-        return {str(key): finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
-    if isinstance(value, (float, np.floating)):
-        return float(value) if math.isfinite(value) else None
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def facts_of(model: Model | None, sae: Any) -> SteeringFacts:
