@@ -3,6 +3,7 @@ import { Label } from "../../lib/ui/label";
 import { short, tidy } from "../../lib/ui/numbers";
 import { Slider } from "../../lib/ui/slider";
 import { tracked } from "../../lib/ui/tracked";
+import { named } from "../../lib/wire/named";
 import type { State } from "./state";
 import type { MethodSettings, RowWire } from "./traits";
 
@@ -16,6 +17,8 @@ const UNIT_TITLES: Record<string, string> = {
   raw: "multiples of the vector as given",
   max_act: "multiples of the feature's largest activation",
 };
+/** What a method takes where nothing is set. */
+const PLACEHOLDERS: Record<string, string> = { c: "2", target: "largest" };
 const TARGET_UNITS: Record<string, string> = { raw: "activation", max_act: "× max act." };
 
 export const Rows = tracked(({ state }: { state: State }) => {
@@ -47,7 +50,7 @@ const DirectionRow = tracked(({ state, row }: { state: State; row: RowWire }) =>
   const unitText = method === "add" ? (UNITS[unit] ?? unit) : "of the change";
   const layers = Array.from({ length: facts.n_layers ?? 0 }, (_, i) => `resid_post.${i}`);
   const [own = ""] = row.points;
-  const point = traits.signal("points").value[name] ?? own;
+  const point = named(traits.signal("points").value, name) ?? own;
   const points = [...new Set([own, point, ...layers])];
 
   function put<K extends "methods" | "points">(trait: K, chosen: string): void {
@@ -165,9 +168,11 @@ const Line = tracked(({ state, row }: { state: State; row: RowWire }) => {
   const unit = state.unit(row);
   const facts = traits.signal("_facts").value;
   const own = facts.own?.[method] ?? [];
-  const settings = traits.signal("settings").value[name] ?? {};
+  const settings = named(traits.signal("settings").value, name) ?? {};
   const value = state.strength(name);
-  const moved = traits.signal("points").value[name];
+  // no bound was set or taken away: the cap starts at a change that can be seen
+  const starts = settings.min === undefined && settings.max === undefined;
+  const moved = named(traits.signal("points").value, name);
   const raw = value * state.length(row, unit);
   const others = method === "add" ? Object.keys(UNITS).filter((each) => each !== unit) : [];
   const said = others.flatMap((each) => {
@@ -208,7 +213,7 @@ const Line = tracked(({ state, row }: { state: State; row: RowWire }) => {
               step="any"
               class="vv-typed"
               aria-label={`${key} of ${name}`}
-              placeholder={key === "c" ? "2" : key === "target" ? "largest" : "none"}
+              placeholder={PLACEHOLDERS[key] ?? (key === "max" && starts ? "0" : "none")}
               value={settings[key as keyof MethodSettings] ?? ""}
               onChange={(event) => {
                 const typed = event.currentTarget.valueAsNumber;

@@ -1,6 +1,7 @@
 // What a Steering view shows and what is done to it.
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals-core";
 import { debounced, type Traits, throttled } from "../../lib/wire/model";
+import { named } from "../../lib/wire/named";
 import { canonical, readRun, readStream, type Shown } from "./data";
 import type { RowWire, SteeringRequests, SteeringTraits } from "./traits";
 
@@ -80,13 +81,13 @@ export function makeState(traits: Traits<SteeringTraits, SteeringRequests>): Sta
     if (Object.keys(dragged.value).length) traits.set("strengths", all());
   }, 120);
 
-  const strength = (name: string): number => dragged.value[name] ?? get("strengths")[name] ?? 0;
+  const strength = (name: string): number => named(all(), name) ?? 0;
   const method = (row: RowWire): string => {
-    const chosen = get("methods")[row.name] ?? get("method");
+    const chosen = named(get("methods"), row.name) ?? get("method");
     return row.methods.includes(chosen) ? chosen : (row.methods[0] ?? chosen);
   };
   const unit = (row: RowWire): string => {
-    const chosen = get("units")[row.name] ?? "norm";
+    const chosen = named(get("units"), row.name) ?? "norm";
     const known = row.units[method(row)] ?? [];
     return known.includes(chosen) ? chosen : (known[0] ?? "");
   };
@@ -94,7 +95,7 @@ export function makeState(traits: Traits<SteeringTraits, SteeringRequests>): Sta
     if (which === "raw") return row.raw;
     if (which === "max_act") return row.max_act;
     const [point] = row.points;
-    return get("_norms")[get("points")[row.name] ?? point ?? ""] ?? 0;
+    return get("_norms")[named(get("points"), row.name) ?? point ?? ""] ?? 0;
   };
 
   return {

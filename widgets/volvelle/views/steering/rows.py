@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -12,6 +13,7 @@ from volvelle.compute.directions.directions import Dictionary, Direction, Featur
 from volvelle.compute.directions.points import Point
 from volvelle.compute.steering.methods import METHODS, OWN
 from volvelle.compute.steering.steers import HeadScale, Steer
+from volvelle.names import clean
 
 if TYPE_CHECKING:
     from volvelle.compute.steering.where import Where
@@ -93,9 +95,12 @@ class Row:
         return [u for u in UNITS_OF.get(method, ()) if u != "max_act" or known]
 
     def own_settings(self) -> dict[str, Any]:
-        """Return the method's own numbers as given."""
+        """Return the method's own numbers as given; bounds too that are not there, as None."""
         found: dict[str, Any] = {}
-        for name in ("c", "min", "max", "target", "factor"):
+        if isinstance(self.steer, Steer) and self.steer.method == "projection_cap":
+            bounds = zip(("min", "max"), self.steer.bounds, strict=True)
+            return {name: bound if math.isfinite(bound) else None for name, bound in bounds}
+        for name in ("c", "target", "factor"):
             value = getattr(self.steer, name, None)
             if isinstance(value, Direction):
                 found[name] = value.name
@@ -147,9 +152,8 @@ class Row:
             return replace(self.steer, strength=strength, factor=factor, where=where)
         allowed = self.units(method)
         given = {k: v for k, v in settings.items() if k in OWN.get(method, ())}
-        given = STARTS.get(method, {}) | given
-        if method == "projection_cap" and settings.get("min") is not None:
-            given = {k: v for k, v in settings.items() if k in ("min", "max")}
+        if method != "projection_cap" or not given:  # bounds that were set are all there are
+            given = STARTS.get(method, {}) | given
         if method == "clamp" and given.get("target") is None:
             given["target"] = _largest(self.directions, unit)
         return Steer(
@@ -187,7 +191,7 @@ def rows_of(given: Any) -> list[Row]:
     if given is None:
         return []
     if isinstance(given, Mapping):
-        rows = [Row(str(name), _steer(one)) for name, one in given.items()]
+        rows = [Row(clean(str(name)), _steer(one)) for name, one in given.items()]
     elif isinstance(given, Dictionary):
         rows = [Row(given.names[i], _steer(given[i])) for i in range(len(given))]
     elif isinstance(given, (list, tuple)):
