@@ -1,22 +1,29 @@
 // A stand-in for the notebook's model where there is no notebook: get, set, on, off.
 
-/** Binary buffers travel as {"$base64": text}; here they become what a notebook delivers. */
-export function revive(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(revive);
-  if (value === null || typeof value !== "object" || ArrayBuffer.isView(value)) return value;
-  const packed = (value as { $base64?: string }).$base64;
-  if (typeof packed === "string") {
-    const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
-    return new DataView(bytes.buffer);
+/** A view's traits in a file: JSON, and its binary buffers beside it with their places. */
+export interface Packed {
+  state: Record<string, unknown>;
+  buffers: [place: (string | number)[], base64: string][];
+}
+
+type Held = Record<string | number, unknown>;
+
+/** The state with its buffers where a notebook delivers them. */
+export function revive({ state, buffers }: Packed): Record<string, unknown> {
+  for (const [place, text] of buffers) {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    // JSON.parse makes own properties of all names, "__proto__" too: these are found, and set
+    let held: Held = state;
+    for (const name of place.slice(0, -1)) held = held[name] as Held;
+    held[place.at(-1) as string | number] = new DataView(bytes.buffer);
   }
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, revive(item)]));
+  return state;
 }
 
 type Callback = () => void;
 
 /** A model that fires change:* events and never reaches a kernel. */
-export function makeModel(packed: Record<string, unknown>) {
-  const state = revive(packed) as Record<string, unknown>;
+export function makeModel(state: Record<string, unknown>) {
   const listeners = new Map<string, Set<Callback>>();
   return {
     get: (name: string): unknown => state[name],

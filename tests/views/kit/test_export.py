@@ -14,16 +14,29 @@ from volvelle.views.activations.shown import from_activations
 HOSTILE = "</script><img src=x onerror=alert(1)><!--"
 
 
-def written(view, tmp_path):
-    path = view.to_html(tmp_path / "view.html")
+def written(view, tmp_path, title=None):
+    path = view.to_html(tmp_path / "view.html", title)
     text = path.read_text(encoding="utf-8")
     state = re.search(r'<script type="application/json" id="state">(.*?)</script>', text, re.DOTALL)
-    return text, json.loads(state.group(1))
+    return text, revived(json.loads(state.group(1), parse_constant=refuse))
+
+
+def refuse(word):
+    raise AssertionError(f"{word} is no JSON")
+
+
+def revived(packed):
+    """The state with its buffers where they belong, as js/src/export/shim.ts puts them."""
+    for place, data in packed["buffers"]:
+        held = packed["state"]
+        for name in place[:-1]:
+            held = held[name]
+        held[place[-1]] = base64.b64decode(data)
+    return packed["state"]
 
 
 def unpacked(wire):
-    data = base64.b64decode(wire["data"]["$base64"])
-    return np.frombuffer(data, wire["dtype"]).reshape(wire["shape"])
+    return np.frombuffer(wire["data"], wire["dtype"]).reshape(wire["shape"])
 
 
 @pytest.fixture
@@ -97,5 +110,5 @@ def test_an_empty_view_can_be_exported(tmp_path):
 
 
 def test_a_folder_is_refused_with_an_example(shown, tmp_path):
-    with pytest.raises(IsADirectoryError, match=r"give a file name, such as view\.html"):
+    with pytest.raises(IsADirectoryError, match=r"is a folder, expected .* such as view\.html"):
         shown.to_html(tmp_path)
