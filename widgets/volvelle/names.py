@@ -113,7 +113,19 @@ def named(name: Any, what: str) -> str | None:
     return name
 
 
+def said(error: BaseException) -> str:
+    """Return what an error says, whatever its ``__str__`` does; its kind where it says nothing."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - as in `seen`
+        text = ""
+    return text or type(error).__name__
+
+
 def seen(value: Any) -> str:
     """Return what came, short enough for a sentence."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - an error message must not fail for what it tells of
+        text = f"a {type(value).__name__} that cannot be printed"
     return text if len(text) <= 60 else f"{text[:57]}..."

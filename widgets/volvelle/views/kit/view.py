@@ -115,7 +115,7 @@ class View(Messages, anywidget.AnyWidget):
         """Run `work` on the model's worker thread, then `done`; see `Work.start`."""
         self._work.start(model, work, done)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         """Show a failure in the view and log it; override to put it in better words."""
         self._work.fail(error)
 
