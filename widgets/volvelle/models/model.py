@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from volvelle.models.engine.engine import Engine
+from volvelle.models.engine.sizes import check_before, check_context
 from volvelle.models.engine.tokens import Tokens
 from volvelle.models.verbs import observe, predict, read, write
 from volvelle.names import known_keywords_in
@@ -88,12 +89,17 @@ class Model(Engine):
         TypeError
             For a bare layer number.
         """
-        rows = [self.tokens(text) for text in _several(texts)]
+        rows = [self._read_whole(text) for text in _several(texts)]
         asked = list(points) if isinstance(points, (list, tuple)) else [points]
         places = [self.layout.point(point) for point in asked]
         return self.call(
             lambda: read.capture(self, rows, places, positions, reuse=reuse, progress=progress)
         )
+
+    def _read_whole(self, text: Any) -> Tokens:
+        """Return the tokens of a text that is to run in one piece."""
+        check_before(self, text, "texts")
+        return self.tokens_in("texts", text)
 
     def capture_windows(
         self,
@@ -178,7 +184,7 @@ class Model(Engine):
         ValueError
             As `capture` does, and for windows outside the context.
         """
-        rows = [self.tokens(text) for text in _several(texts)]
+        rows = [self.tokens_in("texts", text) for text in _several(texts)]
         places = {point: self.layout.point(point) for point in asked}
         wanted: dict[Point, list[Readout]] = {}
         for point, readouts in asked.items():  # one place may be spelled in two ways
@@ -279,9 +285,11 @@ class Model(Engine):
         Raises
         ------
         ValueError
-            For a string that is not one token.
+            For a string that is not one token, prompts over `context`, and ids that the model
+            does not know.
         """
         rows = [self.prompt_ids(prompt, chat=chat) for prompt in _several(prompts)]
+        check_context(self, map(len, rows), "prompts")
         wanted = None if tokens is None else [self.token_id(token) for token in tokens]
         return self.call(
             lambda: predict.next_token(self, rows, self._steered(steers, rows, 0), wanted, progress)

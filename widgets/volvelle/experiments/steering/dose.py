@@ -25,6 +25,7 @@ from volvelle.experiments.steering.rows import (
 from volvelle.models.engine.facts import heads_of
 from volvelle.models.steering.steered import Steered
 from volvelle.models.verbs.write import generate_rows
+from volvelle.models.verbs.writing import Writing
 from volvelle.names import known_keywords, whole
 from volvelle.progress import share
 
@@ -151,7 +152,11 @@ def dose(
     if not any(name == "asked" for name, _ in asked):
         raise ValueError("prompt is empty: give a question, or a list of questions")
     for question in QUESTIONS:
-        check_distinct([ids for name, ids in asked if name == question], question)
+        mine = [ids for name, ids in asked if name == question]
+        check_distinct(mine, question)
+        watched.check(model, mine, "prompt" if question == "asked" else question)
+        if max_new_tokens:
+            Writing(max_new_tokens).check(model, mine)
 
     def work() -> Dose:
         shared = _shared(concepts, model)

@@ -148,6 +148,7 @@ def steer(
     writing = Writing(max_new_tokens, temperature, samples, seed, bool(chat))
     writing.check(model, lists)
     watched = Watched(answers_of(model, watch, MEASURES))
+    watched.check(model, lists)
     settings = writing.said | {
         "placebo": asdict(counts),
         "strengths": "given" if strengths is not None else "default",

@@ -10,6 +10,7 @@ import numpy as np
 
 from volvelle.compute.directions.points import Point
 from volvelle.models.engine.facts import takes, together
+from volvelle.models.engine.sizes import check_context
 from volvelle.models.engine.tokens import string_of
 from volvelle.models.remote.request import Request
 from volvelle.models.traces.predict import predict as predict_body
@@ -80,6 +81,7 @@ def next_token_and_entropy(
 
     if any(not len(row) for row in rows):
         raise ValueError("a prompt has no tokens; give the model something to continue")
+    check_context(model, map(len, rows), "prompts")
     tokens = None if wanted is None else torch.as_tensor(list(wanted), dtype=torch.long)
     found: dict[int, np.ndarray] = {}
     entropies: dict[int, np.ndarray] = {}
