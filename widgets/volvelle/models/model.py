@@ -99,7 +99,7 @@ class Model(Engine):
     def _read_whole(self, text: Any) -> Tokens:
         """Return the tokens of a text that is to run in one piece."""
         check_before(self, text, "texts")
-        return self.tokens_in("texts", text)
+        return self._tokens_in("texts", text)
 
     def capture_windows(
         self,
@@ -184,7 +184,7 @@ class Model(Engine):
         ValueError
             As `capture` does, and for windows outside the context.
         """
-        rows = [self.tokens_in("texts", text) for text in _several(texts)]
+        rows = [self._tokens_in("texts", text) for text in _several(texts)]
         places = {point: self.layout.point(point) for point in asked}
         wanted: dict[Point, list[Readout]] = {}
         for point, readouts in asked.items():  # one place may be spelled in two ways

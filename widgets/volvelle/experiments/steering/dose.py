@@ -12,14 +12,16 @@ from volvelle.experiments.steering.answers import Answer, Watched, answers_of, s
 from volvelle.experiments.steering.ask import ask, beginnings
 from volvelle.experiments.steering.dose_curves import QUESTIONS
 from volvelle.experiments.steering.dose_result import Dose
-from volvelle.experiments.steering.placebos import Counts, placebos_of
+from volvelle.experiments.steering.placebos import MOST_PLACEBOS, Counts, placebos_of
 from volvelle.experiments.steering.prompts import check_distinct, several
 from volvelle.experiments.steering.rows import (
     GENTLE_DOSES,
+    MOST_WORDS,
     WHOLE_DOSES,
     as_steers,
     as_strengths,
     card,
+    check_rows,
     in_norms,
 )
 from volvelle.models.engine.facts import heads_of
@@ -27,7 +29,7 @@ from volvelle.models.steering.steered import Steered
 from volvelle.models.verbs.write import generate_rows
 from volvelle.models.verbs.writing import Writing
 from volvelle.names import known_keywords, whole
-from volvelle.progress import share
+from volvelle.progress import looking, share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -140,7 +142,7 @@ def dose(
     default = GENTLE_DOSES if in_norms(s for own in concepts.values() for s in own) else WHOLE_DOSES
     multipliers = as_strengths(default if strengths is None else strengths)
     watched = Watched(_answers(model, answers))
-    placebo = whole(placebo, "placebo")
+    placebo = whole(placebo, "placebo", 0, MOST_PLACEBOS)
     counts = Counts(placebo, placebo, placebo)
     seed = whole(seed, "seed")
     max_new_tokens = whole(max_new_tokens, "max_new_tokens")
@@ -151,6 +153,9 @@ def dose(
     ]
     if not any(name == "asked" for name, _ in asked):
         raise ValueError("prompt is empty: give a question, or a list of questions")
+    factors = {"strengths": len(multipliers), "placebos": 4 * placebo, "questions": len(asked)}
+    n = len(concepts) * len(multipliers) * (1 + 4 * placebo) * len(asked)
+    check_rows(n, MOST_WORDS, "next words", factors | {"concepts": len(concepts)})
     for question in QUESTIONS:
         mine = [ids for name, ids in asked if name == question]
         check_distinct(mine, question)
@@ -293,7 +298,7 @@ def _plan(
                 if s != 0:
                     rows.add(prompt, mine, (name, "steered", -1), s)
     for name, counterparts in placebos.items():
-        for (kind, number), others in counterparts.items():
+        for (kind, number), others in looking(counterparts.items(), 16):
             for s in strengths:
                 for prompt in asked if s != 0 else ():
                     rows.add(prompt, others, (name, kind, number), s)

@@ -14,11 +14,14 @@ from volvelle.experiments.steering.placebos import PLACEBO, counts_of, placebos_
 from volvelle.experiments.steering.prompts import check_distinct, read_prompt, several
 from volvelle.experiments.steering.rows import (
     GENTLE,
+    MOST_TEXTS,
+    MOST_WORDS,
     WHOLE,
     Key,
     as_steers,
     as_strengths,
     card,
+    check_rows,
     in_norms,
     plan_rows,
 )
@@ -31,11 +34,12 @@ from volvelle.models.verbs.score import score
 from volvelle.models.verbs.write import generate_rows, row_seed
 from volvelle.models.verbs.writing import Writing
 from volvelle.names import known_keywords, whole
-from volvelle.progress import share
+from volvelle.progress import looking, share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from volvelle.experiments.steering.placebos import Counts
     from volvelle.models.model import Model
     from volvelle.models.verbs.write import Generation, Step
 
@@ -136,7 +140,7 @@ def steer(
     multipliers = as_strengths(default if strengths is None else strengths)
     counts = counts_of(placebo)
     seed = whole(seed, "seed")
-    samples = whole(samples, "samples", 1)
+    samples = whole(samples, "samples", 1, MOST_TEXTS)
     if samples > 1 and temperature == 0:
         raise ValueError(
             f"samples={samples} at temperature 0: all would be the same text; give a temperature"
@@ -149,6 +153,7 @@ def steer(
     writing.check(model, lists)
     watched = Watched(answers_of(model, watch, MEASURES))
     watched.check(model, lists)
+    _check_rows(mine, multipliers, counts, watched, samples, len(lists))
     settings = writing.said | {
         "placebo": asdict(counts),
         "strengths": "given" if strengths is not None else "default",
@@ -221,6 +226,26 @@ def steer(
         )
 
     return model.call(work)
+
+
+def _check_rows(
+    steers: Sequence[Any],
+    strengths: Sequence[float],
+    counts: Counts,
+    watched: Watched,
+    samples: int,
+    prompts: int,
+) -> None:
+    """Raise ValueError for more texts or next words than one run is meant to have."""
+    kinds = 1 + any(hasattr(d, "sae") for one in steers for d in getattr(one, "directions", ()))
+    n = len(strengths) - 1
+    factors = {"strengths": n, "placebos": kinds * counts.texts, "samples": samples}
+    texts = prompts * samples * (1 + n * (1 + kinds * counts.texts))
+    check_rows(texts, MOST_TEXTS, "texts", factors | {"prompts": prompts})
+    if watched.answers:
+        placebos = kinds * counts.words + 2 * counts.labels
+        factors = {"strengths": n, "placebos": placebos, "prompts": prompts}
+        check_rows(prompts * n * (1 + placebos), MOST_WORDS, "next words", factors)
 
 
 def _streamed(
@@ -321,5 +346,5 @@ def _rows(
             sizes=done[n].sizes,
             ended=one.ended,
         )
-        for n, (key, one) in enumerate(zip(keys, written, strict=True))
+        for n, (key, one) in enumerate(looking(zip(keys, written, strict=True)))
     )

@@ -74,9 +74,9 @@ class Engine(Facts, AtWork):
         ValueError
             For more than a million characters, and ids that the model has no embedding for.
         """
-        return self.tokens_in("text", text)
+        return self._tokens_in("text", text)
 
-    def tokens_in(self, name: str, text: Any) -> Tokens:
+    def _tokens_in(self, name: str, text: Any) -> Tokens:
         """Do what `tokens` does, for an argument that errors are to call by its own name."""
         if isinstance(text, Tokens):
             check_ids(self, text.ids, name)
@@ -175,7 +175,7 @@ class Engine(Facts, AtWork):
             messages = checked_messages(prompt)
             check_before(self, "".join(one["content"] for one in messages), "prompt")
         elif not chat:
-            return self.tokens_in("prompt", prompt).ids.tolist()
+            return self._tokens_in("prompt", prompt).ids.tolist()
         elif isinstance(prompt, str):
             messages = [{"role": "user", "content": prompt}]
         else:

@@ -103,13 +103,6 @@ class Facts:
         return int(self.nnsight._module.get_output_embeddings().weight.shape[0])  # noqa: SLF001
 
     @property
-    def n_ids(self) -> int:
-        """Number of tokens the model can read: rows of its embedding."""
-        embedding = self.nnsight._module.get_input_embeddings()  # noqa: SLF001 - as above
-        weight = getattr(embedding, "weight", None)
-        return self.vocabulary if weight is None else int(weight.shape[0])
-
-    @property
     def special_ids(self) -> list[int]:
         """Tokens the tokenizer calls special, chat markers among them."""
         return sorted(special_ids(self.tokenizer))

@@ -52,15 +52,22 @@ def check_before(model: Facts, text: object, what: str) -> None:
         )
 
 
+def n_ids(model: Facts) -> int:
+    """Return how many tokens the model can read: the rows of its embedding."""
+    embedding = model.nnsight._module.get_input_embeddings()  # noqa: SLF001 - nnsight's name
+    weight = getattr(embedding, "weight", None)
+    return model.vocabulary if weight is None else int(weight.shape[0])
+
+
 def check_ids(model: Facts, ids: np.ndarray | Sequence[int], what: str = "text") -> None:
     """Raise ValueError for token ids that the model has no embedding for."""
-    listed = np.asarray(ids)
-    if not listed.size or (listed.min() >= 0 and listed.max() < model.n_ids):
+    listed, known = np.asarray(ids), n_ids(model)
+    if not listed.size or (listed.min() >= 0 and listed.max() < known):
         return
-    at = int(np.flatnonzero((listed < 0) | (listed >= model.n_ids))[0])
+    at = int(np.flatnonzero((listed < 0) | (listed >= known))[0])
     raise ValueError(
         f"{what} holds token id {int(listed[at])} at place {at}, {model.name} knows "
-        f"0...{model.n_ids - 1:,}; ids of another model's tokenizer mean other words here"
+        f"0...{known - 1:,}; ids of another model's tokenizer mean other words here"
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from volvelle.archive.fields import Axes
 from volvelle.models.engine.sizes import check_characters
-from volvelle.models.work.aside import aside, look
+from volvelle.progress import aside, look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

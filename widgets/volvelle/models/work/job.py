@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from volvelle.models.work.turn import turn
+from volvelle.progress import wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,7 +221,8 @@ class Job:
         above, _here.job = current_job(), self
         try:
             self._change()
-            value = work()
+            with wanted(self.check):
+                value = work()
         except Cancelled as stop:
             self._end("cancelled", error=stop)
         except BaseException as error:  # noqa: BLE001 - raised again where result() is asked for
