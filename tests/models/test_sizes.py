@@ -60,11 +60,12 @@ def test_an_id_without_an_embedding_is_refused_by_argument_id_and_size(model, st
 @pytest.mark.parametrize("token", [258, -1, 2**70])
 @pytest.mark.parametrize("where", ["tokens", "watch"])
 def test_an_id_to_follow_is_in_the_vocabulary(model, steer, where, token):
+    ask = {
+        "tokens": lambda: model.next_token("ab", tokens=[token]),
+        "watch": lambda: vv.steer(model, "ab", steer, watch=[token]),
+    }[where]
     with pytest.raises(ValueError, match=rf"token {token} is outside llama's 0\.\.\.257"):
-        if where == "tokens":
-            model.next_token("ab", tokens=[token])
-        else:
-            vv.steer(model, "ab", steer, watch=[token])
+        ask()
 
 
 @pytest.mark.parametrize(

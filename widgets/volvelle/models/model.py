@@ -11,7 +11,8 @@ from volvelle.models.engine.engine import Engine
 from volvelle.models.engine.sizes import check_before, check_context
 from volvelle.models.engine.tokens import Tokens
 from volvelle.models.verbs import observe, predict, read, write
-from volvelle.names import known_keywords_in
+from volvelle.names import known_keywords_in, whole
+from volvelle.progress import looking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -89,7 +90,7 @@ class Model(Engine):
         TypeError
             For a bare layer number.
         """
-        rows = [self._read_whole(text) for text in _several(texts)]
+        rows = [self._read_whole(text) for text in looking(_several(texts), 16)]
         asked = list(points) if isinstance(points, (list, tuple)) else [points]
         places = [self.layout.point(point) for point in asked]
         return self.call(
@@ -131,10 +132,8 @@ class Model(Engine):
             ``.states`` (n_tokens, d), ``.windows``, ``.left_out``, ``.outliers``.
         """
         tokens, place = self.tokens(text), self.layout.point(point)
-        size = self.context if window is None else window
-        if size > self.context:
-            raise ValueError(f"window {size} exceeds {self.name}'s context of {self.context}")
-        again = max(1, size // 8) if overlap is None else overlap
+        size = self.context if window is None else whole(window, "window", 2, self.context)
+        again = max(1, size // 8) if overlap is None else whole(overlap, "overlap", 1, size - 1)
         return self.call(
             lambda: read.capture_windows(
                 self, tokens, place, size, again, reuse=reuse, progress=progress
@@ -184,7 +183,7 @@ class Model(Engine):
         ValueError
             As `capture` does, and for windows outside the context.
         """
-        rows = [self._tokens_in("texts", text) for text in _several(texts)]
+        rows = [self._tokens_in("texts", text) for text in looking(_several(texts), 16)]
         places = {point: self.layout.point(point) for point in asked}
         wanted: dict[Point, list[Readout]] = {}
         for point, readouts in asked.items():  # one place may be spelled in two ways
@@ -288,7 +287,8 @@ class Model(Engine):
             For a string that is not one token, prompts over `context`, and ids that the model
             does not know.
         """
-        rows = [self.prompt_ids(prompt, chat=chat) for prompt in _several(prompts)]
+        several = looking(_several(prompts), 16)
+        rows = [self.prompt_ids(prompt, chat=chat) for prompt in several]
         check_context(self, map(len, rows), "prompts")
         wanted = None if tokens is None else [self.token_id(token) for token in tokens]
         return self.call(

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 METHODS = ("pca", "ridge", "axes")
 # With three names any order is the same order up to a reflection.
 FEWEST = 4
+# Every name is left out once: the work grows with their fourth power.
+MOST_NAMES = 400
+# Draws of a null: p goes down to .00001.
+MOST_NULL = 100_000
 
 
 @known_keywords
@@ -72,10 +76,13 @@ def fit_circle(
     """
     if method not in METHODS:
         raise ValueError(unknown("method", method, METHODS))
-    if n_null < 1:
-        raise ValueError(f"n_null is {n_null}, expected at least 1: no circle without its null")
-    if len(dictionary) < FEWEST:
-        raise ValueError(f"dictionary holds {len(dictionary)} names, a circle needs {FEWEST}")
+    if n_null == 0:
+        raise ValueError("n_null is 0, expected at least 1: no circle without its null")
+    n_null = whole(n_null, "n_null", 1, MOST_NULL)
+    if not FEWEST <= len(dictionary) <= MOST_NAMES:
+        raise ValueError(
+            f"dictionary holds {len(dictionary):,} names, a circle needs {FEWEST} to {MOST_NAMES}"
+        )
     seed = whole(seed, "seed")
     axis_names = _names_of(axis_names)
     if dictionary.d_model < 2:

@@ -13,6 +13,7 @@ from volvelle.experiments.activations.activations import Activations
 from volvelle.experiments.readouts.codes import Codes
 from volvelle.models.verbs.observe import cuts_of
 from volvelle.names import known_keywords
+from volvelle.progress import looking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,7 +80,7 @@ def encode(
     texts = _texts(text)
     check_sae(sae)
     check_width(sae, getattr(model, "d_model", None), sae.point, model.name)
-    tokens = tuple(model.tokens(one) for one in texts)
+    tokens = tuple(model.tokens(one) for one in looking(texts, 16))
     cuts = cuts_of(tokens, model.context, window, overlap)
     point, readout = str(sae.point), Codes(sae, fits=True)
     found: Encoded = model.observe(

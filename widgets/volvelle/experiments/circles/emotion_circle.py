@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.circles.fit import with_choice
+from volvelle.compute.circles.fit import MOST_NULL, with_choice
 from volvelle.compute.circles.layers import score_layers
 from volvelle.experiments.circles.fit_circle import Circle, Settings, circle_at, ours
 from volvelle.experiments.circles.stimuli import read_stimuli, russell
 from volvelle.experiments.circles.vectors import class_vectors
-from volvelle.names import known_keywords
+from volvelle.names import known_keywords, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -83,6 +83,8 @@ def emotion_circle(
         raise ValueError(f"method is {method!r}, expected 'pca' or 'ridge'")
     if layer is not None and not 0 <= layer < model.n_layers:
         raise ValueError(f"layer {layer} is outside {model.name}'s 0...{model.n_layers - 1}")
+    n_null = whole(n_null, "n_null", 1, MOST_NULL)
+    seed = whole(seed, "seed")
     chosen = None if words is None else tuple(words)
     read = read_stimuli(stimuli, chosen)
     reference = {**russell(), **(words if hasattr(words, "keys") else {})}  # type: ignore[dict-item]

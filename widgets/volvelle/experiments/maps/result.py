@@ -14,10 +14,14 @@ from volvelle.compute.maps.neighbours import Neighbours
 from volvelle.compute.maps.scores import Faithfulness, Mixing, Region
 from volvelle.experiments.maps.half import Half
 from volvelle.experiments.result import Result
-from volvelle.names import known_keywords_in
+from volvelle.names import known_keywords_in, whole
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# Epochs of a layout, and layouts that stability makes.
+MOST_EPOCHS = 10_000
+MOST_SEEDS = 1_000
 
 
 @known_keywords_in
@@ -186,7 +190,8 @@ class DualLayout(Result, kind="DualLayout", version=1):
         pictures = [np.vstack([self.a.xy[self.a.alive], self.b.xy[self.b.alive]])]
         if len(self.graphs) == 2:
             pictures = [half.xy[half.alive] for half in (self.a, self.b)]
-        epochs = n_epochs or self.n_epochs
+        n_seeds = whole(n_seeds, "n_seeds", 1, MOST_SEEDS)
+        epochs = self.n_epochs if n_epochs is None else whole(n_epochs, "n_epochs", 1, MOST_EPOCHS)
         moved = [
             [
                 procrustes(umap_layout(graph, start, n_epochs=epochs, seed=seed), xy).disparity

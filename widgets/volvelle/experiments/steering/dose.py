@@ -16,15 +16,14 @@ from volvelle.experiments.steering.placebos import MOST_PLACEBOS, Counts, placeb
 from volvelle.experiments.steering.prompts import check_distinct, several
 from volvelle.experiments.steering.rows import (
     GENTLE_DOSES,
-    MOST_WORDS,
     WHOLE_DOSES,
     as_steers,
     as_strengths,
     card,
-    check_rows,
     in_norms,
 )
 from volvelle.models.engine.facts import heads_of
+from volvelle.models.engine.sizes import MOST_WORDS, check_rows
 from volvelle.models.steering.steered import Steered
 from volvelle.models.verbs.write import generate_rows
 from volvelle.models.verbs.writing import Writing

@@ -63,10 +63,8 @@ def as_steers(given: Any) -> list[AnySteer]:
     return [s if isinstance(s, (Steer, HeadScale)) else Steer(s) for s in listed]
 
 
-# Strengths of one run, texts that it writes and next words that it asks for.
+# Strengths of one run.
 MOST_STRENGTHS = 200
-MOST_TEXTS = 50_000
-MOST_WORDS = 1_000_000
 
 # Multipliers where none are given. Added in residual norms, 1 is as long as the state itself
 # (on the demo model perplexity 1.9 to 85); of any other method or unit it is the whole change.
@@ -90,18 +88,10 @@ def as_strengths(given: Any) -> tuple[float, ...]:
             "steer's own strength"
         )
     if len(listed) > MOST_STRENGTHS:
-        raise ValueError(f"strengths holds {len(listed):,} numbers, at most {MOST_STRENGTHS} are run")
-    return tuple(sorted({0.0, *(float(value) for value in listed)}))
-
-
-def check_rows(n: int, most: int, what: str, factors: dict[str, int]) -> None:
-    """Raise ValueError for more rows than one run is meant to have, naming what they are of."""
-    if n > most:
-        told = ", ".join(f"{count:,} {name}" for name, count in factors.items())
         raise ValueError(
-            f"{n:,} {what} would be run, at most {most:,} are: {told}. Ask for fewer of one of "
-            "these, or run several times"
+            f"strengths holds {len(listed):,} numbers, at most {MOST_STRENGTHS} are run"
         )
+    return tuple(sorted({0.0, *(float(value) for value in listed)}))
 
 
 def plan_rows(

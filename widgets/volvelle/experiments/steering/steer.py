@@ -14,14 +14,11 @@ from volvelle.experiments.steering.placebos import PLACEBO, counts_of, placebos_
 from volvelle.experiments.steering.prompts import check_distinct, read_prompt, several
 from volvelle.experiments.steering.rows import (
     GENTLE,
-    MOST_TEXTS,
-    MOST_WORDS,
     WHOLE,
     Key,
     as_steers,
     as_strengths,
     card,
-    check_rows,
     in_norms,
     plan_rows,
 )
@@ -29,6 +26,7 @@ from volvelle.experiments.steering.steered_row import SteeredRow
 from volvelle.experiments.steering.steering_run import SteeringRun
 from volvelle.experiments.steering.sweep import MEASURES
 from volvelle.models.engine.facts import heads_of
+from volvelle.models.engine.sizes import MOST_TEXTS, MOST_WORDS, check_rows
 from volvelle.models.steering.steered import Steered
 from volvelle.models.verbs.score import score
 from volvelle.models.verbs.write import generate_rows, row_seed
@@ -153,7 +151,9 @@ def steer(
     writing.check(model, lists)
     watched = Watched(answers_of(model, watch, MEASURES))
     watched.check(model, lists)
-    _check_rows(mine, multipliers, counts, watched, samples, len(lists))
+    _check_rows(
+        mine, len(multipliers) - 1, counts, samples, len(lists), words=bool(watched.answers)
+    )
     settings = writing.said | {
         "placebo": asdict(counts),
         "strengths": "given" if strengths is not None else "default",
@@ -229,20 +229,14 @@ def steer(
 
 
 def _check_rows(
-    steers: Sequence[Any],
-    strengths: Sequence[float],
-    counts: Counts,
-    watched: Watched,
-    samples: int,
-    prompts: int,
+    steers: Sequence[Any], n: int, counts: Counts, samples: int, prompts: int, *, words: bool
 ) -> None:
     """Raise ValueError for more texts or next words than one run is meant to have."""
     kinds = 1 + any(hasattr(d, "sae") for one in steers for d in getattr(one, "directions", ()))
-    n = len(strengths) - 1
     factors = {"strengths": n, "placebos": kinds * counts.texts, "samples": samples}
     texts = prompts * samples * (1 + n * (1 + kinds * counts.texts))
     check_rows(texts, MOST_TEXTS, "texts", factors | {"prompts": prompts})
-    if watched.answers:
+    if words:
         placebos = kinds * counts.words + 2 * counts.labels
         factors = {"strengths": n, "placebos": placebos, "prompts": prompts}
         check_rows(prompts * n * (1 + placebos), MOST_WORDS, "next words", factors)

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import Any
-
-    from volvelle.models.engine.facts import Facts
 
 # Characters of one text: a third of a million tokens, which take some five seconds to split.
 MOST_CHARACTERS = 1_000_000
+# Texts that one run writes, and next words that it asks for.
+MOST_TEXTS = 50_000
+MOST_WORDS = 1_000_000
 # No tokenizer gives so few tokens for so many characters that its vocabulary need be looked at.
 SHORT = 16
+
+
+class Reader(Protocol):
+    """What is asked of a model: `facts.Facts` has it."""
+
+    name: str
+    tokenizer: Any
+    nnsight: Any
+
+    @property
+    def context(self) -> int:
+        """Tokens it reads at once."""
+        ...
+
+    @property
+    def vocabulary(self) -> int:
+        """Tokens it can write."""
+        ...
 
 
 def check_characters(text: str, what: str = "text") -> None:
@@ -39,7 +57,7 @@ def fewest_tokens(tokenizer: Any, n_characters: int, most: int) -> tuple[int, in
     return -(-n_characters // longest), longest
 
 
-def check_before(model: Facts, text: object, what: str) -> None:
+def check_before(model: Reader, text: object, what: str) -> None:
     """Raise ValueError for a text that cannot fit the context, before it is split into tokens."""
     if not isinstance(text, str):
         return
@@ -52,14 +70,14 @@ def check_before(model: Facts, text: object, what: str) -> None:
         )
 
 
-def n_ids(model: Facts) -> int:
+def n_ids(model: Reader) -> int:
     """Return how many tokens the model can read: the rows of its embedding."""
     embedding = model.nnsight._module.get_input_embeddings()  # noqa: SLF001 - nnsight's name
     weight = getattr(embedding, "weight", None)
     return model.vocabulary if weight is None else int(weight.shape[0])
 
 
-def check_ids(model: Facts, ids: np.ndarray | Sequence[int], what: str = "text") -> None:
+def check_ids(model: Reader, ids: np.ndarray | Sequence[int], what: str = "text") -> None:
     """Raise ValueError for token ids that the model has no embedding for."""
     listed, known = np.asarray(ids), n_ids(model)
     if not listed.size or (listed.min() >= 0 and listed.max() < known):
@@ -71,14 +89,24 @@ def check_ids(model: Facts, ids: np.ndarray | Sequence[int], what: str = "text")
     )
 
 
+def check_rows(n: int, most: int, what: str, factors: dict[str, int]) -> None:
+    """Raise ValueError for more rows than one run is meant to have, naming what they are of."""
+    if n > most:
+        told = ", ".join(f"{count:,} {name}" for name, count in factors.items())
+        raise ValueError(
+            f"{n:,} {what} would be run, at most {most:,} are: {told}. Ask for fewer of one of "
+            "these, or run several times"
+        )
+
+
 def check_context(
-    model: Facts, lengths: Iterable[int], what: str = "prompt", behind: int = 0
+    model: Reader, lengths: Iterable[int], what: str = "prompt", behind: int = 0
 ) -> None:
     """Raise ValueError for rows of more tokens than the model reads at once.
 
     Parameters
     ----------
-    model : Facts
+    model : Reader
     lengths : iterable of int
         Tokens of each row.
     what : str

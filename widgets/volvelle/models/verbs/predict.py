@@ -20,6 +20,7 @@ from volvelle.models.verbs import read as reading
 from volvelle.models.verbs.capture import left_padded, positions, to_numpy
 from volvelle.models.verbs.known import resumed_from
 from volvelle.models.verbs.write import sites
+from volvelle.progress import looking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from volvelle.models.engine.engine import Engine
     from volvelle.models.verbs.known import Known
 
-# Rows of a product with the unembedding, so that it stays below 200 MB.
-MOST_ROWS = 512
+# Rows of a product with the unembedding: 50 MB, and a tenth of a second between looks at Stop.
+MOST_ROWS = 128
 # Directions of one request: 32 MB at width 1,024; the server splits them by itself.
 MOST_ROWS_SENT = 8192
 MOST_TOKENS = 4096
@@ -287,5 +288,5 @@ def final_gain(model: Engine) -> tuple[Any, bool]:
 
 
 def _strings(model: Engine, table: np.ndarray) -> tuple[tuple[str, ...], ...]:
-    known = {int(i): string_of(model.tokenizer, int(i)) for i in np.unique(table)}
+    known = {int(i): string_of(model.tokenizer, int(i)) for i in looking(np.unique(table))}
     return tuple(tuple(known[int(i)] for i in row) for row in table)
