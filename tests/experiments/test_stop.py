@@ -63,6 +63,7 @@ def steer_of(model):
 
 
 SENTENCES = [f"a text of some words, number {n}" for n in range(40_000)]
+MANY = np.ones((400_000, 32), np.float32)
 LONG = " ".join(SENTENCES)[:1_000_000]
 
 # with a model, on its thread
@@ -79,7 +80,7 @@ ON_A_MODEL = {
     "capture": lambda m, c: m.capture(SENTENCES, POINT, "last"),
     "capture_windows": lambda m, c: m.capture_windows(LONG, POINT),
     "next_token": lambda m, c: m.next_token(SENTENCES, tokens=["y"]),
-    "unembed": lambda m, c: m.unembed(np.ones((2_000_000, m.d_model), np.float32)),
+    "unembed": lambda m, c: m.unembed(MANY),
     "tokens": lambda m, c: m.tokens(LONG),
     "tokens of ids": lambda m, c: m.tokens([5] * 400_000),
     "emotion_circle": lambda m, c: vv.emotion_circle(m, n_null=100_000, cache=False),
@@ -88,13 +89,13 @@ ON_A_MODEL = {
     ),
     "check_circle": lambda m, c: vv.check_circle(m, c, n_splits=10_000, n_null=20_000),
     "steer_around": lambda m, c: vv.steer_around(
-        m, c, placebo=1000, words=["y"], prompts=["ab", "cd"]
+        m, c, placebo=1000, words=[""], prompts=["ab", "cd"]
     ),
     "steer_around, texts": lambda m, c: vv.steer_around(
-        m, c, samples=400, placebo=0, words=["y"], prompts=["ab", "cd"]
+        m, c, samples=400, placebo=0, words=[""], prompts=["ab", "cd"]
     ),
     "from_pairs": lambda m, c: vv.Dictionary.from_pairs(
-        m, {"up": (SENTENCES[:20_000], SENTENCES[20_000:])}, POINT
+        m, SENTENCES[:20_000], SENTENCES[20_000:], point=POINT, progress=None
     ),
 }
 # without one, in the caller's thread
@@ -219,7 +220,7 @@ REFUSED = {
         "samples=1000000 must be a whole number, 0 to 50,000",
     ),
     "steer_around, all together": (
-        lambda m, c: vv.steer_around(m, c, samples=50_000, placebo=0, words=["y"]),
+        lambda m, c: vv.steer_around(m, c, samples=50_000, placebo=0, words=[""]),
         "texts would be run, at most 50,000 are",
     ),
     "fit_circle, n_null": (
@@ -279,5 +280,5 @@ def test_placebos_that_would_fill_the_memory_are_refused(model, monkeypatch):
     from volvelle.experiments.steering import placebos
 
     monkeypatch.setattr(placebos, "MOST_BYTES", 2**20)
-    with pytest.raises(ValueError, match="placebo: 10,000 words .* ask for at most"):
+    with pytest.raises(ValueError, match=r"placebo: 10,000 words .* ask for at most"):
         vv.steer(model, "ab", steer_of(model), placebo={"words": 10_000}, watch=["y"])

@@ -157,7 +157,7 @@ def tokens_of_ids(tokenizer: Any, ids: Sequence[int], text: str | None = None) -
     groups: list[tuple[int, int]] = []
     before = start = 0
     for stop in range(1, len(ids) + 1):
-        if stop % LOOKS == 0:
+        if stop % 256 == 0:  # two calls of the decoder each
             look()
         piece = _added(tokenizer, ids[before:start], ids[start:stop])
         # four bytes are the longest character: what is still broken then is no character
