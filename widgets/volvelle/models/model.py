@@ -288,7 +288,15 @@ class Model(Engine):
             does not know.
         """
         several = looking(_several(prompts), 16)
-        rows = [self.prompt_ids(prompt, chat=chat) for prompt in several]
+        # a sweep asks the same few texts thousands of times
+        split: dict[str, list[int]] = {}
+        rows: list[list[int]] = []
+        for prompt in several:
+            ids = split.get(prompt) if isinstance(prompt, str) else None
+            ids = self.prompt_ids(prompt, chat=chat) if ids is None else ids
+            if isinstance(prompt, str):
+                split[prompt] = ids
+            rows.append(ids)
         check_context(self, map(len, rows), "prompts")
         wanted = None if tokens is None else [self.token_id(token) for token in tokens]
         return self.call(

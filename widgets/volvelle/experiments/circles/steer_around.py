@@ -18,7 +18,7 @@ from volvelle.experiments.circles.stimuli import (
 )
 from volvelle.experiments.circles.turns import Turner, Writer
 from volvelle.experiments.circles.wheel import Text, Wheel
-from volvelle.models.engine.sizes import MOST_TEXTS, MOST_WORDS, check_context, check_rows
+from volvelle.models.engine.sizes import MOST_TEXTS, MOST_WORDS, check_rows
 from volvelle.models.verbs.writing import Writing
 from volvelle.names import known_keywords, unknown, whole
 from volvelle.progress import looking, share
@@ -125,8 +125,6 @@ def steer_around(
     if not asked:
         raise ValueError("prompts is empty; leave it out for the standard ones")
     opened = list(generation_prompts()) if prompts is None else asked
-    prompts_read = [model.prompt_ids(one) for one in looking(asked, 16)]
-    check_context(model, map(len, prompts_read), "prompts")
     n_angles = len(around) * len(levels)
     factors = {"angles": len(around), "strengths": len(levels)}
     n = sum(map(len, planes.values()))
@@ -144,7 +142,7 @@ def steer_around(
     def work() -> Wheel:
         reading = share(progress, 0, 0.3 if writing.samples else 1)
         drawn = [plane for kind in planes.values() for plane in kind]
-        several, baseline = turn.logprobs([circle.plane, *drawn], prompts_read, ids, reading)
+        several, baseline = turn.logprobs([circle.plane, *drawn], asked, ids, reading)
         logprobs, *others = several
         rest = iter(others)
         found = {kind: np.stack([next(rest) for _ in of]) for kind, of in planes.items()}

@@ -58,7 +58,7 @@ class Turner:
     def logprobs(
         self,
         planes: Sequence[np.ndarray],
-        prompts: list[list[int]],
+        prompts: list[str],
         ids: list[int],
         progress: Progress | None,
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -69,15 +69,10 @@ class Turner:
         logprobs : array, shape (plane, strength, angle, prompt, word)
         baseline : array, shape (prompt, word)
         """
-        from volvelle.models.steering.steered import Steered
-        from volvelle.models.verbs.predict import next_token
-
-        model = self.model
         steers = [steer for plane in looking(planes, 1) for steer in self.steers(plane)]
         rows = [*([steer] for steer in steers for _ in prompts), *([] for _ in prompts)]
         texts = prompts * (len(steers) + 1)
-        steered = Steered(model, rows, texts)
-        found = model.call(lambda: next_token(model, texts, steered, ids, progress))
+        found = self.model.next_token(texts, steers=rows, tokens=ids, progress=progress)
         shape = (len(planes), len(self.strengths), len(self.angles), len(prompts), len(ids))
         n = int(np.prod(shape[:4]))
         return found[:n].reshape(shape), found[n:]
