@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from volvelle.arguments.call import checked
 from volvelle.compute.circles.placebos import KINDS, N_PLANES, placebo_planes
 from volvelle.compute.steering.where import Where
 from volvelle.experiments.circles.fit_circle import AXES
@@ -19,7 +20,7 @@ from volvelle.experiments.circles.stimuli import (
 from volvelle.experiments.circles.turns import Turner, Writer
 from volvelle.experiments.circles.wheel import Text, Wheel
 from volvelle.models.verbs.writing import Writing
-from volvelle.names import known_keywords, unknown
+from volvelle.names import unknown
 from volvelle.progress import share
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 TEXT_PLACEBO = 20
 
 
-@known_keywords
+@checked
 def steer_around(
     model: Model,
     circle: FittedCircle,

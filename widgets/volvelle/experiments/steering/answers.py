@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.arguments.call import checked
 from volvelle.models.steering.score import score_steered
 from volvelle.models.steering.steered import Steered
-from volvelle.names import known_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,7 +52,7 @@ class Answer:
         return [ids for ids in self.spellings if len(ids) > 1]
 
 
-@known_keywords
+@checked
 def spellings(word: str) -> tuple[str, ...]:
     """Return the usual spellings of a word: one entry of ``watch=`` that counts them together.
 

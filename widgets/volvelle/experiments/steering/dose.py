@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.arguments.call import checked
+from volvelle.arguments.plain import whole
 from volvelle.experiments.steering.answers import Answer, Watched, answers_of, spellings
 from volvelle.experiments.steering.ask import ask, beginnings
 from volvelle.experiments.steering.dose_curves import QUESTIONS
@@ -25,7 +27,6 @@ from volvelle.experiments.steering.rows import (
 from volvelle.models.engine.facts import heads_of
 from volvelle.models.steering.steered import Steered
 from volvelle.models.verbs.write import generate_rows
-from volvelle.names import known_keywords, whole
 from volvelle.progress import share
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Rows:
         self.strength.append(s)
 
 
-@known_keywords
+@checked
 def dose(
     model: Model,
     prompt: Any,
