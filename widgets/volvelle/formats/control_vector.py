@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from volvelle.archive.whole import written_whole
+from volvelle.arguments.call import checked_in
 from volvelle.compute.directions.directions import Dictionary, Direction
 from volvelle.compute.directions.pairs import pair_contrasts
 from volvelle.compute.directions.points import Point
 from volvelle.formats.left_over import refuse_left_over
-from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ READ = (f"{ARCHITECTURE}.model_hint", f"{ARCHITECTURE}.layer_count")
 NOTES = ("GGUF.", "general.")
 
 
-@known_keywords_in
+@checked_in
 @dataclass(frozen=True, eq=False)
 class ControlVector:
     """One direction per layer that act together.

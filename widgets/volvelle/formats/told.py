@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, cast
 
-from volvelle.names import seen
+from volvelle.arguments.said import seen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

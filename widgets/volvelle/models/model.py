@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from volvelle.arguments.call import checked_in
+from volvelle.arguments.plain import whole
 from volvelle.models.engine.engine import Engine
 from volvelle.models.engine.sizes import check_before, check_context
 from volvelle.models.engine.tokens import Tokens
 from volvelle.models.verbs import observe, predict, read, write
-from volvelle.names import known_keywords_in, whole
 from volvelle.progress import looking
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 P = TypeVar("P", str, "Point")
 
 
-@known_keywords_in
+@checked_in
 class Model(Engine):
     """A language model under nnsight. Made by `volvelle.load` and `volvelle.wrap`.
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.arguments.call import checked
+from volvelle.arguments.plain import whole
 from volvelle.compute.circles.angles import (
     align,
     angular_error,
@@ -19,7 +21,7 @@ from volvelle.compute.circles.planes import Plane, fit_axes, fit_pca, fit_ridge,
 from volvelle.compute.circles.scores import leave_one_out, left_out_correlation, left_out_cosine
 from volvelle.compute.directions.directions import Direction
 from volvelle.compute.stats.permutation import orders_within
-from volvelle.names import closest, known_keywords, unknown, whole
+from volvelle.names import closest, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +37,7 @@ MOST_NAMES = 400
 MOST_NULL = 100_000
 
 
-@known_keywords
+@checked
 def fit_circle(
     dictionary: Dictionary,
     reference: Mapping[str, float] | None = None,

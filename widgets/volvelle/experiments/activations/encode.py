@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 
+from volvelle.arguments.call import checked
 from volvelle.compute.directions.points import LAYERED, Point
 from volvelle.experiments.activations.activations import Activations
 from volvelle.experiments.readouts.codes import Codes
 from volvelle.models.verbs.observe import cuts_of
-from volvelle.names import known_keywords
 from volvelle.progress import looking
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ __all__ = ["Activations", "encode"]
 _AS_WIDE_AS_MODEL = ("embed", *(kind for kind in LAYERED if kind != "z"))
 
 
-@known_keywords
+@checked
 def encode(
     model: Model,
     text: str | Sequence[str],

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.arguments.call import checked
+from volvelle.arguments.plain import whole
 from volvelle.compute.circles.angles import angular_error
 from volvelle.compute.circles.fit import MOST_NULL, axis_correlations, fit_circle
 from volvelle.compute.circles.scores import (
@@ -26,7 +28,6 @@ from volvelle.experiments.circles.stimuli import (
 )
 from volvelle.experiments.readouts.class_means import ClassMeans, refuse_outlying
 from volvelle.experiments.result import Result
-from volvelle.names import known_keywords, whole
 from volvelle.progress import looking, share
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class Checks(Result, kind="Checks", version=1):
         return f"Checks({self.summary()})"
 
 
-@known_keywords
+@checked
 def check_circle(
     model: Model,
     circle: FittedCircle,

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.arguments.call import checked
+from volvelle.arguments.plain import whole
 from volvelle.compute.circles.fit import MOST_NULL, with_choice
 from volvelle.compute.circles.layers import score_layers
 from volvelle.experiments.circles.fit_circle import Circle, Settings, circle_at, ours
 from volvelle.experiments.circles.stimuli import read_stimuli, russell
 from volvelle.experiments.circles.vectors import class_vectors
-from volvelle.names import known_keywords, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from volvelle.models.model import Model
 
 
-@known_keywords
+@checked
 def emotion_circle(
     model: Model,
     layer: int | None = None,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from volvelle.arguments.call import checked
+from volvelle.arguments.plain import whole
 from volvelle.compute.circles.placebos import KINDS, MOST_PLANES, N_PLANES, placebo_planes
 from volvelle.compute.steering.where import Where
 from volvelle.experiments.circles.fit_circle import AXES
@@ -20,7 +22,7 @@ from volvelle.experiments.circles.turns import Turner, Writer
 from volvelle.experiments.circles.wheel import Text, Wheel
 from volvelle.models.engine.sizes import MOST_TEXTS, MOST_WORDS, check_rows
 from volvelle.models.verbs.writing import Writing
-from volvelle.names import known_keywords, unknown, whole
+from volvelle.names import unknown
 from volvelle.progress import looking, share
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 TEXT_PLACEBO = 20
 
 
-@known_keywords
+@checked
 def steer_around(
     model: Model,
     circle: FittedCircle,

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.archive.kept import keep, recall
+from volvelle.arguments.call import checked
+from volvelle.arguments.plain import whole
 from volvelle.cache import cache_dir
 from volvelle.compute.dictionaries.encode import OPTIONS
 from volvelle.experiments.maps.choices import MATCHES, MODES, Choices, chosen_match, chosen_mode
@@ -18,7 +20,7 @@ from volvelle.experiments.maps.result import MOST_EPOCHS, DualLayout
 from volvelle.experiments.maps.sides import side
 from volvelle.experiments.maps.work import MapWork
 from volvelle.models.fingerprint import fingerprint
-from volvelle.names import known_keywords, unknown, whole
+from volvelle.names import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,7 +37,7 @@ VERSION = 6
 MOST_NEIGHBORS = 500
 
 
-@known_keywords
+@checked
 def dual_layout(  # noqa: PLR0917  (the two dictionaries, then what to read them with)
     a: Any,
     b: Any = None,

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 
 from volvelle.archive.fields import Axes, inside
+from volvelle.arguments.call import checked_result
+from volvelle.arguments.plain import whole
 from volvelle.compute.maps.matching import Matching
 from volvelle.compute.maps.neighbours import Neighbours
 from volvelle.compute.maps.scores import Faithfulness, Mixing, Region
 from volvelle.experiments.maps.half import Half
 from volvelle.experiments.result import Result
-from volvelle.names import known_keywords_in, whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,7 @@ MOST_EPOCHS = 10_000
 MOST_SEEDS = 1_000
 
 
-@known_keywords_in
+@checked_result
 @dataclass(frozen=True, eq=False, repr=False)
 class DualLayout(Result, kind="DualLayout", version=1):
     """Two dictionaries on one map, which features of them match, and how far to believe it.

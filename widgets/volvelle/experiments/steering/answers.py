@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.arguments.call import checked
 from volvelle.models.engine.sizes import check_before, check_context
 from volvelle.models.engine.tokens import split
 from volvelle.models.steering.score import score_steered
 from volvelle.models.steering.steered import Steered
-from volvelle.names import known_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,7 +54,7 @@ class Answer:
         return [ids for ids in self.spellings if len(ids) > 1]
 
 
-@known_keywords
+@checked
 def spellings(word: str) -> tuple[str, ...]:
     """Return the usual spellings of a word: one entry of ``watch=`` that counts them together.
 

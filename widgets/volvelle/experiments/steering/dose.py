@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.arguments.call import checked
+from volvelle.arguments.plain import whole
 from volvelle.experiments.steering.answers import Answer, Watched, answers_of, spellings
 from volvelle.experiments.steering.ask import ask, beginnings
 from volvelle.experiments.steering.dose_curves import QUESTIONS
@@ -27,7 +29,6 @@ from volvelle.models.engine.sizes import MOST_WORDS, check_rows
 from volvelle.models.steering.steered import Steered
 from volvelle.models.verbs.write import generate_rows
 from volvelle.models.verbs.writing import Writing
-from volvelle.names import known_keywords, whole
 from volvelle.progress import looking, share
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Rows:
         self.strength.append(s)
 
 
-@known_keywords
+@checked
 def dose(
     model: Model,
     prompt: Any,

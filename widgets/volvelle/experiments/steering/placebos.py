@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.arguments.plain import whole
 from volvelle.compute.directions.contrast import FEWEST_TEXTS
 from volvelle.compute.steering.placebos import random_steers, relabelled_steers, shuffled_steers
 from volvelle.compute.steering.steers import HeadScale, Steer
-from volvelle.names import unknown, whole
+from volvelle.names import unknown
 from volvelle.progress import looking
 
 if TYPE_CHECKING:

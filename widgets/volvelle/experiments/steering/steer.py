@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.arguments.call import checked
+from volvelle.arguments.plain import whole
 from volvelle.experiments.steering.answers import Watched, answers_of
 from volvelle.experiments.steering.ask import read_so_far
 from volvelle.experiments.steering.measure import measure
@@ -31,7 +33,6 @@ from volvelle.models.steering.steered import Steered
 from volvelle.models.verbs.score import score
 from volvelle.models.verbs.write import generate_rows, row_seed
 from volvelle.models.verbs.writing import Writing
-from volvelle.names import known_keywords, whole
 from volvelle.progress import looking, share
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ WRITING = 0.65
 WORDS = 0.9
 
 
-@known_keywords
+@checked
 def steer(
     model: Model,
     prompt: Any,

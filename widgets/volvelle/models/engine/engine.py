@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from volvelle.arguments.call import checked_in
 from volvelle.models.engine.at_work import AtWork
 from volvelle.models.engine.chats import Prompt, checked_messages
 from volvelle.models.engine.facts import Facts
@@ -17,7 +18,6 @@ from volvelle.models.engine.proving import Proving
 from volvelle.models.engine.running import Runner
 from volvelle.models.engine.sizes import check_before, check_ids
 from volvelle.models.engine.tokens import Tokens, bos_trouble, string_of, tokenize, tokens_of_ids
-from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from volvelle.models.engine.architecture import Layout, Site
 
 
-@known_keywords_in
+@checked_in
 class Engine(Facts, AtWork):
     """A model without its verbs. `Model` documents it.
 

@@ -8,7 +8,7 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from volvelle.names import said
+from volvelle.arguments.said import said
 
 if TYPE_CHECKING:
     from collections.abc import Callable

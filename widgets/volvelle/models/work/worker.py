@@ -15,10 +15,10 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from volvelle.arguments.said import seen
 from volvelle.models.work.job import NAMELESS, Cancelled, Job, current_job, named, told
 from volvelle.models.work.record import JobRecord, record_of
 from volvelle.models.work.turn import turn
-from volvelle.names import seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable

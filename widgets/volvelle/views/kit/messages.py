@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ipywidgets import Widget
 from traitlets import Bunch, Dict, TraitError, observe, validate
 
-from volvelle.names import known_keywords_in, unknown
+from volvelle.arguments.call import checked_in
+from volvelle.names import unknown
 from volvelle.views.kit.check import MOST_WHOLE, check, check_fields
 from volvelle.views.kit.declared import page_writes, requests_of, type_of
 from volvelle.views.kit.numbers import Int
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 REQUEST = {"serial": int, "kind": str}
 
 
-@known_keywords_in
+@checked_in
 class Messages(Widget):
     """Takes what the browser sends; answers its requests in ``_on_<kind>(self, field: type)``."""
 
@@ -65,7 +66,7 @@ class Messages(Widget):
 
     # -- values of traits -----------------------------------------------------------------
 
-    def set_state(self, sync_data: dict[str, Any]) -> None:
+    def set_state(self, sync_data: Any) -> None:
         """Take traits from the browser: all of a message, or nothing and a sentence in `error`."""
         taken = False
         with self._work.reporting():

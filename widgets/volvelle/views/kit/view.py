@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 import anywidget
 from traitlets import Bool, Dict, Enum, Unicode
 
+from volvelle.arguments.call import checked_in
 from volvelle.models.work.turn import turn
-from volvelle.names import known_keywords_in, unknown
+from volvelle.names import unknown
 from volvelle.views.kit.job_line import JobLine
 from volvelle.views.kit.messages import Messages
 from volvelle.views.kit.numbers import Float
@@ -54,7 +55,7 @@ def reported(method: Callable[P, None]) -> Callable[P, None]:
     return guarded
 
 
-@known_keywords_in
+@checked_in
 class View(Messages, anywidget.AnyWidget):
     """Base of the anywidgets.
 
@@ -88,7 +89,7 @@ class View(Messages, anywidget.AnyWidget):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        known_keywords_in(cls)
+        checked_in(cls)
 
     def __init__(self, **traits: Any) -> None:
         # first, because a view that is refused below is closed like any other

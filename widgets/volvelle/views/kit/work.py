@@ -10,10 +10,10 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from volvelle.arguments.said import said
 from volvelle.models.work.record import full_traceback
 from volvelle.models.work.turn import turn
 from volvelle.models.work.worker import Cancelled, current_job
-from volvelle.names import said
 from volvelle.views.kit.job_line import job_line
 from volvelle.views.kit.pace import SENTENCE_S
 

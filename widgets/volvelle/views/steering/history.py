@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from traitlets import Any as AnyValue
 from traitlets import Dict, HasTraits, List
 
-from volvelle.names import known_keywords_in
+from volvelle.arguments.call import checked_in
 from volvelle.views.kit.numbers import Int
 from volvelle.views.steering.records import RunWire, StreamWire
 from volvelle.views.steering.wire import run_wire
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MOST_KEPT = 12  # runs in the history
 
 
-@known_keywords_in
+@checked_in
 class History(HasTraits):
     """Finished runs of a Steering view, by number."""
 

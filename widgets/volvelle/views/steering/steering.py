@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import Dict, List, TraitError, observe, validate
 
+from volvelle.arguments.said import said
 from volvelle.compute.steering.steers import Steer
 from volvelle.compute.steering.where import Where
 from volvelle.experiments.steering import plan
 from volvelle.models.remote.errors import RemoteFailure
-from volvelle.names import said, unknown
+from volvelle.names import unknown
 from volvelle.views.kit.bundle import bundle
 from volvelle.views.kit.server import on_server
 from volvelle.views.kit.view import View, reported
