@@ -8,7 +8,7 @@ from browser.waits import patient, shown, until
 from house.tree import views
 from views import strange
 
-from volvelle.names import clean
+from volvelle.arguments.texts import clean
 
 # What a page may say of each view's texts: all of them, or those it has room for.
 SAID = {

@@ -179,5 +179,5 @@ def test_a_damaged_control_vector_is_refused_or_read(tmp_path):
 
 
 def test_an_saes_name_is_a_text(folder):
-    with pytest.raises(TypeError, match="name is 5, expected a text"):
+    with pytest.raises(TypeError, match="name=5 must be a text"):
         SAE.load(folder, name=5)

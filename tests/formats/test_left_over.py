@@ -224,7 +224,9 @@ def test_several_are_named_together_and_ignored_together(tmp_path):
 
 
 def test_ignore_is_a_list_and_hides_nothing_that_is_read(tmp_path):
-    with pytest.raises(TypeError, match=r"give a list of names: \['extra'\]"):
+    with pytest.raises(
+        TypeError, match=r"ignore='extra' must be a list of texts; write \['extra'\]"
+    ):
         vv.SAE.load(folder(tmp_path), ignore="extra")
     sae = vv.SAE.load(folder(tmp_path / "b"), ignore=["W_enc", "d_in"])
     np.testing.assert_array_equal(sae.W_enc, plain().W_enc)

@@ -399,7 +399,9 @@ def test_a_folder_that_is_not_there_says_so(source):
 
 
 def test_what_is_no_source_at_all_says_what_is():
-    with pytest.raises(TypeError, match="expected a folder, a repository 'org/name' or a dict"):
+    with pytest.raises(
+        TypeError, match="source=3 must be a folder, a repository 'org/name' or a dict"
+    ):
         vv.SAE.load(3)
 
 

@@ -387,5 +387,5 @@ def test_two_kernels_convert_once_between_them(gguf, tmp_path):
 
 
 def test_a_models_name_is_a_text():
-    with pytest.raises(TypeError, match="name is 5, expected a text"):
+    with pytest.raises(TypeError, match="name=5 must be a text"):
         vv.wrap(tiny.hf("llama"), tiny.tokenizer(), name=5)

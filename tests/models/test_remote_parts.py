@@ -11,7 +11,7 @@ import torch
 import volvelle as vv
 from volvelle.models.remote import errors as remote_errors
 from volvelle.models.remote.answer import data_of, opened
-from volvelle.models.remote.servers import checked, host_of
+from volvelle.models.remote.servers import host_of, server_of
 from volvelle.models.remote.status import RemoteRequest
 from volvelle.models.remote.stream import StepShape, TokenStream
 
@@ -19,9 +19,9 @@ from volvelle.models.remote.stream import StepShape, TokenStream
 
 
 def test_an_address_is_taken_without_its_last_slash():
-    assert checked("http://localhost:8001/") == "http://localhost:8001"
-    assert checked(True) is True
-    assert checked(False) is False
+    assert server_of("http://localhost:8001/") == "http://localhost:8001"
+    assert server_of(True) is True
+    assert server_of(False) is False
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_an_address_is_taken_without_its_last_slash():
 )
 def test_what_is_no_address_is_refused_with_the_way_out(remote, kind, said):
     with pytest.raises(kind, match=said):
-        checked(remote)
+        server_of(remote)
 
 
 def test_true_is_where_nnsight_is_configured_to_go(monkeypatch):

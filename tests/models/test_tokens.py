@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from models import tiny
 
+from volvelle.arguments.texts import clean
 from volvelle.models.engine.tokens import Tokens, string_of, tokenize, tokens_of_ids
-from volvelle.names import clean
 
 HARD = [
     "a 🦜 parrot, naïve, 日本語\n\n  x",
@@ -103,9 +103,9 @@ def test_a_stretch_of_tokens_keeps_its_offsets(model):
 def test_what_is_no_text_is_refused(model):
     with pytest.raises(TypeError, match="text is bytes, expected str"):
         tokenize(model.tokenizer, b"bytes")
-    with pytest.raises(TypeError, match="text is int, expected str or token ids"):
+    with pytest.raises(TypeError, match="text=3 must be a text, tokens or a list of whole numbers"):
         model.tokens(3)
-    with pytest.raises(TypeError, match="texts is int, expected str or a list"):
+    with pytest.raises(TypeError, match="texts=3 must be a text, tokens or a list"):
         model.capture(3, "embed")
 
 

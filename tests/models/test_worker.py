@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from models import tiny
 
-from volvelle.models.work.worker import Cancelled, Worker
+from volvelle.models.work.worker import Cancelled, Worker, current_job
 
 
 @pytest.fixture
@@ -281,3 +281,157 @@ print("out")
     assert done.stdout.split() == ["out"]
     assert not done.stderr
     assert time.monotonic() - start < 50
+
+
+class Odd:
+    """A key that is hashable, and raises or gives an array when it is compared."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def __hash__(self):
+        return 1
+
+    def __eq__(self, other):
+        if isinstance(self.answer, type):
+            raise self.answer("not to be compared")
+        return self.answer
+
+
+class NoHash(Odd):
+    def __hash__(self):
+        raise RuntimeError("no hash")
+
+
+class Nameless:
+    def __getattr__(self, name):
+        raise RuntimeError(f"no {name}")
+
+    def __call__(self):
+        return "done"
+
+
+class Mute(Exception):  # noqa: N818
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+class Beyond(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+@pytest.mark.parametrize(
+    "key",
+    [[1], {"a": 1}, NoHash(answer=True), Odd(RuntimeError), Odd(np.array([True, False]))],
+    ids=["list", "dict", "hash raises", "eq raises", "eq gives an array"],
+)
+def test_a_key_that_cannot_be_compared_is_refused_by_name_and_later_work_goes_on(key, lanes):
+    worker = Worker("test", lanes)
+    with pytest.raises(TypeError, match="key is a"):
+        worker.submit(lambda: 1, key=key)
+    for _ in range(4):
+        assert worker.submit(lambda: "goes on", key="a key").result(10) == "goes on"
+    assert worker.jobs[-1].status == "done"
+    worker.stop()
+
+
+def test_a_key_that_cannot_be_compared_with_others_is_another_key(worker):
+    class Alone(Odd):
+        def __eq__(self, other):
+            return super().__eq__(other) if other is not self else True
+
+        __hash__ = Odd.__hash__
+
+    _, go = held(worker)
+    jobs = [worker.submit(lambda n=n: n, key=key) for n, key in enumerate([Alone(ValueError), 1])]
+    jobs.append(worker.submit(lambda: 2, key=Alone(np.ones(3))))
+    go.set()
+    assert [job.result(10) for job in jobs] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"work": 3}, "work is 3"),
+        ({"work": "a text"}, "work is 'a text'"),
+        ({"on_progress": "loud"}, "on_progress is 'loud'"),
+        ({"again": 1}, "again is 1"),
+        ({"name": 7}, "name is 7"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_scheduled_is_refused_where_it_is_submitted(worker, given, named):
+    with pytest.raises(TypeError, match=named):
+        worker.submit(**({"work": lambda: None} | given))
+    assert worker.call(lambda: "goes on") == "goes on"
+
+
+def test_work_whose_name_raises_is_work(worker):
+    assert worker.submit(Nameless()).result(10) == "done"
+    assert worker.call(Nameless()) == "done"
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), Beyond("far"), Mute()], ids=repr
+)
+def test_no_error_of_work_ends_the_thread(error, lanes):
+    worker = Worker("test", lanes)
+
+    def work():
+        raise error
+
+    job = worker.submit(work, key="a key")
+    with pytest.raises(type(error)):
+        job.result(10)
+    assert worker.submit(lambda: "goes on", key="a key").result(10) == "goes on"
+    assert [record.status for record in worker.jobs] == ["failed", "done"]
+    assert type(error).__name__ in worker.jobs[0].traceback
+    worker.stop()
+
+
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit, Beyond])
+@pytest.mark.parametrize("place", ["on_progress", "on_change", "on_end", "watch"])
+def test_no_callback_that_raises_ends_the_thread_or_keeps_a_job_from_ending(worker, place, error):
+    def raising(*_):
+        if current_job() is not None:  # not where it is submitted: that is the caller's own
+            raise error("of a callback")
+
+    def work():
+        begun.wait(10)
+        worker.job.report(0.5, "half")
+        return "done"
+
+    begun = threading.Event()
+    if place == "watch":
+        worker.watch(raising)
+    job = worker.submit(work, on_progress=raising if place == "on_progress" else None)
+    if place == "on_change":
+        job.on_change = raising
+    if place == "on_end":
+        job.on_end(raising)
+    begun.set()
+    if place == "on_progress":  # part of the work, which may be ended by it
+        with pytest.raises(error):
+            job.result(10)
+    else:
+        assert job.result(10) == "done"
+    assert worker.submit(lambda: "goes on").result(10) == "goes on"
+
+
+def test_a_watcher_that_raises_where_it_is_submitted_leaves_no_dropped_job_open(worker):
+    _, go = held(worker)
+    old = worker.submit(lambda: "old", key="edit")
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    end = worker.watch(interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        worker.submit(lambda: "new", key="edit")
+    end()
+    with pytest.raises(Cancelled):
+        old.result(10)
+    go.set()
+    assert worker.submit(lambda: "goes on").result(10) == "goes on"

@@ -9,12 +9,12 @@ from views.fakes import FakeModel
 from views.steering.test_dose_response import card, dose
 
 import volvelle as vv
+from volvelle.arguments.texts import clean
 from volvelle.experiments.steering.prompts import PromptCard
 from volvelle.experiments.steering.rows import Key
 from volvelle.experiments.steering.rows import card as card_of
 from volvelle.experiments.steering.steered_row import SteeredRow
 from volvelle.experiments.steering.steering_run import SteeringRun
-from volvelle.names import clean
 from volvelle.views.kit.arrays import pack
 from volvelle.views.steering.controls import CONTROLS
 

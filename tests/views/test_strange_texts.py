@@ -14,7 +14,7 @@ from views.kit.test_export import written
 from views.test_page_messages import made  # noqa: F401  (every view, made once)
 
 import volvelle as vv
-from volvelle.names import clean
+from volvelle.arguments.texts import clean
 from volvelle.views.kit import texts as kit
 from volvelle.views.kit.numbers import finite
 from volvelle.views.kit.view import HOST_TRAITS

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import functools
-import inspect
-from numbers import Integral
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-P = ParamSpec("P")
-R = TypeVar("R")
-C = TypeVar("C", bound=type)
+    from collections.abc import Iterable
 
 # More than this many options are cut: an error message is read, not searched.
 MOST_LISTED = 12
-
-# What a class holds in place of a function.
-BOUND: tuple[type, ...] = (classmethod, staticmethod)
 
 
 def closest(name: str, options: Iterable[str]) -> str | None:
@@ -48,134 +38,3 @@ def unknown(kind: str, name: object, options: Iterable[str]) -> str:
     more = len(listed) - MOST_LISTED
     shown = ", ".join(listed[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
     return f"{message}; there are: {shown}" if listed else f"{message}; there are none"
-
-
-def known_keywords(function: Callable[P, R], *, name: str = "") -> Callable[P, R]:
-    """Refuse unknown keyword arguments with the closest known one in the message.
-
-    Parameters
-    ----------
-    function : callable
-        Without ``**keywords`` of its own.
-    name : str, optional
-        What the message calls it; its own name by default.
-    """
-    called = name or function.__name__
-    parameters = inspect.signature(function).parameters
-    known = [
-        name
-        for name, parameter in parameters.items()
-        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-        and name not in ("self", "cls")
-    ]
-
-    @functools.wraps(function)
-    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
-        for given in kwargs:
-            if given not in known:
-                raise TypeError(f"{called}(): {unknown('argument', given, known)}")
-        return function(*args, **kwargs)
-
-    return checked
-
-
-def known_keywords_in(cls: C) -> C:
-    """Do what `known_keywords` does for the constructor and every public method of a class.
-
-    Methods that hand on ``**keywords`` are left to what they hand them to.
-    """
-    for name, found in list(vars(cls).items()):
-        bound = isinstance(found, BOUND)
-        function = found.__func__ if bound else found
-        if not inspect.isfunction(function) or (name.startswith("_") and name != "__init__"):
-            continue
-        kinds = [parameter.kind for parameter in inspect.signature(function).parameters.values()]
-        if inspect.Parameter.VAR_KEYWORD in kinds:
-            continue
-        checked = known_keywords(function, name=cls.__name__ if name == "__init__" else "")
-        setattr(cls, name, type(found)(checked) if bound else checked)
-    return cls
-
-
-def whole(value: Any, name: str, least: int = 0, most: int | None = None) -> int:
-    """Return a whole number from `least` to `most`, or raise ValueError saying what came."""
-    given = None if isinstance(value, bool) or not isinstance(value, Integral) else int(value)
-    if given is None or given < least or (most is not None and given > most):
-        until = " or more" if most is None else f" to {most:,}"
-        raise ValueError(f"{name}={value!r} must be a whole number, {least}{until}")
-    return given
-
-
-def named(name: Any, what: str) -> str | None:
-    """Return a `clean` name, or None for none; raise TypeError for what is no text."""
-    if name is None:
-        return None
-    if not isinstance(name, str):
-        raise TypeError(f"{what} is {name!r}, expected a text")
-    return clean(name)
-
-
-def clean(text: str) -> str:
-    """Return a text that every file, page and tokenizer can hold.
-
-    The one thing that Python's texts hold and UTF-8 does not are halves of characters: a high
-    and a low one that follow each other become the character they are halves of, any other
-    becomes U+FFFD, the replacement sign. All else stays as it is: NUL, marks of direction, line
-    ends, the look of an accent.
-
-    It is called where texts come in (labels and names of files, names of directions, texts to be
-    read, what a page sends, traits), so that nothing behind these doors has to ask again.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    str
-        The same object where there was nothing to do.
-    """
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
-
-
-def cleaned(value: Any) -> Any:
-    """Return a value with every text in it `clean`: itself, and what dicts and lists hold.
-
-    Parameters
-    ----------
-    value : object
-        Lists, tuples and dicts are copied, keys of dicts are texts too; all else is returned as
-        it is.
-
-    Raises
-    ------
-    ValueError
-        For lists in lists deeper than Python follows, such as one that holds itself.
-    """
-    try:
-        return _cleaned(value)
-    except RecursionError:
-        raise ValueError("lists are nested too deep to be read") from None
-
-
-def _cleaned(value: Any) -> Any:
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, dict):
-        named = cast("dict[Any, Any]", value)
-        return {_cleaned(key): _cleaned(one) for key, one in named.items()}
-    if isinstance(value, list):
-        return [_cleaned(one) for one in cast("list[Any]", value)]
-    if type(value) is tuple:
-        return tuple(_cleaned(one) for one in cast("tuple[Any, ...]", value))
-    return value
-
-
-def seen(value: Any) -> str:
-    """Return what came, short enough for a sentence."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,11 +1,82 @@
-"""How far one part of some work is, told as how far the whole is."""
+"""How far one part of some work is, told as how far the whole is; and whether to go on at all."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, overload
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar, overload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
+
+T = TypeVar("T")
+
+# Seconds between two looks at Stop while something is waited for.
+LOOK = 0.1
+
+_here = threading.local()
+
+
+@contextmanager
+def wanted(check: Callable[[], None]) -> Iterator[None]:
+    """Let `look` call `check` inside, on this thread: it raises where the work is to stop."""
+    before = getattr(_here, "check", None)
+    _here.check = check
+    try:
+        yield
+    finally:
+        _here.check = before
+
+
+def look() -> None:
+    """Raise where the work of this thread is no longer wanted; loops that may be long call it."""
+    check = getattr(_here, "check", None)
+    if check is not None:
+        check()
+
+
+def looking(items: Iterable[T], every: int = 256) -> Iterator[T]:
+    """Give items one after the other, with a `look` before every so many."""
+    for n, item in enumerate(items):
+        if n % every == 0:
+            look()
+        yield item
+
+
+def aside(work: Callable[[], T]) -> T:
+    """Do calls that cannot be left half-way on a thread of their own, and wait for them.
+
+    Whoever waits can be stopped and interrupted while one long call of numpy's or a tokenizer's
+    runs, as long as it holds the interpreter's lock for no more than moments. What was begun then
+    ends at its own next `look`, and nobody hears of it.
+    """
+    ended, left = threading.Event(), threading.Event()
+    found: list[T] = []
+    raised: list[BaseException] = []
+
+    def check() -> None:
+        if left.is_set():
+            raise InterruptedError("nobody waits for this any more")
+
+    def run() -> None:
+        try:
+            with wanted(check):
+                found.append(work())
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            raised.append(error)
+        finally:
+            ended.set()
+
+    threading.Thread(target=run, name="volvelle: aside", daemon=True).start()
+    try:
+        while not ended.wait(LOOK):
+            look()
+    except BaseException:
+        left.set()
+        raise
+    if raised:
+        raise raised[0]
+    return found[0]
 
 
 @overload

@@ -131,7 +131,7 @@ def test_strings_among_the_tokens_are_listed_once_for_the_tokenizer():
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: When("x", above=1.0), "'x' is no direction"),
+        (lambda: When("x", above=1.0), "feature='x' must be a direction"),
         (lambda: When(DIRECTION, above=float("nan")), "above=nan"),
         (lambda: When(DIRECTION, above="high"), "above='high'"),
         (lambda: Where(prompt=[1.5]), "positions of prompt are integers"),

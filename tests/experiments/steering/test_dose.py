@@ -198,7 +198,7 @@ def test_the_sentence_names_the_family_of_its_p(small):
         ({"answers": ["y"]}, "at least two"),
         ({"answers": ("yes", " ")}, "not empty"),
         ({"answers": ("y", "Y")}, "both spelled 'Y'"),
-        ({"answers": None}, "at least two answers"),
+        ({"answers": None}, "answers=None must be a list of texts"),
         ({"strengths": (float("nan"),)}, "finite"),
         ({"placebo": 1.5}, "placebo=1.5"),
         ({"steers": {}}, "steers is empty"),

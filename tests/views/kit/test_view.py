@@ -225,6 +225,48 @@ def test_a_users_observer_that_raises_does_not_keep_the_work_from_ending(
     assert view.begin(lambda _: 3, lambda n: view.set_trait("count", n)).wait(5).count == 3
 
 
+class Mute(Exception):  # noqa: N818
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit(), Mute()], ids=repr)
+def test_work_that_ends_in_any_error_leaves_a_view_that_says_so(model, error, caplog):
+    def work(_):
+        raise error
+
+    view = Counter(model).begin(work).wait(5)
+    assert (view.status, bool(view.error)) == ("failed", True)
+    assert type(error).__name__ in view._traceback
+    assert view.begin(lambda _: 3, lambda n: view.set_trait("count", n)).wait(5).count == 3
+
+
+@pytest.mark.parametrize("trait", ["status", "progress", "_stage", "error", "_job_line"])
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_an_observer_that_wants_to_leave_does_not_keep_the_work_from_ending(
+    model, trait, error, caplog
+):
+    view, here = Counter(model), threading.get_ident()
+
+    def leaves(_):
+        if threading.get_ident() != here:
+            raise error
+
+    view.observe(leaves, trait)
+    for work in (lambda report: report(0.5, "half"), lambda _: 1 // 0):
+        assert view.begin(work).wait(5).status in ("idle", "failed")
+    view.unobserve(leaves, trait)
+    assert view.begin(lambda _: 3, lambda n: view.set_trait("count", n)).wait(5).count == 3
+
+
+def test_a_view_whose_work_is_not_taken_waits_for_nothing(model):
+    model.worker.stop()
+    view = Counter(model)
+    with pytest.raises(RuntimeError, match="stopped"):
+        view.begin(lambda _: 1)
+    assert view.wait(1).status == "idle"
+
+
 def test_an_observer_that_waits_for_the_work_it_is_called_by_is_told_so(model, caplog):
     view = Counter(model)
     view.observe(lambda change: change["new"] == "running" and view.wait(5), "status")

@@ -12,7 +12,7 @@ from volvelle.archive.pack import Packer
 from volvelle.archive.paths import file_to_read, file_to_write, path_of
 from volvelle.archive.unpack import Unpacker
 from volvelle.archive.whole import written_whole
-from volvelle.names import cleaned
+from volvelle.arguments.texts import cleaned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

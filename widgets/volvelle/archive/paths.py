@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import Any, cast
 
-from volvelle.names import seen
+from volvelle.arguments.said import seen
 
 # Bytes of one name that file systems hold.
 MOST_BYTES = 255

@@ -23,7 +23,7 @@ from volvelle.archive.fields import (
     options,
     parted,
 )
-from volvelle.names import seen
+from volvelle.arguments.said import seen
 
 # Sizes and whole numbers that fit into 64 bits.
 MOST = 2**62

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from volvelle.archive import file
-from volvelle.names import known_keywords_in
+from volvelle.arguments.call import checked_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ROWS = 8
 
 
-@known_keywords_in
+@checked_in
 class Result:
     """Base of the results: frozen dataclasses whose fields are the format of their file.
 

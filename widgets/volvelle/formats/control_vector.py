@@ -9,11 +9,12 @@ import numpy as np
 
 from volvelle.archive.paths import file_to_read, file_to_write
 from volvelle.archive.whole import written_whole
+from volvelle.arguments.call import checked_in
+from volvelle.arguments.texts import clean
 from volvelle.compute.directions.directions import Dictionary, Direction
 from volvelle.compute.directions.pairs import pair_contrasts
 from volvelle.compute.directions.points import Point
 from volvelle.formats.left_over import refuse_left_over
-from volvelle.names import clean, known_keywords_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +32,7 @@ READ = (f"{ARCHITECTURE}.model_hint", f"{ARCHITECTURE}.layer_count")
 NOTES = ("GGUF.", "general.")
 
 
-@known_keywords_in
+@checked_in
 @dataclass(frozen=True, eq=False)
 class ControlVector:
     """One direction per layer that act together.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from importlib.resources import as_file, files
 
+from volvelle.arguments.call import checked
 from volvelle.formats.sae import SAE
-from volvelle.names import known_keywords, unknown
+from volvelle.names import unknown
 
 NAMES = ("a", "b")
 
 
-@known_keywords
+@checked
 def demo_sae(name: str = "a") -> SAE:
     """Return a dictionary of the demo model, from the installed package.
 

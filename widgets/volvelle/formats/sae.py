@@ -9,11 +9,12 @@ import torch
 
 import volvelle.compute.dictionaries.sae as compute
 from volvelle.archive.paths import kind_of, path_of, refuse_odd
+from volvelle.arguments.call import checked_in
+from volvelle.arguments.said import came
 from volvelle.compute.dictionaries.parts import folded
 from volvelle.formats import hub, sae_lens
 from volvelle.formats.pickles import refuse_pickle
 from volvelle.formats.sae_tensors import canonical, guess_architecture
-from volvelle.names import known_keywords_in, named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 FORMATS = (sae_lens,)
 
 
-@known_keywords_in
+@checked_in
 class SAE(compute.SparseAutoencoder):
     """A sparse autoencoder that knows its files: that of `compute` with `load`."""
 
@@ -85,11 +86,11 @@ class SAE(compute.SparseAutoencoder):
         """
         options = {
             "point": point,
-            "name": named(name, "name"),
+            "name": name,
             "architecture": architecture,
             "k": k,
             "norm_scaling_factor": norm_scaling_factor,
-            "ignore": _names(ignore),
+            "ignore": tuple(ignore),
         }
         if not isinstance(source, (str, Path)):
             return cls(**_from_tensors(source, options))
@@ -100,19 +101,11 @@ class SAE(compute.SparseAutoencoder):
         raise ValueError(_unrecognised(folder))
 
 
-def _names(ignore: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(ignore, str):
-        raise TypeError(f"ignore is the string {ignore!r}; give a list of names: [{ignore!r}]")
-    return tuple(ignore)
-
-
 def _from_tensors(tensors: Mapping[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     """Return constructor arguments for named tensors."""
     if not hasattr(tensors, "keys"):
-        raise TypeError(
-            f"source is a {type(tensors).__name__}, expected a folder, a repository 'org/name' "
-            "or a dict of tensors"
-        )
+        what = "a folder, a repository 'org/name' or a dict of tensors"
+        raise TypeError(came("source", tensors, what))
     if options["point"] is None:
         raise ValueError(
             "tensors do not say where in the model they belong; "

@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 from volvelle.archive.paths import file_to_read
-from volvelle.names import cleaned, seen
+from volvelle.arguments.said import seen
+from volvelle.arguments.texts import cleaned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

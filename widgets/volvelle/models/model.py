@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from volvelle.arguments.call import checked_in
+from volvelle.arguments.plain import whole
 from volvelle.models.engine.engine import Engine
+from volvelle.models.engine.sizes import check_before, check_context
 from volvelle.models.engine.tokens import Tokens
 from volvelle.models.verbs import observe, predict, read, write
-from volvelle.names import known_keywords_in
+from volvelle.progress import looking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 P = TypeVar("P", str, "Point")
 
 
-@known_keywords_in
+@checked_in
 class Model(Engine):
     """A language model under nnsight. Made by `volvelle.load` and `volvelle.wrap`.
 
@@ -88,12 +91,17 @@ class Model(Engine):
         TypeError
             For a bare layer number.
         """
-        rows = [self.tokens(text) for text in _several(texts)]
+        rows = [self._read_whole(text) for text in looking(_several(texts), 16)]
         asked = list(points) if isinstance(points, (list, tuple)) else [points]
         places = [self.layout.point(point) for point in asked]
         return self.call(
             lambda: read.capture(self, rows, places, positions, reuse=reuse, progress=progress)
         )
+
+    def _read_whole(self, text: Any) -> Tokens:
+        """Return the tokens of a text that is to run in one piece."""
+        check_before(self, text, "texts")
+        return self._tokens_in("texts", text)
 
     def capture_windows(
         self,
@@ -125,10 +133,8 @@ class Model(Engine):
             ``.states`` (n_tokens, d), ``.windows``, ``.left_out``, ``.outliers``.
         """
         tokens, place = self.tokens(text), self.layout.point(point)
-        size = self.context if window is None else window
-        if size > self.context:
-            raise ValueError(f"window {size} exceeds {self.name}'s context of {self.context}")
-        again = max(1, size // 8) if overlap is None else overlap
+        size = self.context if window is None else whole(window, "window", 2, self.context)
+        again = max(1, size // 8) if overlap is None else whole(overlap, "overlap", 1, size - 1)
         return self.call(
             lambda: read.capture_windows(
                 self, tokens, place, size, again, reuse=reuse, progress=progress
@@ -178,7 +184,7 @@ class Model(Engine):
         ValueError
             As `capture` does, and for windows outside the context.
         """
-        rows = [self.tokens(text) for text in _several(texts)]
+        rows = [self._tokens_in("texts", text) for text in looking(_several(texts), 16)]
         places = {point: self.layout.point(point) for point in asked}
         wanted: dict[Point, list[Readout]] = {}
         for point, readouts in asked.items():  # one place may be spelled in two ways
@@ -279,9 +285,20 @@ class Model(Engine):
         Raises
         ------
         ValueError
-            For a string that is not one token.
+            For a string that is not one token, prompts over `context`, and ids that the model
+            does not know.
         """
-        rows = [self.prompt_ids(prompt, chat=chat) for prompt in _several(prompts)]
+        several = looking(_several(prompts), 16)
+        # a sweep asks the same few texts thousands of times
+        split: dict[str, list[int]] = {}
+        rows: list[list[int]] = []
+        for prompt in several:
+            ids = split.get(prompt) if isinstance(prompt, str) else None
+            ids = self.prompt_ids(prompt, chat=chat) if ids is None else ids
+            if isinstance(prompt, str):
+                split[prompt] = ids
+            rows.append(ids)
+        check_context(self, map(len, rows), "prompts")
         wanted = None if tokens is None else [self.token_id(token) for token in tokens]
         return self.call(
             lambda: predict.next_token(self, rows, self._steered(steers, rows, 0), wanted, progress)

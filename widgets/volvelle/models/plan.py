@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from volvelle.models.engine.sizes import fewest_tokens
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -91,6 +93,9 @@ def together(plans: Sequence[Plan]) -> Plan:
 
 def n_tokens(model: Engine, texts: Sequence[str]) -> int:
     """Count the tokens of texts; the tokenizer is here, nothing is sent."""
+    fewest, _ = fewest_tokens(model.tokenizer, sum(map(len, texts)), MOST_READ)
+    if fewest > MOST_READ:
+        return fewest  # or more: too many to split on the notebook's own thread
     return sum(len(model.tokens(text)) for text in texts)
 
 

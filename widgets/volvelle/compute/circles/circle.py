@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import numpy as np
 
 from volvelle.archive.fields import Axes
+from volvelle.arguments.call import checked_result
 from volvelle.compute.circles.doubts import doubts
 from volvelle.compute.circles.null import Null  # noqa: TC001 - a field's type, read with its file
 from volvelle.compute.circles.planes import N_COMPONENTS, principal_components
@@ -19,7 +20,6 @@ from volvelle.compute.directions.directions import Dictionary, Direction
 from volvelle.compute.stats.closure import FEWEST, MARGIN, WIDEST_GAP, Closure, closure
 from volvelle.compute.stats.permutation import LEVEL
 from volvelle.compute.tensors import on_host
-from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +82,7 @@ class Agreement:
     cosine: float = np.nan
 
 
-@known_keywords_in
+@checked_result
 @dataclass(frozen=True, eq=False, repr=False)
 class FittedCircle:
     """A plane through a dictionary, oriented, with its score and null.

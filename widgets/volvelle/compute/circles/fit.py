@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.arguments.call import checked
+from volvelle.arguments.plain import whole
 from volvelle.compute.circles.angles import (
     align,
     angular_error,
@@ -19,7 +21,7 @@ from volvelle.compute.circles.planes import Plane, fit_axes, fit_pca, fit_ridge,
 from volvelle.compute.circles.scores import leave_one_out, left_out_correlation, left_out_cosine
 from volvelle.compute.directions.directions import Direction
 from volvelle.compute.stats.permutation import orders_within
-from volvelle.names import closest, known_keywords, unknown, whole
+from volvelle.names import closest, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,9 +31,13 @@ if TYPE_CHECKING:
 METHODS = ("pca", "ridge", "axes")
 # With three names any order is the same order up to a reflection.
 FEWEST = 4
+# Every name is left out once: the work grows with their fourth power.
+MOST_NAMES = 400
+# Draws of a null: p goes down to .00001.
+MOST_NULL = 100_000
 
 
-@known_keywords
+@checked
 def fit_circle(
     dictionary: Dictionary,
     reference: Mapping[str, float] | None = None,
@@ -72,10 +78,13 @@ def fit_circle(
     """
     if method not in METHODS:
         raise ValueError(unknown("method", method, METHODS))
-    if n_null < 1:
-        raise ValueError(f"n_null is {n_null}, expected at least 1: no circle without its null")
-    if len(dictionary) < FEWEST:
-        raise ValueError(f"dictionary holds {len(dictionary)} names, a circle needs {FEWEST}")
+    if n_null == 0:
+        raise ValueError("n_null is 0, expected at least 1: no circle without its null")
+    n_null = whole(n_null, "n_null", 1, MOST_NULL)
+    if not FEWEST <= len(dictionary) <= MOST_NAMES:
+        raise ValueError(
+            f"dictionary holds {len(dictionary):,} names, a circle needs {FEWEST} to {MOST_NAMES}"
+        )
     seed = whole(seed, "seed")
     axis_names = _names_of(axis_names)
     if dictionary.d_model < 2:

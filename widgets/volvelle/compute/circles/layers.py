@@ -12,10 +12,11 @@ import numpy as np
 
 from volvelle.archive.fields import Axes
 from volvelle.compute.circles.angles import circular_correlation
-from volvelle.compute.circles.null import pick, shuffled_scores
+from volvelle.compute.circles.null import AT_ONCE, pick, shuffled_scores
 from volvelle.compute.circles.planes import unit_circle
 from volvelle.compute.circles.scores import gram, gram_scores, left_out_cosine, ridge_weights
 from volvelle.compute.stats.permutation import LEVEL, p_value, shuffles
+from volvelle.progress import looking
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +127,15 @@ def score_layers(
     else:
         score = np.abs(circular_correlation(angles, reference))
     nulls = shuffled_scores(means, reference, method, n_null=n_null, seed=seed)
-    shuffled = targets[shuffles(len(reference), n_null, seed)]
-    axes_null = _pearson(weights[:, None] @ shuffled, shuffled)
+    order = shuffles(len(reference), n_null, seed)
+    axes_null = np.concatenate(
+        [
+            _pearson(weights[:, None] @ targets[part], targets[part])
+            for start in looking(range(0, n_null, AT_ONCE), 1)
+            for part in (order[start : start + AT_ONCE],)
+        ],
+        axis=1,
+    )
     layers = np.array([point != "embed" for point in points])
     index, best = pick(score[layers], nulls[layers])
     return LayerScores(

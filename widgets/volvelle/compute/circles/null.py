@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
@@ -18,6 +18,10 @@ from volvelle.compute.stats.permutation import (
     shuffles,
     shuffles_within,
 )
+from volvelle.progress import looking
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 # Gaussian matrices cost an eigendecomposition each; above this many classes, and for the
 # leave-one-out null, fewer of them are drawn and each is shuffled several times: their rows are
@@ -26,6 +30,10 @@ _MOST_CLASSES_DRAWN_AFRESH = 40
 _FEWER = 25
 
 SCORES = Axes(None, kind="f")
+
+# Shuffles scored between two looks at Stop, and cells (times the names) of Gram matrices.
+AT_ONCE = 1000
+CELLS_AT_ONCE = 2**25
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,13 +156,30 @@ def shuffled_scores(
     """
     n = len(reference)
     order = shuffles(n, n_null, seed) if blocks is None else shuffles_within(blocks, n_null, seed)
-    shuffled = reference[order]
     if method == "ridge":
         weights = ridge_weights(gram(vectors))[..., None, :, :]
-        return left_out_cosine(weights @ unit_circle(shuffled), shuffled)
-    scores = gram_scores(gram(vectors)) if plane is None else plane
-    angles = np.arctan2(scores[..., 1], scores[..., 0])
-    return np.abs(circular_correlation(angles[..., None, :], shuffled))
+
+        def score(shuffled: np.ndarray) -> np.ndarray:
+            return left_out_cosine(weights @ unit_circle(shuffled), shuffled)
+    else:
+        scores = gram_scores(gram(vectors)) if plane is None else plane
+        angles = np.arctan2(scores[..., 1], scores[..., 0])
+
+        def score(shuffled: np.ndarray) -> np.ndarray:
+            return np.abs(circular_correlation(angles[..., None, :], shuffled))
+
+    return in_parts(score, reference[order])
+
+
+def in_parts(
+    score: Callable[[np.ndarray], np.ndarray], shuffled: np.ndarray, most: int = AT_ONCE
+) -> np.ndarray:
+    """Score shuffles (n_null, n) some at a time; scores (..., n_null), their last axis joined."""
+    parts = [
+        score(shuffled[start : start + most])
+        for start in looking(range(0, max(len(shuffled), 1), most), 1)
+    ]
+    return np.concatenate(parts, axis=-1)
 
 
 def random_scores(
@@ -200,14 +225,24 @@ def random_scores(
     times = -(-n_null // _FEWER) if few else 1
     grams = _gaussian_grams(-(-n_null // times), n, d_model, rng)
     shuffled = reference[rng.permuted(np.tile(np.arange(n), (times, 1)), axis=1)]
-    if method == "ridge":
-        weights = ridge_weights(grams, n_components, ridge)[:, None]
-        scores = left_out_cosine(weights @ unit_circle(shuffled), shuffled)
-    else:
-        drawn = gram_scores(grams)
-        angles = np.arctan2(drawn[..., 1], drawn[..., 0])
-        scores = np.abs(circular_correlation(angles[:, None], shuffled))
-    return scores.ravel()[:n_null]
+    found: list[np.ndarray] = []
+    for part in _grams_at_once(grams, times):
+        if method == "ridge":
+            weights = ridge_weights(part, n_components, ridge)[:, None]
+            scores = left_out_cosine(weights @ unit_circle(shuffled), shuffled)
+        else:
+            drawn = gram_scores(part)
+            angles = np.arctan2(drawn[..., 1], drawn[..., 0])
+            scores = np.abs(circular_correlation(angles[:, None], shuffled))
+        found.append(scores.ravel())
+    return np.concatenate(found)[:n_null]
+
+
+def _grams_at_once(grams: np.ndarray, times: int) -> Iterator[np.ndarray]:
+    """Give Gram matrices (n_draws, n, n) some at a time, as many as a moment's work."""
+    step = max(1, min(AT_ONCE // times, CELLS_AT_ONCE // grams.shape[-1] ** 3))
+    for start in looking(range(0, len(grams), step), 1):
+        yield grams[start : start + step]
 
 
 def _gaussian_grams(n_draws: int, n: int, d_model: int, rng: np.random.Generator) -> np.ndarray:

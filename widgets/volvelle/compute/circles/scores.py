@@ -17,6 +17,10 @@ from volvelle.compute.circles.planes import (
     rotation_to,
     unit_circle,
 )
+from volvelle.progress import looking
+
+# Cells of the Gram matrices that are refitted between two looks at Stop.
+CELLS = 2**19
 
 
 def gram(vectors: np.ndarray) -> np.ndarray:
@@ -68,8 +72,22 @@ def _folds(grams: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarra
     """
     n = grams.shape[-1]
     others = np.array([[j for j in range(n) if j != i] for i in range(n)])
+    step = max(1, CELLS // max(grams.size, 1))
+    parts = [
+        _folds_of(grams, others, np.arange(start, min(start + step, n)), k)
+        for start in looking(range(0, n, step), 1)
+    ]
+    scores, left = zip(*parts, strict=True)
+    return np.concatenate(scores, axis=-3), np.concatenate(left, axis=-2), others
+
+
+def _folds_of(
+    grams: np.ndarray, others: np.ndarray, left_out: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return scores and left of `_folds` for some of the rows left out."""
+    others = others[left_out]
     kept = grams[..., others[:, :, None], others[:, None, :]]
-    cross = grams[..., np.arange(n)[:, None], others]
+    cross = grams[..., left_out[:, None], others]
     rows = kept.mean(axis=-1)
     overall = rows.mean(axis=-1)[..., None]
     kept = kept - rows[..., None, :] - rows[..., :, None] + overall[..., None]
@@ -78,7 +96,7 @@ def _folds(grams: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarra
     s = np.sqrt(np.clip(values[..., ::-1][..., :k], 0, None))
     u = vectors[..., ::-1][..., :k]
     left = np.einsum("...j,...jk->...k", cross, u) / np.where(s > 0, s, np.inf)
-    return u * s[..., None, :], left, others
+    return u * s[..., None, :], left
 
 
 def ridge_weights(
@@ -223,7 +241,7 @@ def split_half(
     place = _place_in_class(owner)
     sizes = np.bincount(owner)
     cosines: list[float] = []
-    for _ in range(n_splits):
+    for _ in looking(range(n_splits), 1):
         orders = [rng.permutation(size) for size in sizes]
         if paired:
             orders = [orders[0]] * len(sizes)

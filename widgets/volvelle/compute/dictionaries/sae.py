@@ -10,6 +10,8 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from volvelle.arguments.call import checked_in
+from volvelle.arguments.texts import clean, cleaned
 from volvelle.compute.dictionaries import encode as whole_texts
 from volvelle.compute.dictionaries.parts import (
     ARCHITECTURES,
@@ -23,7 +25,7 @@ from volvelle.compute.directions.directions import Dictionary, Feature
 from volvelle.compute.directions.points import Point
 from volvelle.compute.tensors import tensor
 from volvelle.formulas import encoder
-from volvelle.names import clean, cleaned, known_keywords_in, unknown
+from volvelle.names import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     Array = np.ndarray | torch.Tensor
 
 
-@known_keywords_in
+@checked_in
 @dataclass(frozen=True, eq=False, repr=False)
 class SparseAutoencoder:
     """A sparse autoencoder in one canonical form, whatever file it came from.
@@ -159,7 +161,8 @@ class SparseAutoencoder:
         """
         if not 0 <= index < self.n_features:
             raise IndexError(f"feature {index} is outside {self.name}'s 0...{self.n_features - 1}")
-        a_max = None if self.a_max is None else float(self.a_max[index])
+        seen = np.nan if self.a_max is None else float(self.a_max[index])
+        a_max = seen if np.isfinite(seen) else None  # a file may not know it
         return Feature(
             self.W_dec[index], self.feature_name(index), self.point, a_max, sae=self, index=index
         )

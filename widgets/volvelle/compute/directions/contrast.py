@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from volvelle.progress import look, looking
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -95,6 +97,7 @@ class Contrast:
             drawn: dict[bytes, np.ndarray] = {}
             known = {self._key(self.positive)}
             while len(drawn) < n:
+                look()
                 one = self._draw(rng)
                 if (key := self._key(one)) not in known:
                     known.add(key)
@@ -150,7 +153,7 @@ class Contrast:
             every = (self._swapped(np.array(swap)) for swap in product((False, True), repeat=k))
         else:
             every = (np.isin(np.arange(self.n), ids) for ids in combinations(range(self.n), k))
-        for one in every:
+        for one in looking(every):
             found.setdefault(self._key(one), one)
         found.pop(self._key(self.positive))
         return np.stack(list(found.values())) if found else np.zeros((0, self.n), bool)
@@ -197,6 +200,7 @@ class Exchange:
         known = {self.labels.tobytes()}
         found: list[np.ndarray] = []
         while len(found) < min(n, self.others):
+            look()
             one = rng.permutation(self.n)
             if one.tobytes() not in known:
                 known.add(one.tobytes())

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 
 from volvelle.archive.fields import IN_MEMORY, Axes
+from volvelle.arguments.call import checked_in
+from volvelle.arguments.texts import clean
 from volvelle.compute.directions.points import Point
 from volvelle.compute.tensors import on_host
-from volvelle.names import clean, known_keywords_in, unknown
+from volvelle.names import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,7 +42,7 @@ def _as_array(array: np.ndarray, dtype: Any, copy: bool | None) -> np.ndarray:
     return array.astype(wanted, copy=bool(copy))
 
 
-@known_keywords_in
+@checked_in
 @dataclass(frozen=True, eq=False)
 class Direction:
     """One direction at a point of a model.
@@ -107,7 +109,7 @@ class Direction:
         )
 
 
-@known_keywords_in
+@checked_in
 @dataclass(frozen=True, eq=False)
 class Dictionary:
     """A set of labelled directions at one point: emotions, probes, control vectors.
@@ -250,7 +252,7 @@ class Dictionary:
         return f"Dictionary({len(self)} directions, {self.point}, d_model={self.d_model}{source})"
 
 
-@known_keywords_in
+@checked_in
 @dataclass(frozen=True, eq=False, repr=False)
 class Feature(Direction):
     """A feature of a sparse autoencoder: its decoder row, and the way back to its encoder.

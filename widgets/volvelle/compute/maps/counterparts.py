@@ -9,6 +9,7 @@ import numpy as np
 
 from volvelle.compute.maps.neighbours import BFLOAT16_FROM, bfloat16_pays, nearest
 from volvelle.compute.tensors import tensor
+from volvelle.progress import looking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +90,7 @@ def best_by_correlation(
     of_b = np.full((n_b, c_b), -1, np.int32)
     score_b = np.full((n_b, c_b), -np.inf, np.float32)
     step = max(BLOCK_CELLS // max(n_b, 1), 1)
-    for start in range(0, n_a, step):
+    for start in looking(range(0, n_a, step), 1):
         stop = min(start + step, n_a)
         together = (columns[:, start:stop].T @ other).toarray() / max(n_tokens, 1)
         together -= np.outer(mean_a[start:stop], mean_b)
@@ -148,7 +149,7 @@ def best_cosines(a: np.ndarray, b: np.ndarray, device: str = "cpu") -> tuple[np.
     of_a: list[torch.Tensor] = []
     partner: list[torch.Tensor] = []
     step = max(BLOCK_CELLS // max(len(b), 1), 1)
-    for start in range(0, len(a), step):
+    for start in looking(range(0, len(a), step), 1):
         block = x[start : start + step] @ y.T
         largest = block.max(1)
         of_a.append(largest.values)

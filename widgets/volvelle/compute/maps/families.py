@@ -15,6 +15,7 @@ import numpy as np
 
 from volvelle.compute.maps.neighbours import Neighbours, nearest, product
 from volvelle.compute.maps.scrambled import FamilyScrambler
+from volvelle.progress import looking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +124,7 @@ def _blocks(
     n, k = rows_a.shape
     table = product(a, b.T) if len(a) * len(b) <= TABLE_CELLS else None
     step = max(GATHERED // (2 * k * (k if table is not None else a.shape[1])), 1)
-    for start in range(0, n, step):
+    for start in looking(range(0, n, step), 1):
         part = slice(start, min(start + step, n))
         if table is not None:
             yield part, table[rows_a[part][:, :, None], rows_b[part][:, None, :]]
@@ -161,7 +162,7 @@ def strangers(
     cosines: list[np.ndarray] = []
     apart: list[np.ndarray] = []
     asked = min(len(a), ROWS_AT_ONCE)
-    for _ in range(draws):
+    for _ in looking(range(draws), 1):
         drawn = scramble(random)
         rows = random.choice(len(a), asked, replace=False) if asked < len(a) else np.arange(asked)
         found = nearest(a[rows], drawn, 1, device=device)

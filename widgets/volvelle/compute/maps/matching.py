@@ -21,7 +21,7 @@ from volvelle.compute.maps.counterparts import (
 )
 from volvelle.compute.maps.families import N_KIN, kin_of, stand_apart, strangers, tested
 from volvelle.compute.maps.scrambled import Scrambler
-from volvelle.progress import share
+from volvelle.progress import looking, share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,7 +150,7 @@ def match_by_cosine(
     random = np.random.default_rng(seed)
     n_null = n_permutations(min(len(a), len(b))) if n_null is None else n_null
     scramble = Scrambler(b)
-    null = [_chance(a, scramble(random), random, device) for _ in range(n_null)]
+    null = [_chance(a, scramble(random), random, device) for _ in looking(range(n_null), 1)]
     del scramble  # as large as b: what follows makes another
     found = found or best_by_cosine(a, b, device=device)
     pairs = _matching(found, null, (len(a), len(b)))

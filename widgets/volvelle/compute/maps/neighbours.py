@@ -16,6 +16,7 @@ import torch
 
 from volvelle.archive.fields import Axes, inside
 from volvelle.compute.tensors import tensor
+from volvelle.progress import aside, looking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,7 +174,7 @@ def nearest(
     search = _Search(x, y, k, same=keys is None, bfloat16=bfloat16)
     block = max(min(BLOCK, MOST_CELLS // m, n), 1)
     with torch.inference_mode():
-        for start in range(0, n, block):
+        for start in looking(range(0, n, block), 1):
             found, where = search.block(start, min(start + block, n))
             indices[start : start + block] = where.cpu().numpy()
             cosines[start : start + block] = found.cpu().numpy()
@@ -302,8 +303,11 @@ def neighbours(
         return nearest(x, None, k, device=device, on_progress=on_progress)
     from pynndescent import NNDescent
 
-    graph = NNDescent(x, metric="cosine", n_neighbors=k + 1, random_state=seed, n_jobs=-1)
-    indices, distances = graph.neighbor_graph
+    def searched() -> tuple[np.ndarray, np.ndarray]:
+        graph = NNDescent(x, metric="cosine", n_neighbors=k + 1, random_state=seed, n_jobs=-1)
+        return graph.neighbor_graph
+
+    indices, distances = aside(searched)
     own = indices == np.arange(len(x))[:, None]
     order = np.argsort(own, axis=1, kind="stable")[:, :k]
     return Neighbours(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from volvelle.compute.tensors import tensor
+from volvelle.progress import aside, looking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +93,7 @@ def mixing(found: Neighbours, from_b: np.ndarray, *, n_null: int = 200, seed: in
     which = from_b.sum() * 2 <= len(from_b)
     null: list[float] = []
     first: list[float] = []
-    for _ in range(n_null):
+    for _ in looking(range(n_null), 1):
         label = random.permutation(from_b)
         across = label[found.indices] != label[:, None]
         null.append(across.mean())
@@ -187,7 +188,7 @@ def faithfulness(
     for i, (row, own) in enumerate(zip(near, asked, strict=True)):
         drawn[i] = row[row != own][:k]
     penalty, kept = 0, 0
-    for start in range(0, len(asked), BLOCK):
+    for start in looking(range(0, len(asked), BLOCK), 1):
         rows = asked[start : start + BLOCK]
         cosines = product(x[rows], x.T)
         cosines[np.arange(len(rows)), rows] = -np.inf
@@ -237,7 +238,7 @@ def clusters(
     random = np.random.default_rng(seed)
     centres = rows[tensor(random.choice(len(rows), n_clusters, replace=False))]
     label = torch.zeros(len(rows), dtype=torch.long)
-    for _ in range(n_rounds):
+    for _ in looking(range(n_rounds), 1):
         label = (rows @ centres.T).argmax(1)
         total = torch.zeros_like(centres).index_add_(0, label, rows)
         # a centre that lost all its points stays where it was
@@ -272,6 +273,12 @@ class Region:
     text: str
 
 
+def _parted(xy: np.ndarray, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    from scipy.cluster.vq import kmeans2
+
+    return kmeans2(xy.astype(np.float64), n, minit="++", seed=seed, missing="warn")
+
+
 def regions(
     xy: np.ndarray,
     tokens: Sequence[Sequence[str]],
@@ -299,16 +306,14 @@ def regions(
     list of Region
         A region that shares no token twice has no name and is left out.
     """
-    from scipy.cluster.vq import kmeans2
-
     words = [{word for token in row if (word := token.strip().lower())} for row in tokens]
     everywhere = Counter(word for row in words for word in row)
     found: list[Region] = []
     for level, size in enumerate(sizes):
         if len(xy) < 8 * size:
             break
-        _, label = kmeans2(xy.astype(np.float64), size, minit="++", seed=seed, missing="warn")
-        for group in range(size):
+        _, label = aside(lambda size=size: _parted(xy, size, seed))
+        for group in looking(range(size), 1):
             here = np.flatnonzero(label == group)
             counts = Counter(word for i in here for word in words[i])
             # how far a count is above what so many points hold anywhere, in standard deviations

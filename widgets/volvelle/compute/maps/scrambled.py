@@ -10,6 +10,7 @@ import torch
 from volvelle.compute.maps.neighbours import product, unit_rows
 from volvelle.compute.maps.scores import clusters
 from volvelle.compute.tensors import tensor
+from volvelle.progress import aside
 
 # Members of a cluster that the null keeps: larger families are kept in parts, and of smaller ones
 # a few together. Of 256 clusters a search costs little beside that of neighbours.
@@ -118,7 +119,7 @@ def axes_of(centred: np.ndarray, *, thin: bool | None = None) -> np.ndarray:
     n, d = centred.shape
     if n < d if thin is None else thin:
         linalg = cast("Any", torch.linalg)  # torch gives it no types
-        basis, within = linalg.qr(tensor(np.ascontiguousarray(centred.T)))
-        turn = np.linalg.eigh((within @ within.T).numpy())[1].astype(np.float32)
+        basis, within = aside(lambda: linalg.qr(tensor(np.ascontiguousarray(centred.T))))
+        turn = aside(lambda: np.linalg.eigh((within @ within.T).numpy()))[1].astype(np.float32)
         return product(basis.numpy(), turn)
-    return np.linalg.eigh(product(centred.T, centred))[1].astype(np.float32)
+    return aside(lambda: np.linalg.eigh(product(centred.T, centred)))[1].astype(np.float32)

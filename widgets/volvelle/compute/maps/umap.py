@@ -12,6 +12,7 @@ import torch
 
 from volvelle.compute.maps.epochs import Epochs, compiled
 from volvelle.compute.tensors import tensor
+from volvelle.progress import aside, look, looking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +45,11 @@ def principal_axes(x: np.ndarray, n_axes: int = 2, seed: int = 0) -> np.ndarray:
     -----
     Source: Halko, Martinsson & Tropp 2011, subspace iteration with eight spare directions.
     """
+    # eigenvectors of some thousand rows are seconds in one call
+    return aside(lambda: _principal_axes(x, n_axes, seed))
+
+
+def _principal_axes(x: np.ndarray, n_axes: int, seed: int) -> np.ndarray:
     rows = tensor(np.ascontiguousarray(x, dtype=np.float32))
     scores = np.zeros((len(rows), n_axes), np.float32)
     n, d = rows.shape
@@ -64,7 +70,7 @@ def principal_axes(x: np.ndarray, n_axes: int = 2, seed: int = 0) -> np.ndarray:
         axes = scipy.linalg.eigh(covariance, subset_by_index=(first, d - 1))[1]
     else:
         basis = torch.randn(d, n_axes + 8, generator=torch.Generator().manual_seed(seed))
-        for _ in range(10):
+        for _ in looking(range(10), 1):
             centred = rows @ basis - mean @ basis
             basis, _ = linalg.qr(rows.T @ centred - torch.outer(mean, centred.sum(0)))
         centred = (rows @ basis - mean @ basis).numpy()
@@ -90,7 +96,7 @@ def _bandwidths(distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     low, high, mid = np.zeros(len(rho)), np.full(len(rho), np.inf), np.ones(len(rho))
     excess = np.maximum(distances - rho[:, None], 0).astype(np.float64)
     target = np.log2(k + 1)
-    for _ in range(64):
+    for _ in looking(range(64), 1):
         total = np.exp(-excess / mid[:, None]).sum(axis=1)
         if np.all(np.abs(total - target) < 1e-5):
             break
@@ -126,11 +132,13 @@ def fuzzy_graph(found: Neighbours) -> scipy.sparse.coo_matrix:
     distances = np.maximum(1 - found.cosines, 0)
     distances[distances < 1e-6] = 0
     rho, sigma = _bandwidths(distances)
+    look()
     weights = np.exp(-np.maximum(distances - rho[:, None], 0) / np.maximum(sigma, 1e-12)[:, None])
     graph = scipy.sparse.csr_matrix(
         (weights.astype(np.float32).ravel(), found.indices.ravel(), np.arange(0, n * k + 1, k)),
         shape=(n, n),
     )
+    look()
     other = graph.T.tocsr()
     return (graph + other - graph.multiply(other)).tocoo()
 
@@ -207,7 +215,7 @@ def umap_layout(
     state = random.randint(np.iinfo(np.int32).min + 1, np.iinfo(np.int32).max - 1, 3, np.int64)
     head, tail = graph.row[kept].astype(np.int32), graph.col[kept].astype(np.int32)
     epochs = Epochs(positions, head, tail, weights, n_epochs, state)
-    for epoch in range(n_epochs):
+    for epoch in looking(range(n_epochs), 1):
         epochs.run(epoch)
         done = epoch + 1
         due = done % every == 0 or done == n_epochs

@@ -9,6 +9,7 @@ import numpy as np
 
 from volvelle.compute.directions.directions import Direction, Feature
 from volvelle.compute.steering.steers import HeadScale, Steer
+from volvelle.progress import looking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -252,7 +253,7 @@ def relabelled_steers(
     }
     added = any(_is_fitted(steer) and steer.method == "add" for steer in steers)
     made: list[RelabelledSteers] = []
-    for number in range(min(len(each) for each in labellings.values())):
+    for number in looking(range(min(len(each) for each in labellings.values())), 4):
         others: dict[int, np.ndarray] = {}
         cosines: list[float] = []
         for key, found in fitted.items():

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 
+from volvelle.arguments.call import checked_in
+from volvelle.arguments.texts import clean
 from volvelle.compute.directions.directions import Dictionary, Direction, Feature
 from volvelle.compute.directions.points import Point
 from volvelle.compute.steering.methods import (
@@ -24,7 +26,7 @@ from volvelle.compute.steering.methods import (
 )
 from volvelle.compute.steering.parts import Part
 from volvelle.compute.steering.where import Where, check_where
-from volvelle.names import clean, known_keywords_in, unknown
+from volvelle.names import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,7 +44,7 @@ class Directed(Protocol):
         ...
 
 
-@known_keywords_in
+@checked_in
 @dataclass(frozen=True, eq=False)
 class Steer:
     """A direction with a strength, a method and a place to act.
@@ -175,7 +177,7 @@ class Steer:
         )
 
 
-@known_keywords_in
+@checked_in
 @dataclass(frozen=True, eq=False)
 class HeadScale:
     """Multiply what one attention head writes.

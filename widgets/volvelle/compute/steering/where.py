@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from volvelle.arguments.call import checked_in
 from volvelle.compute.directions.directions import Direction
 from volvelle.compute.steering.choices import TokenChoice
 from volvelle.compute.steering.methods import nonzero
 from volvelle.compute.steering.turns import read_turns, written_kinds
-from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +41,7 @@ def check_where(given: object) -> None:
         raise TypeError(f"where={given!r} is no place; write vv.Where(prompt=..., ...)")
 
 
-@known_keywords_in
+@checked_in
 @dataclass(frozen=True)
 class When:
     """Act only where a feature is active.
@@ -65,7 +65,7 @@ class When:
             raise ValueError(f"above={self.above!r} is not a finite number")
 
 
-@known_keywords_in
+@checked_in
 @dataclass(frozen=True)
 class Where:
     """Which tokens a steer touches.

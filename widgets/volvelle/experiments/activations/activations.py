@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
 
 from volvelle.archive.fields import IN_MEMORY, Axes
+from volvelle.arguments.call import checked_result
 from volvelle.experiments.result import Result
 from volvelle.models.engine.tokens import Tokens
-from volvelle.names import known_keywords_in, unknown
+from volvelle.names import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,11 @@ LOWEST_SHARE_OF_K = 0.5
 FEWEST_SCORED = 24
 
 
-@known_keywords_in
+# one place in a text, or several
+Places: TypeAlias = "int | Sequence[int] | None"
+
+
+@checked_result
 @dataclass(frozen=True, eq=False, repr=False)
 class Activations(Result, kind="Activations", version=1):
     """What an SAE finds in texts: one row per token of all texts, one column per feature.
@@ -184,7 +189,7 @@ class Activations(Result, kind="Activations", version=1):
         self,
         k: int = 10,
         by: str = "max",
-        token: int | Sequence[int] | None = None,
+        token: Places = None,
         text: int | None = None,
     ) -> pd.DataFrame:
         """Return the strongest features of everything, of one text, or of some tokens.
@@ -249,7 +254,7 @@ class Activations(Result, kind="Activations", version=1):
             }
         )
 
-    def _rows(self, token: int | Sequence[int] | None, text: int | None) -> np.ndarray:
+    def _rows(self, token: Places, text: int | None) -> np.ndarray:
         """Return the rows asked for; only scored ones unless tokens are named."""
         if isinstance(token, str):
             raise TypeError(

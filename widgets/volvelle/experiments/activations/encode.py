@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 
+from volvelle.arguments.call import checked
+from volvelle.arguments.texts import cleaned
 from volvelle.compute.directions.points import LAYERED, Point
 from volvelle.experiments.activations.activations import Activations
 from volvelle.experiments.readouts.codes import Codes
 from volvelle.models.verbs.observe import cuts_of
-from volvelle.names import cleaned, known_keywords
+from volvelle.progress import looking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +29,7 @@ __all__ = ["Activations", "encode"]
 _AS_WIDE_AS_MODEL = ("embed", *(kind for kind in LAYERED if kind != "z"))
 
 
-@known_keywords
+@checked
 def encode(
     model: Model,
     text: str | Sequence[str],
@@ -79,7 +81,7 @@ def encode(
     texts = _texts(text)
     check_sae(sae)
     check_width(sae, getattr(model, "d_model", None), sae.point, model.name)
-    tokens = tuple(model.tokens(one) for one in texts)
+    tokens = tuple(model.tokens(one) for one in looking(texts, 16))
     cuts = cuts_of(tokens, model.context, window, overlap)
     point, readout = str(sae.point), Codes(sae, fits=True)
     found: Encoded = model.observe(

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.arguments.call import checked
+from volvelle.arguments.plain import whole
 from volvelle.compute.circles.angles import angular_error
-from volvelle.compute.circles.fit import axis_correlations, fit_circle
+from volvelle.compute.circles.fit import MOST_NULL, axis_correlations, fit_circle
 from volvelle.compute.circles.scores import (
     left_out_correlation,
     left_out_cosine,
@@ -26,8 +28,7 @@ from volvelle.experiments.circles.stimuli import (
 )
 from volvelle.experiments.readouts.class_means import ClassMeans, refuse_outlying
 from volvelle.experiments.result import Result
-from volvelle.names import known_keywords
-from volvelle.progress import share
+from volvelle.progress import looking, share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     Progress = Callable[[float, str], None]
 
 SPLITS = 6
+MOST_SPLITS = 10_000
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class Checks(Result, kind="Checks", version=1):
         return f"Checks({self.summary()})"
 
 
-@known_keywords
+@checked
 def check_circle(
     model: Model,
     circle: FittedCircle,
@@ -149,6 +151,10 @@ def check_circle(
         raise ValueError("check_circle needs a fitted circle; this one was given its axes")
     if circle.reference is None or not np.isfinite(circle.reference).all():
         raise ValueError("check_circle needs a circle whose names all have a reference angle")
+
+    n_splits = whole(n_splits, "n_splits", 1, MOST_SPLITS)
+    n_null = whole(n_null, "n_null", 1, MOST_NULL)
+    seed = whole(seed, "seed")
 
     def work() -> Checks:
         rows = [*_within(circle), *_halves(circle, n_splits, n_null, seed)]
@@ -202,7 +208,7 @@ def _halves(circle: FittedCircle, n_splits: int, n_null: int, seed: int) -> list
     # the second is not blind to a rotation of all that was placed
     measures = {"circular correlation": left_out_correlation, "mean cosine": left_out_cosine}
     found: dict[str, list[np.ndarray]] = {name: [] for name in measures}
-    for kept, held in _halves_of(len(circle), n_splits, seed):
+    for kept, held in looking(_halves_of(len(circle), n_splits, seed), 1):
         placed = predict_others(vectors, labels, kept, circle.method)
         for name, measure in measures.items():
             found[name].append(measure(placed, labels[:, held]))
@@ -245,7 +251,7 @@ def _situations(
     target = np.radians(list(_reference(circle).values()))
     mixed = target[shuffles(len(target), n_null, seed)]
     found = np.arctan2(xy[:, 1], xy[:, 0])
-    nulls = np.array([axis_correlations(xy, row) for row in mixed])
+    nulls = np.array([axis_correlations(xy, row) for row in looking(mixed)])
     error = np.degrees(angular_error(found, mixed))
     what = f"situations, {positions}"
     n = len(read.texts)

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.compute.circles.fit import with_choice
+from volvelle.arguments.call import checked
+from volvelle.arguments.plain import whole
+from volvelle.compute.circles.fit import MOST_NULL, with_choice
 from volvelle.compute.circles.layers import score_layers
 from volvelle.experiments.circles.fit_circle import Circle, Settings, circle_at, ours
 from volvelle.experiments.circles.stimuli import read_stimuli, russell
 from volvelle.experiments.circles.vectors import class_vectors
-from volvelle.names import known_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from volvelle.models.model import Model
 
 
-@known_keywords
+@checked
 def emotion_circle(
     model: Model,
     layer: int | None = None,
@@ -83,6 +84,8 @@ def emotion_circle(
         raise ValueError(f"method is {method!r}, expected 'pca' or 'ridge'")
     if layer is not None and not 0 <= layer < model.n_layers:
         raise ValueError(f"layer {layer} is outside {model.name}'s 0...{model.n_layers - 1}")
+    n_null = whole(n_null, "n_null", 1, MOST_NULL)
+    seed = whole(seed, "seed")
     chosen = None if words is None else tuple(words)
     read = read_stimuli(stimuli, chosen)
     reference = {**russell(), **(words if hasattr(words, "keys") else {})}  # type: ignore[dict-item]

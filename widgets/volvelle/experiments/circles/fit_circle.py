@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.archive.fields import IN_MEMORY
+from volvelle.arguments.call import checked, checked_result
+from volvelle.arguments.texts import cleaned
 from volvelle.compute.circles import circle as circles
 from volvelle.compute.circles import fit as circle_fit
 from volvelle.compute.circles.layers import LayerScores
 from volvelle.compute.circles.scores import bootstrap_angles, split_half, spread_of
 from volvelle.experiments.result import Result
-from volvelle.names import cleaned, known_keywords, known_keywords_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,7 @@ N_SPLITS = 20
 METHODS = ("pca", "ridge", "axes")
 
 
-@known_keywords_in
+@checked_result
 @dataclass(frozen=True, eq=False, repr=False)
 class Circle(circles.FittedCircle, Result, kind="Circle", version=1):
     """A circle of `volvelle.compute.circles`, with files, a table and, where known, its layers.
@@ -131,7 +132,7 @@ class Circle(circles.FittedCircle, Result, kind="Circle", version=1):
             raise ValueError(f"method is {self.method!r}, expected one of {', '.join(METHODS)}")
 
 
-@known_keywords
+@checked
 def fit_circle(
     dictionary: Dictionary,
     reference: Mapping[str, float] | None = None,

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from volvelle.compute.circles.placebos import KINDS, N_PLANES, placebo_planes
+from volvelle.arguments.call import checked
+from volvelle.arguments.plain import whole
+from volvelle.compute.circles.placebos import KINDS, MOST_PLANES, N_PLANES, placebo_planes
 from volvelle.compute.steering.where import Where
 from volvelle.experiments.circles.fit_circle import AXES
 from volvelle.experiments.circles.lexicons import read_norms
@@ -18,9 +20,10 @@ from volvelle.experiments.circles.stimuli import (
 )
 from volvelle.experiments.circles.turns import Turner, Writer
 from volvelle.experiments.circles.wheel import Text, Wheel
+from volvelle.models.engine.sizes import MOST_TEXTS, MOST_WORDS, check_rows
 from volvelle.models.verbs.writing import Writing
-from volvelle.names import known_keywords, unknown
-from volvelle.progress import share
+from volvelle.names import unknown
+from volvelle.progress import looking, share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 TEXT_PLACEBO = 20
 
 
-@known_keywords
+@checked
 def steer_around(
     model: Model,
     circle: FittedCircle,
@@ -109,8 +112,8 @@ def steer_around(
     levels = np.atleast_1d(np.asarray(strengths, dtype=np.float64))
     if len(np.unique(around % 360)) < 3:
         raise ValueError(f"angles: {list(angles)} hold fewer than three distinct ones")
-    if samples < 0:
-        raise ValueError(f"samples is {samples}, expected 0 (no texts) or more")
+    whole(samples, "samples", 0, MOST_TEXTS)
+    whole(seed, "seed")
     if circle.d_model != model.d_model:
         raise ValueError(
             f"this circle reads {circle.d_model}-dimensional vectors, {circle.point} of "
@@ -124,6 +127,17 @@ def steer_around(
     if not asked:
         raise ValueError("prompts is empty; leave it out for the standard ones")
     opened = list(generation_prompts()) if prompts is None else asked
+    n_angles = len(around) * len(levels)
+    factors = {"angles": len(around), "strengths": len(levels)}
+    n = sum(map(len, planes.values()))
+    told = factors | {"placebo planes": n, "prompts": len(asked)}
+    check_rows((1 + n) * n_angles * len(asked), MOST_WORDS, "next words", told)
+    if writing.samples:
+        writing.check(model, [model.prompt_ids(one) for one in looking(opened, 16)])
+        n = sum(map(len, written_planes.values()))
+        told = factors | {"placebo planes": n, "prompts": len(opened), "samples": writing.samples}
+        rows = (1 + n) * n_angles * len(opened) * writing.samples
+        check_rows(rows, MOST_TEXTS, "texts", told)
     names, reference, held_out, ids, left_out = _words(model, circle, words)
     turn = Turner(model, circle, levels, around, where or Where())
 
@@ -170,12 +184,12 @@ def steer_around(
 def _placebos(
     placebo: int | Mapping[str, int], circle: FittedCircle, seed: int
 ) -> dict[str, np.ndarray]:
-    counts = dict(placebo) if isinstance(placebo, Mapping) else dict.fromkeys(KINDS, int(placebo))
-    for kind, n in counts.items():
+    given = dict(placebo) if isinstance(placebo, Mapping) else dict.fromkeys(KINDS, placebo)
+    counts: dict[str, int] = {}
+    for kind, n in given.items():
         if kind not in KINDS:
-            raise ValueError(unknown("placebo", kind, KINDS))
-        if n < 0:
-            raise ValueError(f"placebo: {n} planes of kind {kind!r}, expected 0 or more")
+            raise ValueError(unknown("placebo", str(kind), KINDS))
+        counts[kind] = whole(n, f"placebo {kind!r}", 0, MOST_PLANES)
     return {
         kind: placebo_planes(kind, n, circle.dictionary.vectors, seed)
         for kind, n in counts.items()
@@ -190,7 +204,7 @@ def _text_placebos(
 ) -> dict[str, np.ndarray]:
     if isinstance(asked, Mapping):
         return _placebos(asked, circle, seed)
-    n = TEXT_PLACEBO if asked is True else int(asked)
+    n = TEXT_PLACEBO if asked is True else int(asked) if asked is False else asked
     return _placebos({"span": n}, circle, seed)
 
 

@@ -12,7 +12,7 @@ from volvelle.compute.directions.directions import Direction
 from volvelle.compute.steering.steers import Steer
 from volvelle.experiments.circles.lexicons import distinct_words, norms_of, valence
 from volvelle.experiments.circles.wheel import Text
-from volvelle.progress import share
+from volvelle.progress import looking, share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,7 +69,7 @@ class Turner:
         logprobs : array, shape (plane, strength, angle, prompt, word)
         baseline : array, shape (prompt, word)
         """
-        steers = [steer for plane in planes for steer in self.steers(plane)]
+        steers = [steer for plane in looking(planes, 1) for steer in self.steers(plane)]
         rows = [*([steer] for steer in steers for _ in prompts), *([] for _ in prompts)]
         texts = prompts * (len(steers) + 1)
         found = self.model.next_token(texts, steers=rows, tokens=ids, progress=progress)

@@ -17,6 +17,7 @@ from volvelle.compute.directions.directions import Dictionary
 from volvelle.experiments.circles.stimuli import Stimuli, neutral_texts
 from volvelle.experiments.readouts.class_means import ClassMeans, refuse_outlying
 from volvelle.models.fingerprint import fingerprint
+from volvelle.progress import looking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 # Raised when how they are captured changes.
 FORMAT = 1
+
+# Texts of all words: of 30 layers their inner products are 2 GB.
+MOST_TEXTS = 4_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +103,11 @@ def class_vectors(
         raise ValueError(f"positions is {positions!r}, expected 'last' or 'mean'")
     if not 0 <= neutral < 1:
         raise ValueError(f"neutral is {neutral}, expected a share of variance in [0, 1)")
+    if len(stimuli.texts) > MOST_TEXTS:
+        raise ValueError(
+            f"stimuli are {len(stimuli.texts):,} texts, at most {MOST_TEXTS:,} are read: the inner "
+            "products of all of them are kept at every layer"
+        )
     _refuse_words(model, stimuli)
     path = None
     if cache:
@@ -125,7 +134,7 @@ def class_vectors(
 
 def _refuse_words(model: Model, stimuli: Stimuli) -> None:
     """Raise ValueError for texts of one token, whose state is that of position 0."""
-    for text in (*stimuli.texts, *stimuli.minus):
+    for text in looking((*stimuli.texts, *stimuli.minus), 16):
         if len(model.tokens(text)) < 2:
             raise only_first(text, "stimuli", model.name)
 

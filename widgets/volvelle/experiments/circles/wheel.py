@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 
 from volvelle.archive.fields import Axes
+from volvelle.arguments.call import checked_result
 from volvelle.compute.circles.angles import (
     Harmonic,
     align,
@@ -19,7 +20,6 @@ from volvelle.compute.circles.angles import (
 from volvelle.compute.stats.permutation import p_value
 from volvelle.experiments.circles.lexicons import PLACEBOS, TextWave, wave_of_texts
 from volvelle.experiments.result import Result
-from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +69,7 @@ class Text:
     drawn: int = 0
 
 
-@known_keywords_in
+@checked_result
 @dataclass(frozen=True, eq=False, repr=False)
 class Wheel(Result, kind="Wheel", version=1):
     """Responses of a model to a direction turned around a circle.

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.archive.kept import keep, recall
+from volvelle.arguments.call import checked
+from volvelle.arguments.plain import whole
 from volvelle.cache import cache_dir
 from volvelle.compute.dictionaries.encode import OPTIONS
 from volvelle.experiments.maps.choices import MATCHES, MODES, Choices, chosen_match, chosen_mode
-from volvelle.experiments.maps.result import DualLayout
+from volvelle.experiments.maps.result import MOST_EPOCHS, DualLayout
 from volvelle.experiments.maps.sides import side
 from volvelle.experiments.maps.work import MapWork
 from volvelle.models.fingerprint import fingerprint
-from volvelle.names import known_keywords, unknown, whole
+from volvelle.names import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -31,9 +33,11 @@ __all__ = ["DualLayout", "dual_layout"]
 
 # Raised when what a layout holds or how it is made changes: older files are then made again.
 VERSION = 6
+# Of each feature, and of a layout: umap-learn takes 15 and 200.
+MOST_NEIGHBORS = 500
 
 
-@known_keywords
+@checked
 def dual_layout(  # noqa: PLR0917  (the two dictionaries, then what to read them with)
     a: Any,
     b: Any = None,
@@ -107,8 +111,8 @@ def dual_layout(  # noqa: PLR0917  (the two dictionaries, then what to read them
     if mode not in MODES:
         raise ValueError(unknown("mode", mode, MODES))
     seed = whole(seed, "seed", 0, 2**32 - 1)
-    n_neighbors = whole(n_neighbors, "n_neighbors", 2)
-    n_epochs = whole(n_epochs, "n_epochs", 1)
+    n_neighbors = whole(n_neighbors, "n_neighbors", 2, MOST_NEIGHBORS)
+    n_epochs = whole(n_epochs, "n_epochs", 1, MOST_EPOCHS)
     one = side(a, "a")
     two = None if b is None else side(b, "b")
     texts = [texts] if isinstance(texts, str) else list(texts or [])

@@ -14,6 +14,7 @@ from volvelle.compute.maps.neighbours import unit_rows
 from volvelle.experiments.readouts.codes import Codes
 from volvelle.experiments.readouts.projection import Norms, Projection
 from volvelle.models.verbs.capture import find_outliers
+from volvelle.progress import looking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -74,7 +75,7 @@ def read(
                 f"{one.name} has {one.alive.sum()} directions and no encoder; activation matching "
                 f"projects at most {MOST_PROJECTED}: use match='decoder'"
             )
-    tokens = tuple(model.tokens(text) for text in texts)
+    tokens = tuple(model.tokens(text) for text in looking(texts, 16))
     asked: dict[str, list[Readout]] = {}
     for one in sides:
         asked.setdefault(one.point, [Norms()]).append(_readout(one))

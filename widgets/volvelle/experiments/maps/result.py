@@ -9,18 +9,23 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 
 from volvelle.archive.fields import Axes, inside
+from volvelle.arguments.call import checked_result
+from volvelle.arguments.plain import whole
 from volvelle.compute.maps.matching import Matching
 from volvelle.compute.maps.neighbours import Neighbours
 from volvelle.compute.maps.scores import Faithfulness, Mixing, Region
 from volvelle.experiments.maps.half import Half
 from volvelle.experiments.result import Result
-from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
     import pandas as pd
 
+# Epochs of a layout, and layouts that stability makes.
+MOST_EPOCHS = 10_000
+MOST_SEEDS = 1_000
 
-@known_keywords_in
+
+@checked_result
 @dataclass(frozen=True, eq=False, repr=False)
 class DualLayout(Result, kind="DualLayout", version=1):
     """Two dictionaries on one map, which features of them match, and how far to believe it.
@@ -186,7 +191,8 @@ class DualLayout(Result, kind="DualLayout", version=1):
         pictures = [np.vstack([self.a.xy[self.a.alive], self.b.xy[self.b.alive]])]
         if len(self.graphs) == 2:
             pictures = [half.xy[half.alive] for half in (self.a, self.b)]
-        epochs = n_epochs or self.n_epochs
+        n_seeds = whole(n_seeds, "n_seeds", 1, MOST_SEEDS)
+        epochs = self.n_epochs if n_epochs is None else whole(n_epochs, "n_epochs", 1, MOST_EPOCHS)
         moved = [
             [
                 procrustes(umap_layout(graph, start, n_epochs=epochs, seed=seed), xy).disparity

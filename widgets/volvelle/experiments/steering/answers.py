@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.arguments.call import checked
+from volvelle.arguments.texts import clean, cleaned
+from volvelle.models.engine.sizes import check_before, check_context
+from volvelle.models.engine.tokens import split
 from volvelle.models.steering.score import score_steered
 from volvelle.models.steering.steered import Steered
-from volvelle.names import clean, cleaned, known_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,7 +55,7 @@ class Answer:
         return [ids for ids in self.spellings if len(ids) > 1]
 
 
-@known_keywords
+@checked
 def spellings(word: str) -> tuple[str, ...]:
     """Return the usual spellings of a word: one entry of ``watch=`` that counts them together.
 
@@ -153,7 +156,8 @@ def ids_of(model: Model, text: Any) -> tuple[int, ...]:
         return (model.token_id(int(text)),)
     if not isinstance(text, str):
         raise TypeError(f"watch holds {text!r}; an answer is a text, or a token's id")
-    ids = model.tokenizer(text, add_special_tokens=False)["input_ids"]
+    check_before(model, text, "watch")
+    ids = split(model.tokenizer, text, add_special_tokens=False)["input_ids"]
     if not len(ids):
         raise ValueError(f"watch holds {text!r}, which has no tokens")
     return tuple(int(i) for i in ids)
@@ -180,6 +184,11 @@ class Watched:
         self.once = np.array([bool(answer.texts) for answer in answers], dtype=bool)
         self._counts = [len(answer.tokens) for answer in answers]
         self._plain = all(count == 1 for count in self._counts) and not self.once.any()
+
+    def check(self, model: Model, prompts: Sequence[Sequence[int]], name: str = "prompt") -> None:
+        """Raise ValueError where prompts, and the answers behind them, exceed the context."""
+        longest = max((len(text) for answer in self.answers for text in answer.texts), default=1)
+        check_context(model, map(len, prompts), name, longest - 1)
 
     def of_tokens(self, logprobs: np.ndarray) -> np.ndarray:
         """Add up the spellings that are one token.

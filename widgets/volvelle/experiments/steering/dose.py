@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.arguments.call import checked
+from volvelle.arguments.plain import whole
+from volvelle.arguments.texts import clean, cleaned
 from volvelle.experiments.steering.answers import Answer, Watched, answers_of, spellings
 from volvelle.experiments.steering.ask import ask, beginnings
 from volvelle.experiments.steering.dose_curves import QUESTIONS
 from volvelle.experiments.steering.dose_result import Dose
-from volvelle.experiments.steering.placebos import Counts, placebos_of
+from volvelle.experiments.steering.placebos import MOST_PLACEBOS, Counts, placebos_of
 from volvelle.experiments.steering.prompts import check_distinct, several
 from volvelle.experiments.steering.rows import (
     GENTLE_DOSES,
@@ -23,10 +26,11 @@ from volvelle.experiments.steering.rows import (
     in_norms,
 )
 from volvelle.models.engine.facts import heads_of
+from volvelle.models.engine.sizes import MOST_WORDS, check_rows
 from volvelle.models.steering.steered import Steered
 from volvelle.models.verbs.write import generate_rows
-from volvelle.names import clean, cleaned, known_keywords, whole
-from volvelle.progress import share
+from volvelle.models.verbs.writing import Writing
+from volvelle.progress import looking, share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,7 +75,7 @@ class Rows:
         self.strength.append(s)
 
 
-@known_keywords
+@checked
 def dose(
     model: Model,
     prompt: Any,
@@ -139,7 +143,7 @@ def dose(
     default = GENTLE_DOSES if in_norms(s for own in concepts.values() for s in own) else WHOLE_DOSES
     multipliers = as_strengths(default if strengths is None else strengths)
     watched = Watched(_answers(model, answers))
-    placebo = whole(placebo, "placebo")
+    placebo = whole(placebo, "placebo", 0, MOST_PLACEBOS)
     counts = Counts(placebo, placebo, placebo)
     seed = whole(seed, "seed")
     max_new_tokens = whole(max_new_tokens, "max_new_tokens")
@@ -150,8 +154,15 @@ def dose(
     ]
     if not any(name == "asked" for name, _ in asked):
         raise ValueError("prompt is empty: give a question, or a list of questions")
+    factors = {"strengths": len(multipliers), "placebos": 4 * placebo, "questions": len(asked)}
+    n = len(concepts) * len(multipliers) * (1 + 4 * placebo) * len(asked)
+    check_rows(n, MOST_WORDS, "next words", factors | {"concepts": len(concepts)})
     for question in QUESTIONS:
-        check_distinct([ids for name, ids in asked if name == question], question)
+        mine = [ids for name, ids in asked if name == question]
+        check_distinct(mine, question)
+        watched.check(model, mine, "prompt" if question == "asked" else question)
+        if max_new_tokens:
+            Writing(max_new_tokens).check(model, mine)
 
     def work() -> Dose:
         shared = _shared(concepts, model)
@@ -288,7 +299,7 @@ def _plan(
                 if s != 0:
                     rows.add(prompt, mine, (name, "steered", -1), s)
     for name, counterparts in placebos.items():
-        for (kind, number), others in counterparts.items():
+        for (kind, number), others in looking(counterparts.items(), 16):
             for s in strengths:
                 for prompt in asked if s != 0 else ():
                     rows.add(prompt, others, (name, kind, number), s)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 
 from volvelle.archive.fields import Axes
+from volvelle.arguments.call import checked_in
 from volvelle.compute.stats.cells import CellTest, simultaneous_band, stand_out
 from volvelle.compute.stats.intervals import interval
 from volvelle.experiments.steering.effects import KINDS, called, counted
 from volvelle.experiments.steering.placebos import Relabelled  # noqa: TC001 - a field's type, read with its file
 from volvelle.experiments.steering.rows import SteerCard  # noqa: TC001 - a field's type, read with its file
-from volvelle.names import known_keywords_in, unknown
+from volvelle.names import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,7 @@ BOUNDED: dict[str, tuple[Callable[[np.ndarray], np.ndarray], ...]] = {
 }
 
 
-@known_keywords_in
+@checked_in
 @dataclass(frozen=True, eq=False)
 class DoseCurves:
     """Answers to a question against the strength of concepts and of placebos.

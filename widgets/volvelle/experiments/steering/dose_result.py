@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from volvelle.arguments.call import checked_result
 from volvelle.experiments.result import Result
 from volvelle.experiments.steering.dose_curves import DoseCurves
 from volvelle.experiments.steering.dose_summary import summarise
-from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@known_keywords_in
+@checked_result
 @dataclass(frozen=True, eq=False)
 class Dose(DoseCurves, Result, kind="Dose", version=1):
     """Answers to a question while concepts are steered, beside placebos and a control question.

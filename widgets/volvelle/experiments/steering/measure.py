@@ -9,6 +9,7 @@ import numpy as np
 from volvelle.experiments.steering.ask import ask
 from volvelle.experiments.steering.effects import KINDS, Effects
 from volvelle.experiments.steering.rows import Key
+from volvelle.progress import looking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -56,7 +57,8 @@ def measure(
     wanted: dict[Key, list[AnySteer]] = {}
     for n in range(len(prompts)):
         wanted[Key("steered", -1, 0.0, 0, n)] = []
-        for (kind, number), one in {("steered", -1): mine, **placebos.steers}.items():
+        every = {("steered", -1): mine, **placebos.steers}.items()
+        for (kind, number), one in looking(every, 16):
             for s in strengths:
                 wanted[Key(kind, number, s, 0, n)] = [steer.times(s) for steer in one]
     open_keys = [key for key in wanted if key not in known]

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.arguments.plain import whole
 from volvelle.compute.directions.contrast import FEWEST_TEXTS
 from volvelle.compute.steering.placebos import random_steers, relabelled_steers, shuffled_steers
 from volvelle.compute.steering.steers import HeadScale, Steer
-from volvelle.names import unknown, whole
+from volvelle.names import unknown
+from volvelle.progress import looking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
 PLACEBO = MappingProxyType({"words": 99, "texts": 5, "labels": 99})
 # Placebos draw from a stream of their own, so that more samples leave them as they are.
 PLACEBO_STREAM = 7
+# Of each kind: with so many the smallest p is .0001.
+MOST_PLACEBOS = 10_000
+# Bytes of the directions that placebos write, all of a run: a control vector of 80 layers, 8,192
+# wide, has 2.6 MB, and as many a placebo.
+MOST_BYTES = 4 * 2**30
 # Among few heads the same ones come up again.
 TRIES = 50
 
@@ -49,12 +56,15 @@ class Counts:
 def counts_of(placebo: Any) -> Counts:
     """Return the numbers from one number, or a dict of some of them."""
     if not isinstance(placebo, Mapping):
-        n = whole(placebo, "placebo")
+        n = whole(placebo, "placebo", 0, MOST_PLACEBOS)
         return Counts(n, n, n)
     for name in placebo:
         if name not in PLACEBO:
             raise ValueError(unknown("kind of placebo", str(name), PLACEBO))
-    given = {name: whole(n, f"placebo {name!r}") for name, n in {**PLACEBO, **placebo}.items()}
+    given = {
+        name: whole(n, f"placebo {name!r}", 0, MOST_PLACEBOS)
+        for name, n in {**PLACEBO, **placebo}.items()
+    }
     # whoever writes a text says its first word too
     return Counts(max(given["words"], given["texts"]), given["texts"], given["labels"])
 
@@ -127,6 +137,7 @@ def placebos_of(
     own length and rescaled, where directions were fitted to texts. None comes twice: of one head
     of nine there are eight others, however many are asked for.
     """
+    _check_bytes(steers, counts)
     found: dict[tuple[str, int], list[AnySteer]] = {}
 
     def turned(rng: np.random.Generator) -> list[AnySteer] | None:
@@ -152,6 +163,23 @@ def placebos_of(
     return Placebos(found, relabelled)
 
 
+def _check_bytes(steers: Sequence[AnySteer], counts: Counts) -> None:
+    """Raise ValueError for more placebos than memory is meant to hold."""
+    of_one = sum(
+        np.asarray(part.writes).nbytes
+        for steer in steers
+        if isinstance(steer, Steer)
+        for part in steer.parts()
+    )
+    if of_one * (2 * counts.words + 2 * counts.labels) > MOST_BYTES:
+        most = MOST_BYTES // (4 * of_one)
+        raise ValueError(
+            f"placebo: {counts.words:,} words and {counts.labels:,} labels of steers that write "
+            f"{of_one / 1e6:.3g} MB each are more than {MOST_BYTES / 2**30:.0f} GiB; ask for at "
+            f"most {most:,} of each"
+        )
+
+
 def _distinct(
     made: Callable[[np.random.Generator], list[AnySteer] | None],
     seeds: Any,
@@ -161,7 +189,7 @@ def _distinct(
     """Return up to n of what is made, none twice and none that does what the steers do."""
     real = _written(steers)
     found: dict[Any, list[AnySteer]] = {}
-    for seed in seeds:
+    for seed in looking(seeds, 16):
         one = made(np.random.default_rng(seed))
         if one is None:
             break

@@ -12,6 +12,7 @@ import numpy as np
 from volvelle.compute.directions.directions import Direction
 from volvelle.compute.steering.methods import METHODS
 from volvelle.compute.steering.steers import HeadScale, Steer
+from volvelle.progress import looking
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -62,6 +63,9 @@ def as_steers(given: Any) -> list[AnySteer]:
     return [s if isinstance(s, (Steer, HeadScale)) else Steer(s) for s in listed]
 
 
+# Strengths of one run.
+MOST_STRENGTHS = 200
+
 # Multipliers where none are given. Added in residual norms, 1 is as long as the state itself
 # (on the demo model perplexity 1.9 to 85); of any other method or unit it is the whole change.
 GENTLE = (-0.2, 0.0, 0.2)
@@ -83,6 +87,10 @@ def as_strengths(given: Any) -> tuple[float, ...]:
             f"strengths={given!r} must be finite numbers, such as (-1, 0, 1): multiples of every "
             "steer's own strength"
         )
+    if len(listed) > MOST_STRENGTHS:
+        raise ValueError(
+            f"strengths holds {len(listed):,} numbers, at most {MOST_STRENGTHS} are run"
+        )
     return tuple(sorted({0.0, *(float(value) for value in listed)}))
 
 
@@ -98,7 +106,7 @@ def plan_rows(
     The baseline is shared: a placebo at strength 0 is the same row.
     """
     rows: list[tuple[Key, list[AnySteer]]] = []
-    for prompt in range(prompts):
+    for prompt in looking(range(prompts), 1):
         for strength in strengths:
             mine = [s.times(strength) for s in steers]
             rows += [

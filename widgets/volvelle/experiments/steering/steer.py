@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.arguments.call import checked
+from volvelle.arguments.plain import whole
 from volvelle.experiments.steering.answers import Watched, answers_of
 from volvelle.experiments.steering.ask import read_so_far
 from volvelle.experiments.steering.measure import measure
@@ -26,16 +28,17 @@ from volvelle.experiments.steering.steered_row import SteeredRow
 from volvelle.experiments.steering.steering_run import SteeringRun
 from volvelle.experiments.steering.sweep import MEASURES
 from volvelle.models.engine.facts import heads_of
+from volvelle.models.engine.sizes import MOST_TEXTS, MOST_WORDS, check_rows
 from volvelle.models.steering.steered import Steered
 from volvelle.models.verbs.score import score
 from volvelle.models.verbs.write import generate_rows, row_seed
 from volvelle.models.verbs.writing import Writing
-from volvelle.names import known_keywords, whole
-from volvelle.progress import share
+from volvelle.progress import looking, share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from volvelle.experiments.steering.placebos import Counts
     from volvelle.models.model import Model
     from volvelle.models.verbs.write import Generation, Step
 
@@ -49,7 +52,7 @@ WRITING = 0.65
 WORDS = 0.9
 
 
-@known_keywords
+@checked
 def steer(
     model: Model,
     prompt: Any,
@@ -136,7 +139,7 @@ def steer(
     multipliers = as_strengths(default if strengths is None else strengths)
     counts = counts_of(placebo)
     seed = whole(seed, "seed")
-    samples = whole(samples, "samples", 1)
+    samples = whole(samples, "samples", 1, MOST_TEXTS)
     if samples > 1 and temperature == 0:
         raise ValueError(
             f"samples={samples} at temperature 0: all would be the same text; give a temperature"
@@ -148,6 +151,10 @@ def steer(
     writing = Writing(max_new_tokens, temperature, samples, seed, bool(chat))
     writing.check(model, lists)
     watched = Watched(answers_of(model, watch, MEASURES))
+    watched.check(model, lists)
+    _check_rows(
+        mine, len(multipliers) - 1, counts, samples, len(lists), words=bool(watched.answers)
+    )
     settings = writing.said | {
         "placebo": asdict(counts),
         "strengths": "given" if strengths is not None else "default",
@@ -220,6 +227,20 @@ def steer(
         )
 
     return model.call(work)
+
+
+def _check_rows(
+    steers: Sequence[Any], n: int, counts: Counts, samples: int, prompts: int, *, words: bool
+) -> None:
+    """Raise ValueError for more texts or next words than one run is meant to have."""
+    kinds = 1 + any(hasattr(d, "sae") for one in steers for d in getattr(one, "directions", ()))
+    factors = {"strengths": n, "placebos": kinds * counts.texts, "samples": samples}
+    texts = prompts * samples * (1 + n * (1 + kinds * counts.texts))
+    check_rows(texts, MOST_TEXTS, "texts", factors | {"prompts": prompts})
+    if words:
+        placebos = kinds * counts.words + 2 * counts.labels
+        factors = {"strengths": n, "placebos": placebos, "prompts": prompts}
+        check_rows(prompts * n * (1 + placebos), MOST_WORDS, "next words", factors)
 
 
 def _streamed(
@@ -320,5 +341,5 @@ def _rows(
             sizes=done[n].sizes,
             ended=one.ended,
         )
-        for n, (key, one) in enumerate(zip(keys, written, strict=True))
+        for n, (key, one) in enumerate(looking(zip(keys, written, strict=True)))
     )

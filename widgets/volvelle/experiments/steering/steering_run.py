@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.arguments.call import checked_result
 from volvelle.experiments.result import Result
 from volvelle.experiments.steering.summary import summarise
 from volvelle.experiments.steering.sweep import Sweep
-from volvelle.names import known_keywords_in
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@known_keywords_in
+@checked_result
 @dataclass(frozen=True, eq=False)
 class SteeringRun(Sweep, Result, kind="SteeringRun", version=1):
     """What a steer does at several strengths, and what placebos of the same size do.

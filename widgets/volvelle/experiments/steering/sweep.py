@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.arguments.call import checked_in
 from volvelle.experiments.steering.effects import KINDS, Effects
 from volvelle.experiments.steering.prompts import PromptCard  # noqa: TC001 - a field's type, read with its file
 from volvelle.experiments.steering.rows import SteerCard  # noqa: TC001 - a field's type, read with its file
 from volvelle.experiments.steering.steered_row import SteeredRow  # noqa: TC001 - a field's type, read with its file
-from volvelle.names import known_keywords_in, unknown
+from volvelle.names import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,7 @@ MEASURES = ("perplexity", "repetition", "ratio")
 PLACEBOS = ("random", "shuffled")
 
 
-@known_keywords_in
+@checked_in
 @dataclass(frozen=True, eq=False)
 class Sweep:
     """Steered rows at several strengths, placebos of the same size beside them.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from volvelle.names import known_keywords_in
+from volvelle.arguments.call import checked_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@known_keywords_in
+@checked_in
 class AtWork:
     """The half of `Model` that hands work to its worker."""
 

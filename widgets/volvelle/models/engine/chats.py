@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from jinja2 import TemplateError
 
+from volvelle.arguments.texts import cleaned
 from volvelle.compute.steering.thinking import (
     ANSWER,
     CLOSE,
@@ -25,8 +26,8 @@ from volvelle.compute.steering.thinking import (
 )
 from volvelle.compute.steering.turns import ASSISTANT, ROLES, ChatTurns
 from volvelle.models.engine.letters import letters_of
-from volvelle.models.engine.tokens import special_ids, string_of, tokenize
-from volvelle.names import cleaned, unknown
+from volvelle.models.engine.tokens import special_ids, split, string_of, tokenize
+from volvelle.names import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +85,7 @@ class Prompt(list[int]):
             self.text = self._render(messages)
         except TemplateError as error:
             raise ValueError(f"{name}'s chat template refuses the messages: {error}") from error
-        super().__init__(tokenizer(self.text, add_special_tokens=False)["input_ids"])
+        super().__init__(split(tokenizer, self.text, add_special_tokens=False)["input_ids"])
 
     def _render(self, messages: Sequence[Mapping[str, str]]) -> str:
         return self._tokenizer.apply_chat_template(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from volvelle.arguments.call import checked_in
+from volvelle.arguments.texts import clean
 from volvelle.models.engine.at_work import AtWork
 from volvelle.models.engine.chats import Prompt, checked_messages
 from volvelle.models.engine.facts import Facts
@@ -15,8 +17,8 @@ from volvelle.models.engine.prefix import Prefixes
 from volvelle.models.engine.proofs import RESTS_ON
 from volvelle.models.engine.proving import Proving
 from volvelle.models.engine.running import Runner
+from volvelle.models.engine.sizes import check_before, check_ids
 from volvelle.models.engine.tokens import Tokens, bos_trouble, string_of, tokenize, tokens_of_ids
-from volvelle.names import clean, known_keywords_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from volvelle.models.engine.architecture import Layout, Site
 
 
-@known_keywords_in
+@checked_in
 class Engine(Facts, AtWork):
     """A model without its verbs. `Model` documents it.
 
@@ -67,21 +69,34 @@ class Engine(Facts, AtWork):
         Returns
         -------
         Tokens
+
+        Raises
+        ------
+        ValueError
+            For more than a million characters, and ids that the model has no embedding for.
         """
+        return self._tokens_in("text", text)
+
+    def _tokens_in(self, name: str, text: Any) -> Tokens:
+        """Do what `tokens` does, for an argument that errors are to call by its own name."""
         if isinstance(text, Tokens):
+            check_ids(self, text.ids, name)
             return text
         if isinstance(text, str):
-            found = tokenize(self.tokenizer, text)
-            self._warn_once(bos_trouble(self.tokenizer, found.ids.tolist()))
+            found = tokenize(self.tokenizer, text, name=name)
+            check_ids(self, found.ids, name)
+            self._warn_once(bos_trouble(self.tokenizer, found.ids[:2].tolist()))
             return found
         if not np.iterable(text):
-            raise TypeError(f"text is {type(text).__name__}, expected str or token ids")
-        return tokens_of_ids(self.tokenizer, [int(i) for i in np.asarray(text).ravel()])
+            raise TypeError(f"{name} is {type(text).__name__}, expected str or token ids")
+        ids = [int(i) for i in np.asarray(text).ravel()]
+        check_ids(self, ids, name)
+        return tokens_of_ids(self.tokenizer, ids)
 
     def _warn_once(self, trouble: str) -> None:
         if trouble and trouble not in self._warned:
             self._warned.add(trouble)
-            warnings.warn(f"{self.name}: {trouble}", stacklevel=4)
+            warnings.warn(f"{self.name}: {trouble}", stacklevel=5)
 
     def site(self, point: Point) -> Site:
         """Return where a point lies, once the model has proven it.
@@ -156,10 +171,12 @@ class Engine(Facts, AtWork):
         """
         if isinstance(prompt, Mapping):
             prompt = [cast("Mapping[str, str]", prompt)]
+        check_before(self, prompt, "prompt")
         if isinstance(prompt, (list, tuple)) and prompt and isinstance(prompt[0], Mapping):
             messages = checked_messages(prompt)
+            check_before(self, "".join(one["content"] for one in messages), "prompt")
         elif not chat:
-            return self.tokens(cast("str | Tokens | Sequence[int]", prompt)).ids.tolist()
+            return self._tokens_in("prompt", prompt).ids.tolist()
         elif isinstance(prompt, str):
             messages = [{"role": "user", "content": prompt}]
         else:
@@ -169,4 +186,6 @@ class Engine(Facts, AtWork):
                 f"{self.name}'s tokenizer has no chat template; give the prompt as text, with "
                 "chat=False"
             )
-        return Prompt(self.tokenizer, messages, self.name)
+        found = Prompt(self.tokenizer, messages, self.name)
+        check_ids(self, found, "prompt")
+        return found

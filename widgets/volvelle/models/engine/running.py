@@ -14,6 +14,7 @@ from volvelle.models.engine.measured import as_measured
 from volvelle.models.engine.parsing import parsed_again
 from volvelle.models.traces.prove import prove as prove_body
 from volvelle.models.work.worker import Worker
+from volvelle.progress import look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -27,6 +28,9 @@ T = TypeVar("T")
 
 # Seconds between two looks at Stop while another job is waited for.
 LOOK = 0.2
+
+# Tokens of a pass of which a block alone may take longer than Stop should.
+LONG = 512
 
 # Jobs of one model that stand in a server's queue together.
 LANES = 4
@@ -150,7 +154,8 @@ class Runner:
         told = {} if on_step is None else {"on_step": on_step}
         bare = only is not None
         lean = unwrapped_but(self.lm._module, only or ()) if bare else nullcontext()  # noqa: SLF001 - as above
-        with as_measured(self.lm._module), self._watched(on_block), lean:  # noqa: SLF001 - as above
+        long = request.reads >= LONG
+        with as_measured(self.lm._module), self._watched(on_block, long=long), lean:  # noqa: SLF001 - as above
             return body(self.lm, *request.args, **told, backend=None)
 
     def _there(
@@ -193,8 +198,13 @@ class Runner:
         return found
 
     @contextmanager
-    def _watched(self, on_block: Callable[[int], None] | None) -> Iterator[None]:
-        """Let the running job be cancelled before every block, not only between traces."""
+    def _watched(
+        self, on_block: Callable[[int], None] | None, *, long: bool = False
+    ) -> Iterator[None]:
+        """Let the running job be cancelled before every block, not only between traces.
+
+        Of a long pass before every part of one: a block may take a second.
+        """
         job = self.worker.job
         if job is None and on_block is None:
             yield
@@ -211,6 +221,9 @@ class Runner:
             block.register_forward_pre_hook(lambda *_, layer=layer: before(layer))
             for layer, block in enumerate(blocks)
         ]
+        if long and job is not None:
+            parts = [part for block in blocks for part in block.modules() if part is not block]
+            hooks += [part.register_forward_pre_hook(lambda *_: look()) for part in parts]
         try:
             yield
         finally:

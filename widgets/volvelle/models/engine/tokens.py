@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
 from volvelle.archive.fields import Axes
-from volvelle.names import clean
+from volvelle.arguments.texts import clean
+from volvelle.models.engine.sizes import check_characters
+from volvelle.progress import aside, look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,6 +21,11 @@ PIECE = "\N{REPLACEMENT CHARACTER}"
 
 # Marks that the models which have them saw before every text (Llama, Mistral, Gemma).
 ALWAYS = ("<s>", "<bos>", "<|begin_of_text|>")
+
+# Characters that are split before anybody has waited for it.
+SOON = 20_000
+# Tokens that are gone through between two looks at Stop.
+LOOKS = 4096
 
 # Letters that a tokenizer may have left out between two tokens.
 REACH = 8
@@ -72,12 +80,11 @@ class Tokens:
     def labels(self) -> tuple[str, ...]:
         """One readable string for each token by itself: a piece says which of how many."""
         labels = list(self.strings)
-        for group in np.unique(self.glyph):
-            members = np.flatnonzero(self.glyph == group)
-            if len(members) > 1:
-                whole = self.strings[members[0]]
-                for n, member in enumerate(members):
-                    labels[member] = f"{whole} ({n + 1}/{len(members)})"
+        first = np.flatnonzero(np.diff(self.glyph, prepend=-1))
+        sizes = np.diff(first, append=len(self.glyph))
+        for start, size in zip(first[sizes > 1].tolist(), sizes[sizes > 1].tolist(), strict=True):
+            for n in range(size):
+                labels[start + n] = f"{self.strings[start]} ({n + 1}/{size})"
         return tuple(labels)
 
     def __repr__(self) -> str:
@@ -85,7 +92,7 @@ class Tokens:
         return f"Tokens({len(self)}: {shown}{'|...' if len(self) > 12 else ''})"
 
 
-def tokenize(tokenizer: Any, text: str, *, adding: bool = True) -> Tokens:
+def tokenize(tokenizer: Any, text: str, *, adding: bool = True, name: str = "text") -> Tokens:
     """Split a text into the tokens the model is given.
 
     Parameters
@@ -97,18 +104,36 @@ def tokenize(tokenizer: Any, text: str, *, adding: bool = True) -> Tokens:
         the offsets are those in the text of the tokens returned.
     adding : bool
         Whether they are; a chat's template has written its own.
+    name : str
+        The argument it came in, for errors.
     """
     if not isinstance(text, str):
-        raise TypeError(f"text is {type(text).__name__}, expected str")
+        raise TypeError(f"{name} is {type(text).__name__}, expected str")
+    check_characters(text, name)
     text = clean(text)
     if not getattr(tokenizer, "is_fast", False):
-        ids = tokenizer(text, add_special_tokens=adding)["input_ids"]
+        ids = split(tokenizer, text, add_special_tokens=adding)["input_ids"]
         return tokens_of_ids(tokenizer, ids, text)
-    # silences "sequence longer than the maximum": long texts are run in windows
-    encoded = tokenizer(text, add_special_tokens=adding, return_offsets_mapping=True, verbose=False)
+    encoded = split(tokenizer, text, add_special_tokens=adding, return_offsets_mapping=True)
     ids = np.asarray(encoded["input_ids"], dtype=np.int64)
     offsets = np.asarray(encoded["offset_mapping"], dtype=np.int64).reshape(-1, 2)
     return _assemble(tokenizer, ids, offsets, text)
+
+
+def split(tokenizer: Any, text: str, **options: Any) -> Any:
+    """Return what a tokenizer makes of a text; of a long one so that Stop and Ctrl-C are heard.
+
+    Raises
+    ------
+    ValueError
+        For a text of more than `sizes.MOST_CHARACTERS`.
+    """
+    check_characters(text)
+    # silences "sequence longer than the maximum": long texts are run in windows
+    options["verbose"] = False
+    if len(text) <= SOON:
+        return tokenizer(text, **options)
+    return aside(lambda: tokenizer(text, **options))
 
 
 def tokens_of_ids(tokenizer: Any, ids: Sequence[int], text: str | None = None) -> Tokens:
@@ -126,6 +151,8 @@ def tokens_of_ids(tokenizer: Any, ids: Sequence[int], text: str | None = None) -
     groups: list[tuple[int, int]] = []
     before = start = 0
     for stop in range(1, len(ids) + 1):
+        if stop % 256 == 0:  # two calls of the decoder each
+            look()
         piece = _added(tokenizer, ids[before:start], ids[start:stop])
         # four bytes are the longest character: what is still broken then is no character
         if _broken(tokenizer, piece) and stop - start < 4 and stop < len(ids):
@@ -232,28 +259,33 @@ def _spans(pieces: Sequence[str], text: str) -> Iterator[tuple[int, int]]:
 def _assemble(tokenizer: Any, ids: np.ndarray, offsets: np.ndarray, text: str) -> Tokens:
     special = np.isin(ids, np.fromiter(special_ids(tokenizer), dtype=np.int64))
     n = len(ids)
-    added = offsets[:, 0] == offsets[:, 1]
+    # lists: numpy's own numbers are slow one by one, and there may be a third of a million
+    starts, stops = offsets[:, 0].tolist(), offsets[:, 1].tolist()
+    marked = special.tolist()
     # pieces of one character: byte-level tokens whose spans overlap
-    glyph = np.zeros(n, dtype=np.int64)
-    group, reached = -1, -1
+    first: list[int] = []
+    reached = -1
     for i in range(n):
-        start, stop = offsets[i]
-        if added[i] or start >= reached:
-            group += 1
-        glyph[i] = group
-        reached = max(reached, int(stop))
+        if i % LOOKS == 0:
+            look()
+        if starts[i] == stops[i] or starts[i] >= reached:
+            first.append(i)
+        reached = max(reached, stops[i])
     strings = [""] * n
     written = 0
-    first = np.flatnonzero(np.diff(glyph, prepend=-1))
-    last = np.append(first[1:], n)[: len(first)]
-    for a, b in zip(first, last, strict=True):
-        if added[a]:
-            name = tokenizer.convert_ids_to_tokens(int(ids[a])) if special[a] else ""
-            strings[a] = clean(str(name))
+    for number, (a, b) in enumerate(pairwise([*first, n])):
+        if number % LOOKS == 0:
+            look()
+        if starts[a] == stops[a]:
+            own = tokenizer.convert_ids_to_tokens(int(ids[a])) if marked[a] else ""
+            strings[a] = clean(str(own))
             continue
-        stop = int(offsets[a:b, 1].max())
+        stop = max(stops[a:b])
         # what a normaliser swallowed between two tokens belongs to the later one
         strings[a] = text[written:stop]
-        offsets[a:b] = (min(written, int(offsets[a, 0])), stop)
+        starts[a:b] = [min(written, starts[a])] * (b - a)
+        stops[a:b] = [stop] * (b - a)
         written = stop
-    return Tokens(ids, tuple(strings), offsets, special, glyph, text)
+    glyph = np.repeat(np.arange(len(first)), np.diff([*first, n])).astype(np.int64)
+    joined = np.stack([starts, stops], axis=1).astype(np.int64) if n else offsets
+    return Tokens(ids, tuple(strings), joined, special, glyph, text)

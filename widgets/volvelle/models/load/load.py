@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from volvelle.archive.paths import kind_of, path_of, refuse_odd
+from volvelle.arguments.call import checked
+from volvelle.arguments.texts import clean
 from volvelle.models.engine.architecture import read_layout
 from volvelle.models.engine.causal import check_causal
 from volvelle.models.load import hub, smollm2
 from volvelle.models.load.bare import bare
 from volvelle.models.model import Model
-from volvelle.models.remote.servers import checked, structure
-from volvelle.names import clean, closest, known_keywords, named, unknown
+from volvelle.models.remote.servers import server_of, structure
+from volvelle.names import closest, unknown
 
 if TYPE_CHECKING:
     import os
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 NAMED = {"smollm2": smollm2}
 
 
-@known_keywords
+@checked
 def load(
     name: str | os.PathLike[str],
     remote: bool | str = False,
@@ -68,7 +70,7 @@ def load(
         For an address without its scheme or with a password, and for a dtype or device
         together with ``remote=``: those are the server's.
     """
-    remote = checked(remote)
+    remote = server_of(remote)
     if remote and (dtype is not None or device is not None):
         raise ValueError(
             "dtype and device are the server's with remote=; vv.remote_models() shows the dtype"
@@ -119,7 +121,7 @@ def _load(
     name : str
         What the model is called.
     remote : bool or str
-        As `checked` returns it.
+        As `server_of` returns it.
     dtype, device, revision
         As in `load`; None for its defaults.
     """
@@ -159,7 +161,7 @@ def _load(
     return wrap(module, tokenizer, name=name)
 
 
-@known_keywords
+@checked
 def wrap(
     model: Any,
     tokenizer: Any = None,
@@ -198,7 +200,7 @@ def wrap(
     import torch
     from nnsight import TransformersModel
 
-    remote, name = checked(remote), named(name, "name")
+    remote = server_of(remote)
     lm = model if isinstance(model, TransformersModel) else None
     module = model
     if not isinstance(model, torch.nn.Module):

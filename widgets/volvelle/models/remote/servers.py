@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from volvelle.arguments.call import checked
 from volvelle.models.remote import errors as remote_errors
 from volvelle.models.remote.status import RemoteRequest
-from volvelle.names import known_keywords
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,7 @@ STATUS = 70.0
 COLUMNS = ("model", "state", "level", "task", "dtype", "revision", "replicas")
 
 
-def checked(remote: object) -> bool | str:
+def server_of(remote: object) -> bool | str:
     """Return ``remote=`` as True, False or an address without its last slash.
 
     Raises
@@ -90,7 +90,7 @@ def structure(source: str, tokenizer: Any, revision: str | None) -> Any:
     return lm
 
 
-@known_keywords
+@checked
 def remote_models(host: str | None = None) -> pd.DataFrame:
     """List the models of a server with their state.
 
@@ -115,7 +115,7 @@ def remote_models(host: str | None = None) -> pd.DataFrame:
     """
     import pandas as pd
 
-    address = host_of(checked(host) if host is not None else True)
+    address = host_of(server_of(host) if host is not None else True)
     asked = RemoteRequest(address, "")
     try:
         answer = httpx.get(f"{address}/status", timeout=httpx.Timeout(STATUS, connect=10.0))

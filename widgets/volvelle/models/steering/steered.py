@@ -12,6 +12,7 @@ from volvelle.compute.steering.steers import HeadScale, Steer
 from volvelle.models.engine.chats import Prompt
 from volvelle.models.steering.tensors import Read, lay_out
 from volvelle.models.verbs.known import Beginning, Known
+from volvelle.progress import looking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +107,7 @@ class Steered:
         forced: Sequence[Sequence[int]] = (),
     ) -> None:
         self.model = model
-        self.rows = [list(row) for row in rows]
+        self.rows = [list(row) for row in looking(rows)]
         self.n = n
         self.noting = noting
         self.keeping = keeping and not model.remote
@@ -119,7 +120,7 @@ class Steered:
         # keyed by the object: a sweep shares one prompt
         seen: dict[int, Read] = {}
         self._prompts = []
-        for prompt in prompts:
+        for prompt in looking(prompts):
             if id(prompt) not in seen:
                 ids = np.asarray(prompt, dtype=np.int64)
                 read = Read(ids, np.isin(ids, special))
@@ -138,7 +139,8 @@ class Steered:
             n=self.n,
             forced=[self._forced[n] for n in members] if self._forced else (),
         )
-        self._laid[tuple(members)] = laid
+        if self.noting or self.keeping:
+            self._laid[tuple(members)] = laid
         return [
             (Point.parse(point), payload)
             for point, (_, _, payload) in zip(laid.points, laid.sites, strict=True)

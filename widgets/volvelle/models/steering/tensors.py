@@ -15,6 +15,7 @@ from volvelle.models.engine.chats import think_table
 from volvelle.models.engine.facts import heads_of
 from volvelle.models.steering.readers import reader, sae_reader
 from volvelle.models.verbs.predict import norm
+from volvelle.progress import looking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,7 +109,7 @@ def lay_out(
     number in the row, so that a sweep of strengths and placebos is one op.
     """
     builder = _Builder(rows, prompts, model, n, padded=padded, forced=forced)
-    for row, steers in enumerate(rows):
+    for row, steers in enumerate(looking(rows, 8)):
         slots: dict[tuple[str, str], int] = {}
         for owner, steer in enumerate(steers):
             if not isinstance(steer, (Steer, HeadScale)):

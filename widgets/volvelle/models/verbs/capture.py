@@ -10,6 +10,7 @@ import numpy as np
 from volvelle.compute.directions.points import Point
 from volvelle.models.traces.reduce import OUTLIER
 from volvelle.names import unknown
+from volvelle.progress import looking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -110,7 +111,7 @@ def find_outliers(norms: np.ndarray, mask: np.ndarray) -> np.ndarray:
         Never position 0, which is known by its place; its norm is left out of the median.
     """
     found = np.zeros_like(mask)
-    for row, (norm, real) in enumerate(zip(norms, mask, strict=True)):
+    for row, (norm, real) in enumerate(looking(zip(norms, mask, strict=True))):
         here = real.copy()
         here[:1] = False
         if here.any():

@@ -15,6 +15,7 @@ from volvelle.models.verbs.capture import batches, right_padded
 from volvelle.models.verbs.read import MOST_NUMBERS, MOST_TOKENS, check_lengths, check_means
 from volvelle.models.verbs.readout import Size
 from volvelle.models.verbs.way import chosen
+from volvelle.progress import looking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -130,7 +131,7 @@ def cuts_of(
         raise ValueError(f"overlap {again} is outside 1...{size - 1}, for windows of {size}")
     return [
         Cut(n, one, one.used - one.start or int(not first))
-        for n, text in enumerate(tokens)
+        for n, text in enumerate(looking(tokens))
         for one in windows(len(text), size, again)
         if one.stop
     ]

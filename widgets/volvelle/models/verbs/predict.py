@@ -10,6 +10,7 @@ import numpy as np
 
 from volvelle.compute.directions.points import Point
 from volvelle.models.engine.facts import takes, together
+from volvelle.models.engine.sizes import check_context
 from volvelle.models.engine.tokens import string_of
 from volvelle.models.remote.request import Request
 from volvelle.models.traces.predict import predict as predict_body
@@ -19,6 +20,7 @@ from volvelle.models.verbs import read as reading
 from volvelle.models.verbs.capture import left_padded, positions, to_numpy
 from volvelle.models.verbs.known import resumed_from
 from volvelle.models.verbs.write import sites
+from volvelle.progress import looking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
     from volvelle.models.engine.engine import Engine
     from volvelle.models.verbs.known import Known
 
-# Rows of a product with the unembedding, so that it stays below 200 MB.
-MOST_ROWS = 512
+# Rows of a product with the unembedding: 50 MB, and a tenth of a second between looks at Stop.
+MOST_ROWS = 128
 # Directions of one request: 32 MB at width 1,024; the server splits them by itself.
 MOST_ROWS_SENT = 8192
 MOST_TOKENS = 4096
@@ -80,6 +82,7 @@ def next_token_and_entropy(
 
     if any(not len(row) for row in rows):
         raise ValueError("a prompt has no tokens; give the model something to continue")
+    check_context(model, map(len, rows), "prompts")
     tokens = None if wanted is None else torch.as_tensor(list(wanted), dtype=torch.long)
     found: dict[int, np.ndarray] = {}
     entropies: dict[int, np.ndarray] = {}
@@ -285,5 +288,5 @@ def final_gain(model: Engine) -> tuple[Any, bool]:
 
 
 def _strings(model: Engine, table: np.ndarray) -> tuple[tuple[str, ...], ...]:
-    known = {int(i): string_of(model.tokenizer, int(i)) for i in np.unique(table)}
+    known = {int(i): string_of(model.tokenizer, int(i)) for i in looking(np.unique(table))}
     return tuple(tuple(known[int(i)] for i in row) for row in table)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.models.engine.facts import takes, together
+from volvelle.models.engine.sizes import check_context
 from volvelle.models.remote.request import Request
 from volvelle.models.traces import score as body
 from volvelle.models.verbs.capture import to_numpy
@@ -58,6 +59,7 @@ def score(
     list of array, float32, each shape (n_continuation,)
         Natural log.
     """
+    check_context(model, [len(prompt) + len(written) - 1 for prompt, written in rows], "rows")
     states = list(known) or [None] * len(rows)
     if beginning is None or not all(beginning.shared(prompt) == len(prompt) for prompt, _ in rows):
         return whole(model, rows, states, progress)

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from volvelle.models.work.turn import turn
+from volvelle.progress import wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +46,8 @@ class Job:
         What it is doing.
     key : object or None
         Of two jobs with the same key the newer wins.
+    group : object or None
+        One and the same of jobs with one key; the worker compares these alone, by identity.
     requests : list of RemoteRequest
         What was sent to a server for it, in order: states with times, bytes, cost.
     details : list of str
@@ -72,7 +75,7 @@ class Job:
         self._lock = threading.Lock()
         self._value: Any = None
         self._error: BaseException | None = None
-        self.key = key
+        self.key, self.group = key, None if key is None else object()
         self.status = "queued"
         self.cancelled = False
         self.progress = 0.0
@@ -175,7 +178,7 @@ class Job:
 
     def _change(self) -> None:
         if self.on_change is not None:
-            self.on_change(self)
+            told(self.on_change, self)
 
     def wait_for(self, below: Job) -> Any:
         """Wait for a job on another worker that is part of this one; stopped, it stops that."""
@@ -215,10 +218,11 @@ class Job:
             self._end("cancelled", error=Cancelled("the job was cancelled before it began"))
             return
         self.status, self.began = "running", time.time()
-        self._change()
         above, _here.job = current_job(), self
         try:
-            value = work()
+            self._change()
+            with wanted(self.check):
+                value = work()
         except Cancelled as stop:
             self._end("cancelled", error=stop)
         except BaseException as error:  # noqa: BLE001 - raised again where result() is asked for
@@ -234,18 +238,32 @@ class Job:
             self._value, self._error = value, error
             self._work = None
             self.finished, self.status = time.time(), status
-        self._change()  # before anybody who waits goes on: it is in the list by then
-        with self._lock:
-            self._ended.set()
-            callbacks, self._callbacks = self._callbacks, []
+        try:
+            self._change()  # before anybody who waits goes on: it is in the list by then
+        finally:
+            with self._lock:
+                self._ended.set()
+                callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
-            try:
-                callback(self)
-            except Exception:
-                log.exception("a callback at the end of a job failed")
+            told(callback, self)
 
     def __repr__(self) -> str:
         return f"Job({self.number}: {self.name}, {self.status}, {self.progress:.0%})"
+
+
+def told(callback: Callable[..., Any], *args: Any) -> None:
+    """Call a callback of somebody's; what it raises is logged, and stops nothing.
+
+    Off a job's thread what is no `Exception`, an interrupt, goes on to whoever called.
+    """
+    try:
+        callback(*args)
+    except Exception:
+        log.exception("a callback of a job failed")
+    except BaseException:
+        if current_job() is None:
+            raise
+        log.exception("a callback of a job failed")
 
 
 def current_job() -> Job | None:
@@ -258,6 +276,10 @@ def named(work: Callable[..., Any]) -> str:
 
     Verbs hand on functions of their own, ``Model.capture.<locals>.<lambda>``.
     """
-    outer = getattr(work, "__qualname__", "").partition(".<locals>")[0]
+    try:
+        full = getattr(work, "__qualname__", "")
+    except Exception:  # noqa: BLE001 - a name is for a list, and nothing to fail for
+        return NAMELESS
+    outer = full.partition(".<locals>")[0] if isinstance(full, str) else ""
     name = outer.rpartition(".")[2].strip("_")
     return NAMELESS if not name or name.startswith("<") else name

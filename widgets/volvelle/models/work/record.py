@@ -8,6 +8,8 @@ import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from volvelle.arguments.said import said
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -102,7 +104,7 @@ def record_of(job: Job) -> JobRecord:
         finished=job.finished,
         requests=tuple(job.requests),
         details=tuple(job.details),
-        error=str(error or ""),
+        error="" if error is None else said(error),
         traceback="" if error is None or job.status == "cancelled" else full_traceback(error),
         _job=weakref.ref(job),
     )
@@ -110,6 +112,9 @@ def record_of(job: Job) -> JobRecord:
 
 def full_traceback(error: BaseException) -> str:
     """Return a failure's traceback, and after it what a server said."""
-    said = str(getattr(error, "remote_traceback", ""))
-    own = "".join(traceback.format_exception(error))
-    return f"{own}\nThe server's own words:\n{said}" if said else own
+    try:
+        there = str(getattr(error, "remote_traceback", ""))
+        own = "".join(traceback.format_exception(error))
+    except Exception:  # noqa: BLE001 - whatever an error does when it is looked at, it is told of
+        return said(error)
+    return f"{own}\nThe server's own words:\n{there}" if there else own

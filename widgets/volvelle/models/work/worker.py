@@ -15,7 +15,8 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from volvelle.models.work.job import NAMELESS, Cancelled, Job, current_job, named
+from volvelle.arguments.said import seen
+from volvelle.models.work.job import NAMELESS, Cancelled, Job, current_job, named, told
 from volvelle.models.work.record import JobRecord, record_of
 from volvelle.models.work.turn import turn
 
@@ -95,10 +96,7 @@ class Worker:
         if job.ended:
             self._ended.append(record_of(job))
         for watcher in list(self._watchers):
-            try:
-                watcher()
-            except Exception:
-                log.exception("a watcher of jobs failed")
+            told(watcher)
 
     def submit(
         self,
@@ -125,10 +123,16 @@ class Worker:
             Starts it again; by default the same work is submitted once more, as long as its
             job is held by somebody.
 
+        Raises
+        ------
+        TypeError
+            For work, callbacks and keys that could not be run, called or compared.
+
         Notes
         -----
         On the worker's own thread the work runs at once, as part of the running job.
         """
+        _check(work, key, name, on_progress=on_progress, again=again)
         job = Job(work, key=key, on_progress=on_progress, name=name or named(work))
         if self.here:
             self._name_after(job.name)
@@ -140,23 +144,27 @@ class Worker:
     def _queued(self, job: Job) -> Job:
         """Put a job in the queue; of two with the same key the newer wins."""
         job.on_change = self._changed
-        key, dropped = job.key, list[Job]()
+        dropped = list[Job]()
         with self._wake:
             if self._stopping:
                 raise RuntimeError(f"the worker of {self._name} has been stopped")
-            if key is not None:
-                dropped = [other for other in self._queue if other.key == key]
-                self._queue = deque(other for other in self._queue if other.key != key)
+            if job.key is not None:
+                held = (*self._running.values(), *self._queue)
+                # keys are somebody's, and compared here, where what they raise reaches him
+                like = next((other for other in held if _same(other.key, job.key)), job)
+                job.group = like.group
+                dropped = [other for other in self._queue if other.group is job.group]
+                self._queue = deque(one for one in self._queue if one.group is not job.group)
                 for other in self._running.values():
-                    if other.key == key:
+                    if other.group is job.group:
                         other.cancel()
             self._queue.append(job)
             self._start()
             self._wake.notify()
-        self._changed(job)
         for other in dropped:
             other.cancel()
             other.carry_out()  # ends it as cancelled
+        self._changed(job)
         return job
 
     def call(self, work: Callable[[], T]) -> T:
@@ -165,6 +173,7 @@ class Worker:
         Called from another worker's job, that one is told how far it is, and takes it along
         when it is stopped.
         """
+        _check(work)
         if self.here:
             self._name_after(named(work))
             with turn.given_back():
@@ -219,14 +228,14 @@ class Worker:
             thread = threading.Thread(
                 target=self._loop, name=f"volvelle: {self._name}", daemon=True
             )
-            self._threads.append(thread)
             thread.start()
+            self._threads.append(thread)
 
     def _next(self) -> Job | None:
         """Take the first job that waits; of one key only one runs at a time."""
-        busy = {job.key for job in self._running.values() if job.key is not None}
+        busy = [job.group for job in self._running.values() if job.group is not None]
         for job in self._queue:
-            if job.key not in busy:
+            if not any(job.group is group for group in busy):
                 self._queue.remove(job)
                 return job
         return None
@@ -241,12 +250,42 @@ class Worker:
                     return
                 self._running[here] = job
             try:
-                job.carry_out()
+                job.carry_out()  # lets nothing out; were it to, later jobs would wait for ever
+            except BaseException:
+                log.exception("job %s ended in a way of its own", job.number)
             finally:
                 with self._wake:
                     del self._running[here]
                     self._wake.notify_all()  # another of its key may wait for its end
             del job  # what it returned must not live until the next one comes
+
+
+def _check(work: Any, key: object = None, name: Any = "", **callbacks: Any) -> None:
+    """Raise TypeError for what cannot be scheduled, while whoever asked for it is there to hear."""
+    if not callable(work):
+        raise TypeError(f"work is {seen(work)}, expected a callable without arguments")
+    if not isinstance(name, str):
+        raise TypeError(f"name is {seen(name)}, expected a text")
+    for what, callback in callbacks.items():
+        if callback is not None and not callable(callback):
+            raise TypeError(f"{what} is {seen(callback)}, expected a callable")
+    if key is not None:
+        try:
+            hash(key)
+            bool(key == key)  # noqa: PLR0124 - whether it can be asked
+        except Exception as error:
+            raise TypeError(
+                f"key is a {type(key).__name__}, which cannot be compared with other keys "
+                f"({type(error).__name__}); expected a text, a number or a tuple of them"
+            ) from error
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether two keys are one; keys that cannot be compared are two."""
+    try:
+        return one is other or bool(one == other)
+    except Exception:  # noqa: BLE001 - of another's key: what is asked for now is not at fault
+        return False
 
 
 _workers: weakref.WeakSet[Worker] = weakref.WeakSet()

@@ -10,6 +10,7 @@ from traitlets import TraitError, observe, validate
 from volvelle.experiments.activations.plan import check_texts, encoding
 from volvelle.views.activations.shown import (
     Shown,
+    check_size,
     feature_frame,
     from_activations,
     from_values,
@@ -134,6 +135,7 @@ class FeatureActivations(ActivationTraits, View):
             check_texts(model, texts)
 
         def work(report: Callable[[float, str], None]) -> Shown:
+            check_size(model, texts)
             shown = from_activations(encode(model, texts, sae, reuse=True, progress=report))
             # the slow parts of drawing are made here, off the notebook's thread
             _ = shown.columns, shown.text_stats

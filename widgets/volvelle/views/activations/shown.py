@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from volvelle.names import clean
+from volvelle.arguments.texts import clean
+from volvelle.models.engine.sizes import fewest_tokens
+from volvelle.progress import looking
 from volvelle.views.activations.wire import (
     LEFT_OUT,
     OUTLIER,
@@ -25,9 +27,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from volvelle.experiments.activations.encode import Activations
+    from volvelle.models.model import Model
 
 # Token indices travel as two bytes, and a page of more chips than this helps nobody.
 MAX_TOKENS = 20_000
+# Tokens of one letter at the most: its bytes.
+MOST_OF_A_LETTER = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +119,24 @@ def _too_long(n_tokens: int) -> None:
             f"the text has {n_tokens:,} tokens, this view draws up to {MAX_TOKENS:,}; show a part "
             "of it, and use vv.encode(model, text, sae) for numbers over all of it"
         )
+
+
+def check_size(model: Model, texts: Sequence[str]) -> None:
+    """Raise ValueError for more text than is drawn, before the model reads it."""
+    total = sum(map(len, texts))
+    if MOST_OF_A_LETTER * (total + len(texts)) <= MAX_TOKENS:
+        return
+    fewest, longest = fewest_tokens(model.tokenizer, total, MAX_TOKENS)
+    if fewest > MAX_TOKENS:
+        raise ValueError(
+            f"the text has {total:,} characters, which are {fewest:,} tokens or more (none is "
+            f"longer than {longest}), and this view draws up to {MAX_TOKENS:,}; show a part of it, "
+            "and use vv.encode(model, text, sae) for numbers over all of it"
+        )
+    n = 0
+    for text in looking(texts, 16):
+        n += len(model.tokens(text))
+    _too_long(n)
 
 
 def from_activations(acts: Activations) -> Shown:

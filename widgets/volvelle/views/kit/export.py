@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from volvelle.archive.paths import file_to_write
 from volvelle.archive.whole import written_whole
-from volvelle.names import clean
+from volvelle.arguments.texts import clean
 from volvelle.views.kit.bundle import bundle_text
 
 if TYPE_CHECKING:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from ipywidgets import Widget
 from traitlets import Bunch, TraitError, observe, validate
 
-from volvelle.names import cleaned, known_keywords_in, unknown
+from volvelle.arguments.call import checked_in
+from volvelle.arguments.texts import cleaned
+from volvelle.names import unknown
 from volvelle.views.kit.check import MOST_WHOLE, check, check_fields
 from volvelle.views.kit.declared import page_writes, requests_of, type_of
 from volvelle.views.kit.numbers import Int
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 REQUEST = {"serial": int, "kind": str}
 
 
-@known_keywords_in
+@checked_in
 class Messages(Widget):
     """Takes what the browser sends; answers its requests in ``_on_<kind>(self, field: type)``."""
 
@@ -70,7 +72,7 @@ class Messages(Widget):
 
     # -- values of traits -----------------------------------------------------------------
 
-    def set_state(self, sync_data: dict[str, Any]) -> None:
+    def set_state(self, sync_data: Any) -> None:
         """Take traits from the browser: all of a message, or nothing and a sentence in `error`."""
         taken = False
         with self._work.reporting():

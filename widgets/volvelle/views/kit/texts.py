@@ -6,7 +6,7 @@ from typing import Any
 
 import traitlets
 
-from volvelle.names import clean, cleaned
+from volvelle.arguments.texts import clean, cleaned
 
 
 class WholeText(traitlets.Unicode):

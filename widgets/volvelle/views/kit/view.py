@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 import anywidget
 from traitlets import Bool, Enum
 
+from volvelle.arguments.call import checked_in
 from volvelle.models.work.turn import turn
-from volvelle.names import known_keywords_in, named, unknown
+from volvelle.names import unknown
 from volvelle.views.kit.job_line import JobLine
 from volvelle.views.kit.messages import Messages
 from volvelle.views.kit.numbers import Float, finite
@@ -55,7 +56,7 @@ def reported(method: Callable[P, None]) -> Callable[P, None]:
     return guarded
 
 
-@known_keywords_in
+@checked_in
 class View(Messages, anywidget.AnyWidget):
     """Base of the anywidgets.
 
@@ -94,7 +95,7 @@ class View(Messages, anywidget.AnyWidget):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        known_keywords_in(cls)
+        checked_in(cls)
 
     def __init__(self, **traits: Any) -> None:
         # first, because a view that is refused below is closed like any other
@@ -121,7 +122,7 @@ class View(Messages, anywidget.AnyWidget):
         """Run `work` on the model's worker thread, then `done`; see `Work.start`."""
         self._work.start(model, work, done)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         """Show a failure in the view and log it; override to put it in better words."""
         self._work.fail(error)
 
@@ -204,9 +205,7 @@ class View(Messages, anywidget.AnyWidget):
         from volvelle.views.kit.export import write_html
 
         name = type(self).__module__.rpartition(".")[2]  # the bundle is named like the module
-        return write_html(
-            path, name, self.export_state(), named(title, "title") or self._export_title()
-        )
+        return write_html(path, name, self.export_state(), title or self._export_title())
 
     def _export_title(self) -> str:
         return type(self).__name__

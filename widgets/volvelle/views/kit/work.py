@@ -10,6 +10,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from volvelle.arguments.said import said
 from volvelle.models.work.record import full_traceback
 from volvelle.models.work.turn import turn
 from volvelle.models.work.worker import Cancelled, current_job
@@ -29,11 +30,11 @@ log = logging.getLogger("volvelle")
 DIGITS = re.compile(r"[\d.,]+")
 
 
-def sentence_of(error: Exception) -> str:
+def sentence_of(error: BaseException) -> str:
     """Return what an error says; a KeyError's own text has quotes around it."""
     if isinstance(error, KeyError) and len(error.args) == 1 and isinstance(error.args[0], str):
         return error.args[0]
-    return str(error) or type(error).__name__
+    return said(error)
 
 
 class Stopped(Exception):  # noqa: N818  (a request, not an error)
@@ -59,7 +60,7 @@ class Work:
         Failures of callbacks so far.
     """
 
-    def __init__(self, view: Any, fail: Callable[[Exception], None]) -> None:
+    def __init__(self, view: Any, fail: Callable[[BaseException], None]) -> None:
         self.job: Any = None
         self.complaints, self._inside = 0, False
         self._view, self._tell_failure = view, fail
@@ -95,13 +96,17 @@ class Work:
             self._said_at = 0.0
             self._say(status="queued", progress=0.0, _job_line={})
 
-        self.job = model.submit(
-            partial(self._carry_out, serial, work, done),
-            key=f"view-{id(self._view)}",
-            on_progress=partial(self._hear, serial),
-            name=self._name,
-            again=self._view.run,
-        )
+        try:
+            self.job = model.submit(
+                partial(self._carry_out, serial, work, done),
+                key=f"view-{id(self._view)}",
+                on_progress=partial(self._hear, serial),
+                name=self._name,
+                again=self._view.run,
+            )
+        except BaseException:
+            self._settle("idle")  # nothing waits: else the view would be waited for without end
+            raise
         self.job.on_end(partial(self._dropped, serial))
 
     def stop(self) -> None:
@@ -183,9 +188,9 @@ class Work:
                 self.forgive()
                 self._settle("idle")
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """Show a failure in the view and log it with its traceback."""
-        log.error("%s: %s", self._name, error, exc_info=error)
+        log.error("%s: %s", self._name, sentence_of(error), exc_info=error)
         over = self._failed or self._view.status not in ("queued", "running")
         with self._view.hold_sync():
             self._say(error=sentence_of(error), _traceback=full_traceback(error))
@@ -214,6 +219,10 @@ class Work:
                 try:
                     self._view.set_trait(name, value)
                 except Exception:
+                    log.exception("%s: an observer of %s failed", self._name, name)
+                except BaseException:
+                    if current_job() is None:  # an interrupt of whoever called
+                        raise
                     log.exception("%s: an observer of %s failed", self._name, name)
 
     def _carry_out(
@@ -277,16 +286,24 @@ class Work:
 
     def _end_badly(self, error: BaseException) -> None:
         """Settle after a failure, or quietly after a cancellation."""
-        if isinstance(error, Exception) and not isinstance(error, (Stopped, Cancelled)):
-            self._failed = True
-            self._tell_failure(error)
-        else:
+        if isinstance(error, (Stopped, Cancelled, KeyboardInterrupt)):
             self._settle("idle")
+            return
+        self._failed = True
+        try:
+            self._tell_failure(error)
+        except Exception:  # in words of its own, which it did not find
+            log.exception("%s: a failure could not be told", self._name)
+            self.fail(error)
+        finally:
+            self._settled.set()
 
     def _at_rest(self, status: str) -> None:
         self._say(progress=0.0, _stage="", status=status)
 
     def _settle(self, status: str) -> None:
         # after the traits are sent, never inside a hold_sync: who waits may close the view next
-        self._at_rest(status)
-        self._settled.set()
+        try:
+            self._at_rest(status)
+        finally:
+            self._settled.set()

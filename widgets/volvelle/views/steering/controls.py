@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from traitlets import Bool, Enum, HasTraits, List, TraitError, validate
 
+from volvelle.arguments.texts import cleaned
 from volvelle.compute.directions.points import Point
 from volvelle.compute.steering.methods import METHODS, UNITS
 from volvelle.models.plan import MOST_WRITTEN
-from volvelle.names import cleaned, unknown
+from volvelle.names import unknown
 from volvelle.views.kit.check import check
 from volvelle.views.kit.numbers import Float, Int
 from volvelle.views.kit.server import on_server

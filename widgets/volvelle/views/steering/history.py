@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from traitlets import Any as AnyValue
 from traitlets import HasTraits, List
 
-from volvelle.names import known_keywords_in
+from volvelle.arguments.call import checked_in
 from volvelle.views.kit.numbers import Int
 from volvelle.views.kit.texts import Dict
 from volvelle.views.steering.records import RunWire, StreamWire
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MOST_KEPT = 12  # runs in the history
 
 
-@known_keywords_in
+@checked_in
 class History(HasTraits):
     """Finished runs of a Steering view, by number."""
 

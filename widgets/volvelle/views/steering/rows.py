@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
+from volvelle.arguments.texts import clean
 from volvelle.compute.directions.directions import Dictionary, Direction, Feature
 from volvelle.compute.directions.points import Point
 from volvelle.compute.steering.methods import METHODS, OWN
 from volvelle.compute.steering.steers import HeadScale, Steer
-from volvelle.names import clean
 
 if TYPE_CHECKING:
     from volvelle.compute.steering.where import Where

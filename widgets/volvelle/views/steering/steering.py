@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import List, TraitError, observe, validate
 
+from volvelle.arguments.said import said
 from volvelle.compute.steering.steers import Steer
 from volvelle.compute.steering.where import Where
 from volvelle.experiments.steering import plan
@@ -303,12 +304,12 @@ class Steering(History, Controls, View):
         self._start(model, work, lambda run: self._keep(run, controls))
         return self
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         """Say what to do next, where the message comes from below and does not."""
         if not isinstance(error, SPEAKING):
             error = RuntimeError(
-                f"{type(error).__name__} while the model ran: {error}. The last result stays; "
-                "change a control, or Run again. The traceback is in the log 'volvelle'"
+                f"{type(error).__name__} while the model ran: {said(error)}. The last result "
+                "stays; change a control, or Run again. The traceback is in the log 'volvelle'"
             ).with_traceback(error.__traceback__)
         super()._fail(error)
 

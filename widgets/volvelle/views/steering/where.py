@@ -10,9 +10,10 @@ from typing import Any, TypedDict
 
 from traitlets import TraitError
 
+from volvelle.arguments.texts import cleaned
 from volvelle.compute.steering.choices import TokenChoice
 from volvelle.compute.steering.where import When, Where
-from volvelle.names import cleaned, unknown
+from volvelle.names import unknown
 from volvelle.views.kit.texts import Dict
 
 

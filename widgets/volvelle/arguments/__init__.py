@@ -1,0 +1,1 @@
+"""Readers of arguments, at the door of every public call."""
