@@ -9,7 +9,7 @@ import torch
 
 import volvelle.compute.dictionaries.sae as compute
 from volvelle.arguments.call import checked_in
-from volvelle.compute.dictionaries.parts import folded
+from volvelle.compute.dictionaries.parts import checked_scale, folded
 from volvelle.formats import hub, sae_lens
 from volvelle.formats.pickles import refuse_pickle
 from volvelle.formats.sae_tensors import canonical, guess_architecture
@@ -83,7 +83,7 @@ class SAE(compute.SparseAutoencoder):
             "name": name,
             "architecture": architecture,
             "k": k,
-            "norm_scaling_factor": norm_scaling_factor,
+            "norm_scaling_factor": checked_scale(norm_scaling_factor),
             "ignore": tuple(ignore),
         }
         if not isinstance(source, (str, Path)):
