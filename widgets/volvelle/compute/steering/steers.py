@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", "Steer", "HeadScale")
 
+# a number that may be infinite, as `volvelle.arguments` reads it
+Bound = float
+
 PATHS: tuple[type, ...] = (str, PathLike)
 
 
@@ -98,8 +101,8 @@ class Steer:
     method: str = "add"
     where: Where = field(default_factory=Where)
     c: float | None = None
-    min: float | None = None
-    max: float | None = None
+    min: Bound | None = None
+    max: Bound | None = None
     target: Any = None
     name: str = ""
     # set for a placebo: what is written instead of the directions, one per part, and what is read
