@@ -400,7 +400,7 @@ def test_a_folder_that_is_not_there_says_so(source):
 
 def test_what_is_no_source_at_all_says_what_is():
     with pytest.raises(
-        TypeError, match="source=3 must be a folder, a repository 'org/name' or a dict"
+        TypeError, match="source is 3, expected a folder, a repository 'org/name' or a dict"
     ):
         vv.SAE.load(3)
 
@@ -459,3 +459,11 @@ def test_a_repository_that_cannot_be_had_gives_the_hubs_reason(monkeypatch):
 )
 def test_a_repository_is_told_from_a_path(text, is_one):
     assert hub.is_repository(text) is is_one
+
+
+@pytest.mark.parametrize("factor", [float("nan"), float("inf"), 0, -2.0, "3", True])
+def test_a_scale_that_scales_nothing_is_refused(factor):
+    weights = {"W_enc": np.ones((4, 6)), "W_dec": np.ones((6, 4))}
+    weights |= {"b_enc": np.zeros(6), "b_dec": np.zeros(4)}
+    with pytest.raises((ValueError, TypeError), match=r"norm_scaling_factor=.* must be a"):
+        vv.SAE.load(weights, point="resid_post.1", norm_scaling_factor=factor)

@@ -60,10 +60,10 @@ def test_a_request_that_this_volvelle_left_is_taken_up(left):
 
 
 OTHERS = {
-    "older": ({"read": 2}, "'read' has format 2 there and 3 here"),
-    "newer": ({"read": 99}, "'read' has format 99 there and 3 here"),
+    "older": ({"read": 2}, "'read' has format 2 there and 4 here"),
+    "newer": ({"read": 99}, "'read' has format 99 there and 4 here"),
     "unknown": ({"dream": 1}, "'dream' has format 1 there and no here"),
-    "along": ({"read": 3, "dream": 1}, "'dream' has format 1"),
+    "along": ({"read": 4, "dream": 1}, "'dream' has format 1"),
 }
 
 
@@ -81,7 +81,7 @@ def test_a_request_of_another_format_is_refused_with_the_way_out(left, formats):
     "line", ["{", "3", "[]", '{"id": 3}', "[" * 100_000, "\0", '{"id": "x", "host": null}']
 )
 def test_a_damaged_line_is_passed_over_and_the_others_are_read(left, line):
-    left({"read": 3})
+    left({"read": 4})
     path = _file()
     path.write_bytes(line.encode() + b"\n\xff\xfe\n" + path.read_bytes())
     assert [row.id for row in remembered(HOST)] == ["an-id"]
@@ -93,7 +93,7 @@ def test_what_cannot_be_written_down_is_said_and_goes_on(tmp_path, monkeypatch):
     monkeypatch.setenv("VOLVELLE_CACHE", str(tmp_path))
     (cache.cache_dir() / "remote").write_text("a file in the way")
     with pytest.warns(UserWarning, match="VOLVELLE_CACHE"):
-        remember(RemoteRequest(HOST, "smollm2"), "an-id", Left("read", {"read": 3}, "digest"))
+        remember(RemoteRequest(HOST, "smollm2"), "an-id", Left("read", {"read": 4}, "digest"))
     assert remembered() == []
 
 
@@ -101,7 +101,7 @@ def test_the_oldest_are_forgotten(tmp_path, monkeypatch):
     monkeypatch.setenv("VOLVELLE_CACHE", str(tmp_path))
     monkeypatch.setattr("volvelle.models.remote.remembered.MOST_REMEMBERED", 3)
     for n in range(7):
-        remember(RemoteRequest(HOST, "smollm2"), f"id-{n}", Left("read", {"read": 3}, f"{n}"))
+        remember(RemoteRequest(HOST, "smollm2"), f"id-{n}", Left("read", {"read": 4}, f"{n}"))
     assert [row.id for row in remembered()] == ["id-4", "id-5", "id-6"]
     assert _file().stat().st_mode & 0o777 == 0o600
 

@@ -257,3 +257,16 @@ def test_a_direction_of_the_plane_knows_the_names_it_is_made_of():
         )
         moved = direction.contrast.direction(direction.contrast.relabelled(1, 0)[0])
         assert not np.allclose(moved, direction.vector, atol=0.1)
+
+
+@pytest.mark.parametrize("degrees", [float("nan"), float("inf"), -float("inf")])
+def test_an_angle_that_is_none_has_no_direction_and_no_neighbour(degrees):
+    rows = np.random.default_rng(0).standard_normal((6, 8))
+    found = fit_circle(Dictionary(rows, list("abcdef"), "resid_post.1"), n_null=1)
+    for ask in (found.direction, found.nearest):
+        with pytest.raises(ValueError, match=f"degrees={degrees} "):
+            ask(degrees)
+    states = np.full((2, 8), degrees)
+    for read in (found.project, found.read):
+        with pytest.raises(ValueError, match="x holds NaN or infinity"):
+            read(states)

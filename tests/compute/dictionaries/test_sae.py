@@ -395,3 +395,31 @@ def test_unknown_architectures_and_normalizations_name_what_exists():
         SparseAutoencoder(make_weights(), "topkk", POINT)
     with pytest.raises(ValueError, match="did you mean 'layer_norm'"):
         make(normalize="layernorm")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30])
+@pytest.mark.parametrize("verb", ["encode", "encode_sparse", "encode_selected"])
+def test_what_is_no_number_is_not_encoded(value, verb):
+    sae = make()
+    x = np.ones((3, sae.d_model), dtype=np.float32)
+    x[1, 2] = value
+    more = ([0],) if verb == "encode_selected" else ()
+    with pytest.raises(ValueError, match=r"x holds NaN or infinity in 1 of 3 rows|as large as 1e"):
+        getattr(sae, verb)(x, *more)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_no_number_is_not_decoded(value):
+    sae = make()
+    z = np.zeros((2, sae.n_features), dtype=np.float32)
+    z[1, 3] = value
+    for codes in (z, sp.csr_array(z)):
+        with pytest.raises(ValueError, match="z holds NaN or infinity"):
+            sae.decode(codes)
+
+
+def test_weights_that_are_no_numbers_make_no_sae():
+    weights = {name: tensor.clone() for name, tensor in make().weights.items()}
+    weights["W_enc"][0, 0] = float("nan")
+    with pytest.raises(ValueError, match="W_enc holds NaN or infinity in 1 of"):
+        SparseAutoencoder(weights, "topk", POINT, k=6)

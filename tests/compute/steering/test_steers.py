@@ -4,6 +4,7 @@ import pytest
 from volvelle.compute.directions.directions import Dictionary, Direction, Feature
 from volvelle.compute.steering.placebos import random_rotation, random_steers, shuffled_steers
 from volvelle.compute.steering.steers import HeadScale, Steer
+from volvelle.compute.steering.where import Where
 
 RNG = np.random.default_rng(0)
 A = Direction(RNG.standard_normal(16), "a", "resid_post.3")
@@ -223,3 +224,42 @@ def test_shuffled_steers_write_other_features_at_the_same_length():
 
 def test_without_an_sae_there_is_nothing_to_shuffle():
     assert shuffled_steers([Steer(A), HeadScale(0, 0)], np.random.default_rng(0)) is None
+
+
+@pytest.mark.parametrize(
+    ("bounds", "said"),
+    [
+        ({"min": float("nan")}, "min=nan "),
+        ({"max": float("nan")}, "max=nan "),
+        ({"min": float("inf")}, "min=inf "),
+        ({"max": -float("inf")}, "max=-inf "),
+    ],
+)
+def test_a_cap_between_no_numbers_is_refused(bounds, said):
+    direction = Direction(np.ones(4), "joy", "resid_post.1")
+    with pytest.raises(ValueError, match=said):
+        Steer(direction, method="projection_cap", **bounds)
+    assert Steer(direction, method="projection_cap", min=-np.inf).bounds == (-np.inf, np.inf)
+
+
+@pytest.mark.parametrize("a_max", [float("nan"), float("inf"), -1.0])
+def test_a_largest_activation_that_is_none_is_refused(a_max):
+    with pytest.raises(ValueError, match=f"a_max={a_max} "):
+        Direction(np.ones(4), "joy", "resid_post.1", a_max=a_max)
+
+
+def test_nothing_is_counted_in_a_largest_activation_of_0():
+    never = Direction(np.ones(4), "joy", "resid_post.1", a_max=0.0)
+    with pytest.raises(ValueError, match="never seen active"):
+        Steer(never, unit="max_act")
+
+
+def test_a_multiplied_steer_knows_by_how_much():
+    steer = Steer(Direction(np.ones(4), "joy", "resid_post.1"), 0.5)
+    assert (steer.times(4).times(2).multiplier, steer.times(4).times(2).strength) == (8, 4)
+
+
+@pytest.mark.parametrize("token", [float("nan"), 1.9, None])
+def test_a_token_that_is_no_id_is_refused(token):
+    with pytest.raises(TypeError, match="tokens of prompt are ids"):
+        Where(prompt={"tokens": [token]})

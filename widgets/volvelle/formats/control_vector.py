@@ -276,4 +276,8 @@ def _vector(tensor: ReaderTensor, file: Path) -> np.ndarray:
         raise ValueError(
             f"{file.name}: {tensor.name} has {len(vector)} values, {tensor.shape} told"
         )
+    if not np.isfinite(vector).all():
+        raise ValueError(
+            f"{file.name}: {tensor.name} holds NaN or infinity; fetch or write the file again"
+        )
     return vector

@@ -10,8 +10,8 @@ import torch
 import volvelle.compute.dictionaries.sae as compute
 from volvelle.archive.paths import kind_of, path_of, refuse_odd
 from volvelle.arguments.call import checked_in
-from volvelle.arguments.said import came
-from volvelle.compute.dictionaries.parts import folded
+from volvelle.arguments.said import seen
+from volvelle.compute.dictionaries.parts import checked_scale, folded
 from volvelle.formats import hub, sae_lens
 from volvelle.formats.pickles import refuse_pickle
 from volvelle.formats.sae_tensors import canonical, guess_architecture
@@ -89,7 +89,7 @@ class SAE(compute.SparseAutoencoder):
             "name": name,
             "architecture": architecture,
             "k": k,
-            "norm_scaling_factor": norm_scaling_factor,
+            "norm_scaling_factor": checked_scale(norm_scaling_factor),
             "ignore": tuple(ignore),
         }
         if not isinstance(source, (str, Path)):
@@ -104,8 +104,10 @@ class SAE(compute.SparseAutoencoder):
 def _from_tensors(tensors: Mapping[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     """Return constructor arguments for named tensors."""
     if not hasattr(tensors, "keys"):
-        what = "a folder, a repository 'org/name' or a dict of tensors"
-        raise TypeError(came("source", tensors, what))
+        raise TypeError(
+            f"source is {seen(tensors)}, expected a folder, a repository 'org/name' or a dict of "
+            "tensors"
+        )
     if options["point"] is None:
         raise ValueError(
             "tensors do not say where in the model they belong; "

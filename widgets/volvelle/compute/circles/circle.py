@@ -171,9 +171,10 @@ class FittedCircle:
         degrees : float
             Anticlockwise from the first axis; any real number.
         """
-        turn = np.radians(float(degrees))
+        degrees = _angle(degrees)
+        turn = np.radians(degrees)
         vector = np.cos(turn) * self.plane[0] + np.sin(turn) * self.plane[1]
-        name = f"{float(degrees) % 360:g}°"
+        name = f"{degrees % 360:g}°"
         return Direction(vector, name, self.point, contrast=self._exchange(turn))
 
     def _exchange(self, turn: float) -> Exchange | None:
@@ -238,6 +239,8 @@ class FittedCircle:
             if centre != "own":
                 raise ValueError(f"centre {centre!r}: give 'own', a vector, or nothing")
             centre = np.nanmean(states.reshape(-1, self.d_model), axis=0)
+        elif centre is not None and not np.isfinite(np.asarray(on_host(centre), float)).all():
+            raise ValueError("centre holds NaN or infinity; give a vector, 'own', or nothing")
         return (states - (self.mean if centre is None else centre)) @ self.plane.T
 
     def read(self, x: object, model: Captures | None = None, positions: str = "mean") -> np.ndarray:
@@ -255,7 +258,10 @@ class FittedCircle:
             return states[0] if isinstance(x, str) else states
         if isinstance(x, Captured):
             return self._usable(x)
-        return np.asarray(on_host(x), dtype=np.float64)
+        states = np.asarray(on_host(x), dtype=np.float64)
+        if not np.isfinite(states).all():
+            raise ValueError("x holds NaN or infinity, which lie nowhere; leave those rows out")
+        return states
 
     def _usable(self, captured: Captured) -> np.ndarray:
         """Return the states of tokens or texts, NaN where one does not count."""
@@ -268,7 +274,7 @@ class FittedCircle:
 
     def nearest(self, degrees: float) -> str:
         """Return the name that lies nearest to an angle."""
-        away = np.abs((self.angles - degrees + 180) % 360 - 180)
+        away = np.abs((self.angles - _angle(degrees) + 180) % 360 - 180)
         return self.names[int(away.argmin())]
 
     def __len__(self) -> int:
@@ -380,6 +386,13 @@ class FittedCircle:
             found=self.found,
             closes=self.verdict == "circular",
         )
+
+
+def _angle(degrees: float) -> float:
+    angle = float(degrees)
+    if not np.isfinite(angle):
+        raise ValueError(f"degrees={degrees} is no angle; give a finite number")
+    return angle
 
 
 def _texts(x: object) -> list[str] | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +24,8 @@ ARCHITECTURES: dict[str, tuple[str, ...]] = {
     "gated": ("b_gate", "b_mag", "r_mag"),
 }
 TOP_K = ("topk", "abstopk")
+# The largest entry of a vector to encode: its square is still finite in float32.
+LARGEST = 1e18
 NORMALIZATIONS = ("none", "layer_norm", "constant_norm_rescale")
 
 _TWO_PLACES = (
@@ -69,6 +73,51 @@ def float32(tensor: np.ndarray | torch.Tensor) -> torch.Tensor:
     """Return a float32 tensor on the CPU, contiguous; a view where it already is one."""
     out = tensor if isinstance(tensor, torch.Tensor) else torch.tensor(np.asarray(tensor))
     return out.detach().to("cpu", torch.float32).contiguous()
+
+
+def check_finite(numbers: torch.Tensor, what: str, most: float = math.inf) -> None:
+    """Raise ValueError where an array holds NaN or infinity.
+
+    Parameters
+    ----------
+    numbers : torch.Tensor, shape (..., n)
+    what : str
+        What the message calls it.
+    most : float
+        The largest size of an entry.
+    """
+    if not numbers.numel():
+        return
+    low, high = numbers.detach().aminmax()  # NaN where an entry is
+    if -most <= float(low) and float(high) <= most and math.isfinite(float(high) - float(low)):
+        return
+    rows = numbers.detach().reshape(-1, numbers.shape[-1] if numbers.ndim else 1)
+    bad = (~rows.isfinite().all(-1)).nonzero().reshape(-1)
+    if len(bad):
+        where = f" in {len(bad)} of {len(rows)} rows, first in row {int(bad[0])}"
+        raise ValueError(f"{what} holds NaN or infinity{where if numbers.ndim > 1 else ''}")
+    raise ValueError(
+        f"{what} holds numbers as large as {max(abs(float(low)), float(high)):.2g}, expected at "
+        f"most {most:.0e}: their squares are more than float32 holds"
+    )
+
+
+def checked_scale(scale: float | None) -> float | None:
+    """Return a ``norm_scaling_factor``, or say why it scales nothing.
+
+    Raises
+    ------
+    ValueError
+        For what is not above 0 and finite.
+    """
+    if scale is None:
+        return None
+    if isinstance(scale, bool) or not isinstance(scale, Real) or not 0 < float(scale) < math.inf:
+        raise ValueError(
+            f"norm_scaling_factor={scale!r} must be a finite number above 0: inputs are multiplied "
+            "by it, sqrt(d_model) / mean input norm"
+        )
+    return float(scale)
 
 
 def folded(

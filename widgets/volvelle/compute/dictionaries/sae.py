@@ -15,8 +15,10 @@ from volvelle.arguments.texts import clean, cleaned
 from volvelle.compute.dictionaries import encode as whole_texts
 from volvelle.compute.dictionaries.parts import (
     ARCHITECTURES,
+    LARGEST,
     NORMALIZATIONS,
     TOP_K,
+    check_finite,
     float32,
     not_read,
     readable,
@@ -83,6 +85,8 @@ class SparseAutoencoder:
             raise ValueError(unknown("normalize_activations", self.normalize, NORMALIZATIONS))
         wanted = ("W_enc", "W_dec", "b_dec", *ARCHITECTURES[self.architecture])
         weights = {name: float32(self.weights[name]) for name in wanted}
+        for name, weight in weights.items():
+            check_finite(weight, f"{self.name}: {name}")
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "point", Point.parse(self.point))
         object.__setattr__(self, "name", clean(str(self.name)))
@@ -162,7 +166,7 @@ class SparseAutoencoder:
         if not 0 <= index < self.n_features:
             raise IndexError(f"feature {index} is outside {self.name}'s 0...{self.n_features - 1}")
         seen = np.nan if self.a_max is None else float(self.a_max[index])
-        a_max = seen if np.isfinite(seen) else None  # a file may not know it
+        a_max = seen if 0 <= seen < np.inf else None  # a file may not know it
         return Feature(
             self.W_dec[index], self.feature_name(index), self.point, a_max, sae=self, index=index
         )
@@ -184,7 +188,7 @@ class SparseAutoencoder:
         array or tensor, shape (..., n_features), float32
             Numpy for numpy, a tensor on the same device for a tensor.
         """
-        rows = self._rows(x).float()
+        rows = self._rows(x)
         z = encoder.encode(
             rows,
             self.weights_on(rows.device),
@@ -268,15 +272,17 @@ class SparseAutoencoder:
             )
         scale = shift = None
         if x is not None:
-            _, scale, shift = encoder.normalise(self._rows(x).float(), self.normalize)
+            _, scale, shift = encoder.normalise(self._rows(x), self.normalize)
         if isinstance(z, (sp.csr_array, sp.csr_matrix)):
+            check_finite(torch.as_tensor(z.data), "z")
             return whole_texts.decode_sparse(self, z, scale, shift)
         dense = torch.as_tensor(z, dtype=torch.float32)
+        check_finite(dense, "z")
         out = encoder.decode(dense, self.weights_on(dense.device), scale=scale, shift=shift)
         return out if isinstance(z, torch.Tensor) else out.numpy()
 
     def _rows(self, x: Array) -> torch.Tensor:
-        """Return x as a tensor, its width checked."""
+        """Return x as a float32 tensor, its width and its numbers checked."""
         if not isinstance(x, torch.Tensor):
             array = np.asarray(x)
             # torch warns of read-only memory, and byte orders it does not know it refuses
@@ -287,6 +293,8 @@ class SparseAutoencoder:
                 f"{self.name} reads {self.d_model}-dimensional vectors, x has shape "
                 f"{tuple(x.shape)}"
             )
+        x = x.float()
+        check_finite(x, "x", LARGEST)
         return x
 
     def _columns(self, features: Sequence[int] | np.ndarray) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
@@ -79,6 +80,11 @@ class Direction:
         object.__setattr__(self, "vector", _finite(vector, f"direction {name!r}", 1))
         object.__setattr__(self, "name", clean(str(name)))
         object.__setattr__(self, "point", Point.parse(point))
+        if a_max is not None and not (math.isfinite(a_max) and a_max >= 0):
+            raise ValueError(
+                f"a_max={a_max} of direction {name!r} is no largest activation; give a finite "
+                "number, 0 or more, or None where it is unknown"
+            )
         object.__setattr__(self, "a_max", a_max)
         object.__setattr__(self, "contrast", contrast)
 

@@ -87,8 +87,7 @@ class TokenChoice:
             elif name.endswith("positions"):
                 read[name] = _positions(value, phase)
             else:
-                listed = [value] if isinstance(value, (int, str)) else list(value)
-                read[name] = tuple(v if isinstance(v, str) else int(v) for v in listed)
+                read[name] = _tokens(value, phase)
         # excludes alone take away from everything
         return cls(everything=not any(given.get(name) is not None for name in INCLUDES), **read)
 
@@ -131,6 +130,15 @@ class TokenChoice:
                 f"position {outside[0]} is outside the prompt's 0...{n - 1} (-1...-{n})"
             )
         return [p for p in positions if -n <= p < n]
+
+
+def _tokens(given: object, phase: str) -> tuple[int | str, ...]:
+    listed = [given] if isinstance(given, (Integral, str)) else given
+    found = list(cast("Iterable[object]", listed)) if isinstance(listed, Iterable) else [listed]
+    for one in found:
+        if not isinstance(one, (Integral, str)):
+            raise TypeError(f"tokens of {phase} are ids, or texts of one token, not {one!r}")
+    return tuple(one if isinstance(one, str) else int(cast("Any", one)) for one in found)
 
 
 def _positions(given: object, phase: str) -> tuple[int, ...]:

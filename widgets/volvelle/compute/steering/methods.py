@@ -69,7 +69,12 @@ def check_max_act(method: str, directions: Iterable[Direction]) -> None:
     if method not in ("add", "clamp"):
         raise ValueError(f"unit 'max_act' is for add and clamp, not for {method!r}")
     for direction in directions:
-        if direction.a_max is None:
+        if not direction.a_max:
+            if direction.a_max is not None:
+                raise ValueError(
+                    f"unit 'max_act' counts the largest activation of {direction.name!r}, which is "
+                    "0: it was never seen active; use unit 'norm' or 'raw'"
+                )
             raise ValueError(
                 f"unit 'max_act' needs the largest activation of {direction.name!r}, which "
                 "only SAE features carry; use unit 'norm' or 'raw'"
@@ -102,12 +107,36 @@ def check_clamp(target: object, directions: Iterable[Direction]) -> None:
         )
 
 
+def check_cap(low: object, high: object) -> tuple[float, float]:
+    """Return the bounds of a projection cap, infinite where there are none.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For what is no number, bounds that cross, and those nothing can lie between.
+    """
+    bounds = [
+        free if given is None else _number(given, name)
+        for name, given, free in (("min", low, -math.inf), ("max", high, math.inf))
+    ]
+    for name, bound, never in (("min", bounds[0], math.inf), ("max", bounds[1], -math.inf)):
+        if math.isnan(bound) or bound == never:
+            raise ValueError(f"{name}={bound} bounds nothing; give a number, or leave it out")
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"min={low} is above max={high}")
+    return bounds[0], bounds[1]
+
+
 def finite(number: object, what: str) -> float:
     """Return a finite number, or say what came instead."""
-    try:
-        value = float(cast("Any", number))
-    except (TypeError, ValueError):
-        raise TypeError(f"{what}={number!r} is not a number") from None
+    value = _number(number, what)
     if not math.isfinite(value):
         raise ValueError(f"{what}={value} is not finite")
     return value
+
+
+def _number(number: object, what: str) -> float:
+    try:
+        return float(cast("Any", number))
+    except (TypeError, ValueError):
+        raise TypeError(f"{what}={number!r} is not a number") from None

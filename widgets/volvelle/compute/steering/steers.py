@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from volvelle.compute.steering.methods import (
     METHODS,
     OWN,
     UNITS,
+    check_cap,
     check_clamp,
     check_max_act,
     check_swap,
@@ -30,6 +30,11 @@ from volvelle.names import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+S = TypeVar("S", "Steer", "HeadScale")
+
+# a number that may be infinite, as `volvelle.arguments` reads it
+Bound = float
 
 PATHS: tuple[type, ...] = (str, PathLike)
 
@@ -97,13 +102,15 @@ class Steer:
     method: str = "add"
     where: Where = field(default_factory=Where)
     c: float | None = None
-    min: float | None = None
-    max: float | None = None
+    min: Bound | None = None
+    max: Bound | None = None
     target: Any = None
     name: str = ""
     # set for a placebo: what is written instead of the directions, one per part, and what is read
     turned: tuple[np.ndarray, ...] | None = field(default=None, repr=False)
     turned_reads: tuple[np.ndarray | None, ...] | None = field(default=None, repr=False)
+    # what `times` has multiplied its own strength by
+    multiplier: float = field(default=1.0, init=False, repr=False)
 
     def __post_init__(self) -> None:
         directions = _directions(self.direction)
@@ -135,15 +142,13 @@ class Steer:
             if self.c is None:
                 raise ValueError("orthogonal needs c=, the factor of the component; 1 is neutral")
             object.__setattr__(self, "c", finite(self.c, "c"))
-        elif self.bounds[0] > self.bounds[1]:
-            raise ValueError(f"min={self.min} is above max={self.max}")
+        elif self.method == "projection_cap":
+            check_cap(self.min, self.max)
 
     @property
     def bounds(self) -> tuple[float, float]:
         """What projection_cap keeps the component between, in its unit."""
-        low = -math.inf if self.min is None else float(self.min)
-        high = math.inf if self.max is None else float(self.max)
-        return low, high
+        return check_cap(self.min, self.max)
 
     @property
     def directions(self) -> tuple[Direction, ...]:
@@ -163,7 +168,7 @@ class Steer:
 
     def times(self, multiplier: float) -> Steer:
         """Return the same steer with its strength multiplied."""
-        return replace(self, strength=self.strength * multiplier)
+        return _times(self, multiplier)
 
     def parts(self) -> tuple[Part, ...]:
         """Return one part per direction (clamp: one per SAE), in the order they act."""
@@ -203,6 +208,7 @@ class HeadScale:
     strength: float = 1.0
     where: Where = field(default_factory=Where)
     name: str = ""
+    multiplier: float = field(default=1.0, init=False, repr=False)
 
     method = "head_scale"
     unit = "factor"
@@ -226,7 +232,7 @@ class HeadScale:
 
     def times(self, multiplier: float) -> HeadScale:
         """Return the same steer with its strength multiplied."""
-        return replace(self, strength=self.strength * multiplier)
+        return _times(self, multiplier)
 
     def parts(self) -> tuple[Part, ...]:
         """Return its one part."""
@@ -243,6 +249,12 @@ class HeadScale:
             name=self.name,
         )
         return (part,)
+
+
+def _times(steer: S, multiplier: float) -> S:
+    made = replace(steer, strength=steer.strength * multiplier)
+    object.__setattr__(made, "multiplier", steer.multiplier * multiplier)
+    return made
 
 
 def _directions(given: object) -> tuple[Direction, ...]:

@@ -97,7 +97,8 @@ def beginnings(
     found: dict[tuple[int, ...], Known] = {}
     # the prompts themselves, which know their turns
     for prompt in {tuple(one): one for one in prompts}.values():
-        rows = [list(mine) for mine in steers]
+        # off: only what is held below them counts, and a strength of their own may be too large
+        rows = [[steer.times(0) for steer in mine] for mine in steers]
         steered = Steered(model, rows, [prompt] * len(rows), 1, keeping=True)
         if not steered.keeping:
             break

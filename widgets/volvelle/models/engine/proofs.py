@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from volvelle.models.engine.finite import NotFinite
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -75,11 +77,14 @@ class Proofs:
     proofs : tuple of Proof
     missing : dict of str to str
         Kinds of points that the model has none of, and why.
+    unsound : str
+        Where and why what the model computes is NaN or infinite; "" where it is not.
     """
 
     model: str
     proofs: tuple[Proof, ...]
     missing: dict[str, str] = field(default_factory=dict)
+    unsound: str = ""
 
     def __getitem__(self, name: str) -> Proof:
         for proof in self.proofs:
@@ -108,6 +113,8 @@ class Proofs:
         what : str
             What rests on it, for the message.
         """
+        if self.unsound:
+            raise NotFinite(f"{self.model} is not given {what}: {self.unsound}")
         if name in self and not self[name].holds:
             raise ValueError(
                 f"{self.model} is not given {what}: {self[name]}; model.check() shows what holds"
@@ -135,6 +142,8 @@ class Proofs:
             for proof in self.proofs
         ]
         n = len(self.proofs)
+        if self.unsound:
+            lines.append(f"  {self.unsound}")
         return (
             "\n".join([f"Proofs({self.model}: {n - len(self.refused)} of {n} hold", *lines]) + ")"
         )

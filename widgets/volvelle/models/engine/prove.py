@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from volvelle.formulas.proofs import tolerances
 from volvelle.models.engine.facts import heads_of, takes
+from volvelle.models.engine.finite import called, cause_of
 from volvelle.models.engine.proofs import Proof, Proofs
 from volvelle.models.remote.request import Request
 from volvelle.models.traces.prove import prove as prove_body
@@ -60,7 +61,7 @@ def prove(model: Facts, run: Runner) -> Proofs:
     job = run.worker.job
     if job is not None:
         job.check()  # what stopped a pass was noted as its failure
-    return proofs_from(model, found)
+    return proofs_from(model, run, found)
 
 
 def asked_of(model: Facts) -> dict[str, Any]:
@@ -112,12 +113,13 @@ def _ids(model: Facts) -> list[int]:
     return (chosen + [n // 2] * LONG)[:LONG]
 
 
-def proofs_from(model: Facts, found: dict[str, Any]) -> Proofs:
+def proofs_from(model: Facts, run: Runner, found: dict[str, Any]) -> Proofs:
     """Return what was found, as proofs.
 
     Parameters
     ----------
     model : Facts
+    run : Runner
     found : dict
         What `models.traces.prove.tried` returns.
     """
@@ -136,7 +138,17 @@ def proofs_from(model: Facts, found: dict[str, Any]) -> Proofs:
             off, where = found["off"][name]
             proofs.append(Proof(name, equation, off, allowed, "" if off <= allowed else where))
     missing = {} if found["middle"] else {"resid_mid": PARALLEL}
-    return Proofs(model.name, tuple(proofs), missing)
+    unsound = "" if found["unsound"] is None else _unsound(model, run, *found["unsound"])
+    return Proofs(model.name, tuple(proofs), missing, unsound)
+
+
+def _unsound(model: Facts, run: Runner, block: int, token: int, nan: bool) -> str:
+    """Say where a model that is being proven stops giving numbers, and why."""
+    where = f"resid_post.{block}" if block < model.layout.n_layers else "the logits"
+    return (
+        f"what it computes is {called(nan)} from {where} on, first at token {token} of "
+        f"{model.tokenizer.decode(_ids(model))!r}; {cause_of(model, remote=bool(run.remote))}"
+    )
 
 
 def failed(model: Facts, said: str) -> Proofs:

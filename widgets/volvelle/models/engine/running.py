@@ -112,6 +112,15 @@ class Runner:
 
         return how().weighed is not None
 
+    @property
+    def leaving(self) -> bool:
+        """Whether this thread's requests are left on a server, to be taken up one by one."""
+        if not self.remote:
+            return False
+        from volvelle.models.remote.run import how
+
+        return how().left
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Do something that jobs under way together should do once."""

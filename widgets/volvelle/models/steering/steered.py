@@ -146,6 +146,25 @@ class Steered:
             for point, (_, _, payload) in zip(laid.points, laid.sites, strict=True)
         ]
 
+    def strength_of(self, row: int) -> float:
+        """Return the largest strength of a row, without its sign."""
+        return max((abs(steer.strength) for steer in self.rows[row]), default=0.0)
+
+    def said(self, row: int) -> str:
+        """Return what turns a row, with its strength; "" where nothing does."""
+        return " and ".join(_said(steer) for steer in self.rows[row] if steer.strength)
+
+    def alone(self, row: int, written: Sequence[int] = ()) -> list[tuple[Point, dict[str, Any]]]:
+        """Return a row's steers laid out for one pass over its prompt and what it has written."""
+        forced = np.asarray(written, dtype=np.int64)
+        laid = lay_out(
+            [self.rows[row]], [self._prompts[row]], self.model, n=self.n, forced=[forced]
+        )
+        return [
+            (Point.parse(point), payload)
+            for point, (_, _, payload) in zip(laid.points, laid.sites, strict=True)
+        ]
+
     def note(self, members: Sequence[int], notes: Sequence[Sequence[Any]]) -> None:
         """Keep what a trace noted.
 
@@ -222,6 +241,16 @@ class Steered:
         """
         cache, b, start = self._caches.get(n, (None, 0, 0))
         return Beginning.of(written, cache, b, start)
+
+
+def _said(steer: AnySteer) -> str:
+    """Return a steer's name and strength, and what of it is the multiplier's."""
+    placebo = "a placebo of " if isinstance(steer, Steer) and steer.turned is not None else ""
+    times = ""
+    if steer.multiplier != 1:
+        own = steer.strength / steer.multiplier
+        times = f" (multiplier {steer.multiplier:g} of its own {own:g})"
+    return f"{placebo}{steer.name!r} at strength {steer.strength:g}{times}"
 
 
 def depth_of(model: Engine, path: str, io: str) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from volvelle.models.traces.classes import pooled, reduced_classes
 from volvelle.models.traces.codes import codes_of
+from volvelle.models.traces.locate import locate
 from volvelle.models.traces.observe import norms, observe, projected
 from volvelle.models.traces.predict import predict
 from volvelle.models.traces.prove import prove
@@ -23,14 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FORMATS: dict[Callable[..., Any], tuple[str, int]] = {
-    observe: ("observe", 4),
+    locate: ("locate", 1),
+    observe: ("observe", 5),
     predict: ("predict", 3),
-    prove: ("prove", 3),
-    read: ("read", 3),
-    score: ("score", 3),
+    prove: ("prove", 4),
+    read: ("read", 4),
+    score: ("score", 4),
     unembed: ("unembed", 3),
     write: ("write", 3),
-    write_scored: ("write and score", 3),
+    write_scored: ("write and score", 4),
     # what readouts make of states
     codes_of: ("codes", 1),
     norms: ("norms", 1),

@@ -7,6 +7,7 @@ from typing import Any
 import nnsight
 import torch
 
+from volvelle.formulas.finite import first_unsound
 from volvelle.formulas.reductions import moved
 from volvelle.models.traces.sites import rows_of, state_at
 
@@ -17,7 +18,7 @@ def observe(
     sites: list[tuple[str, str, list[tuple[Any, Any, dict[str, Any], dict[str, str]]]]],
     *,
     backend: Any = None,
-) -> list[list[list[Any]]]:
+) -> tuple[list[list[list[Any]]], list[list[tuple[int, int]]]]:
     """Run several batches of texts and make readouts of what the model holds, in one request.
 
     Parameters
@@ -33,23 +34,28 @@ def observe(
 
     Returns
     -------
-    list over sites of list over readouts of list
+    found : list over sites of list over readouts of list
         What ``each`` gave of every batch; what ``whole`` gave, alone, where there is one.
+    unsound : list over batches of list over sites of (row, token)
+        The first state of a token that is none, or is infinite; -1 where all are finite.
     """
     with torch.no_grad(), lm.session(backend=backend):
         found = nnsight.save([])
+        unsound = nnsight.save([])
         asked = moved(sites, lm.device)
         parts = []
         for batch in batches:
             with lm.trace(input_ids=batch[0], use_cache=False) as run:
-                seen = [
-                    seen_by(lm, readouts, rows_of(state_at(lm, path, io), len(batch[0])), batch)
-                    for path, io, readouts in asked
-                ]
+                seen, bad = [], []
+                for path, io, readouts in asked:
+                    state = rows_of(state_at(lm, path, io), len(batch[0]))
+                    bad.append(first_unsound(state, real(state, batch))[:2])
+                    seen.append(seen_by(lm, readouts, state, batch))
                 run.stop()
             parts.append(seen)
+            unsound.append(bad)
         found.extend(together(asked, parts, [batch[-1] for batch in batches]))
-    return found
+    return found, unsound
 
 
 def seen_by(
@@ -72,6 +78,12 @@ def together(sites: Any, parts: list[list[list[Any]]], places: list[torch.Tensor
             of_site.append(mine if whole is None else [whole(mine, places, sent)])
         found.append(of_site)
     return found
+
+
+def real(state: torch.Tensor, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """Return which tokens of a batch are no padding, bool, shape (rows, tokens)."""
+    place = torch.arange(state.shape[1], device=state.device)
+    return place < batch[1].to(state.device)[:, None]
 
 
 def wanted(state: torch.Tensor, batch: tuple[torch.Tensor, ...]) -> torch.Tensor:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import nnsight
 import torch
 
+from volvelle.formulas.finite import first_unsound
 from volvelle.formulas.proofs import (
     ADDED,
     ATTN,
@@ -97,14 +98,17 @@ def tried(lm: Any, asked: dict[str, Any]) -> dict[str, Any]:
     -------
     dict
         ``"off"``, a dict of name to (off, where); ``"failed"``, a dict of name to why it could
-        not be tried; ``"eps"`` of the model's precision; ``"middle"``, whether blocks have one.
+        not be tried; ``"eps"`` of the model's precision; ``"middle"``, whether blocks have one;
+        ``"unsound"``, the first block whose states are not finite, the token (of ``ids``, the
+        first row) and whether it is NaN; the number of blocks stands for the logits. None where
+        all is finite.
     """
     eps = float(torch.finfo(lm.dtype).eps)
     rounding, close = tolerances(eps)
     asked = {**asked, "close": close}
     off: dict[str, tuple[float, str]] = {}
     failed: dict[str, str] = {}
-    found = {"eps": eps, "off": off, "failed": failed, "middle": False}
+    found = {"eps": eps, "off": off, "failed": failed, "middle": False, "unsound": None}
     try:
         read = first_pass(lm, asked)
     except Exception as error:  # noqa: BLE001 - whatever an architecture raises
@@ -112,6 +116,7 @@ def tried(lm: Any, asked: dict[str, Any]) -> dict[str, Any]:
         return found
     shape = (*asked["ids"].shape, asked["d_model"])
     found["middle"] = has_middle(read["record"])
+    found["unsound"] = unsound(read["record"], read["logits"])
     off |= {"stream": stream(read["record"], read["runs"], shape), **read["off"]}
     failed |= read["failed"]
     for name, other in (("looking ahead", 1), ("right padding", 2)):
@@ -133,6 +138,19 @@ def tried(lm: Any, asked: dict[str, Any]) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001 - as above
         failed["left padding"] = said(error)
     return found
+
+
+def unsound(record: list[dict[str, Any]], logits: torch.Tensor) -> tuple[int, int, bool] | None:
+    """Return where the first row of a pass stops being finite, as `tried` tells it."""
+    # what a model rules out has a logit of minus infinity
+    likely = logits.masked_fill(logits == -INF, 0.0)
+    for n, state in enumerate([*(block["block.out"] for block in record), likely]):
+        if state is None or state.dim() != 3:
+            continue
+        _, token, nan = first_unsound(state[:1])
+        if token >= 0:
+            return n, token, nan
+    return None
 
 
 def said(error: Exception) -> str:

@@ -39,7 +39,7 @@ def reduce(
     how : str
         ``"all"`` everything; ``"real"`` everything but padding; ``"last"`` the last real token;
         ``"mean"`` without position 0 and outliers, NaN where there is no other; ``"norm"`` the
-        median of the norms alone, over what a mean takes.
+        median of the norms alone, over what a mean takes, NaN where any state is not finite.
 
     Returns
     -------
@@ -61,7 +61,8 @@ def reduce(
     kept = real & ~outliers(norms, real)
     if how == "norm":
         found = norms.masked_fill(~kept, float("nan")).nanquantile(0.5, dim=-1, keepdim=True)
-        return state.new_empty(0), found
+        unsound = (~norms.isfinite() & (place < lengths[:, None])).any(-1, keepdim=True)
+        return state.new_empty(0), found.masked_fill(unsound, float("nan"))
     kept = kept.float()
     mean = torch.einsum("rtd,rt->rd", state.float(), kept) / kept.sum(-1, keepdim=True)
     return mean, norms

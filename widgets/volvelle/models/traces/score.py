@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
+NAN = float("nan")
+
+
 def score(
     lm: Any,
     inputs: dict[str, Any],
@@ -44,6 +47,7 @@ def score(
     Returns
     -------
     torch.Tensor, float32, shape (rows, kept)
+        NaN where the logits are not finite.
     """
     with torch.no_grad(), lm.trace(**inputs, backend=backend):
         for path in known[0]:
@@ -51,7 +55,10 @@ def score(
         steer(lm, moved(sites, lm.device), only_prompt(inputs, lm.device))
         logits = lm.output.logits[:, -written.shape[1] :].float()
         asked = written[..., None].to(logits.device)
-        logprobs = nnsight.save(logits.gather(-1, asked)[..., 0] - logits.logsumexp(-1))
+        total = logits.logsumexp(-1)
+        # beside an infinite logit any other token would be one that the model rules out
+        found = (logits.gather(-1, asked)[..., 0] - total).masked_fill(~total.isfinite(), NAN)
+        logprobs = nnsight.save(found)
     return logprobs  # noqa: RET504 - nnsight hands saved values back by name
 
 

@@ -14,6 +14,7 @@ from volvelle.models.traces.observe import observe as observe_body
 from volvelle.models.verbs.capture import batches, right_padded
 from volvelle.models.verbs.read import MOST_NUMBERS, MOST_TOKENS, check_lengths, check_means
 from volvelle.models.verbs.readout import Size
+from volvelle.models.verbs.unsound import not_finite, quoted
 from volvelle.models.verbs.way import chosen
 from volvelle.progress import looking
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from volvelle.compute.directions.points import Point
     from volvelle.models.engine.engine import Engine
+    from volvelle.models.engine.finite import NotFinite
     from volvelle.models.engine.tokens import Tokens
     from volvelle.models.verbs.capture import Capture
     from volvelle.models.verbs.readout import Batch, Readout
@@ -177,12 +179,22 @@ def _there(
         for site, here in sites.items()
     ]
     n_read = sum(ids.numel() for ids, *_ in inputs)
-    answers = model.run(Request(observe_body, (inputs, payload), reads=n_read))
+    answers, unsound = model.run(Request(observe_body, (inputs, payload), reads=n_read))
+    for own, seen in zip(plan, unsound, strict=True):
+        for (row, _), here in zip(seen, sites.values(), strict=True):
+            if row >= 0:
+                raise _unsound(model, tokens, own[row], here[0][0])
     found: Found = {}
     for here, answer in zip(sites.values(), answers, strict=True):
         for (point, one), parts in zip(here, answer, strict=True):
             found.setdefault(point, []).append(one.joined(parts, _order(plan, one.positions)))
     return found
+
+
+def _unsound(model: Engine, tokens: Sequence[Tokens], cut: Cut, point: Point) -> NotFinite:
+    """Return the error for a stretch of a text that has a state which is not finite."""
+    ids = tokens[cut.text].ids[cut.window.start : cut.window.stop]
+    return not_finite(model, ids, f"what {point} holds of {quoted(model, ids)}")
 
 
 def _batch(model: Engine, tokens: Sequence[Tokens], own: Sequence[Cut]) -> Batch:

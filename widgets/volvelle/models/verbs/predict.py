@@ -10,6 +10,7 @@ import numpy as np
 
 from volvelle.compute.directions.points import Point
 from volvelle.models.engine.facts import takes, together
+from volvelle.models.engine.finite import NotFinite, cause_of
 from volvelle.models.engine.sizes import check_context
 from volvelle.models.engine.tokens import string_of
 from volvelle.models.remote.request import Request
@@ -19,6 +20,7 @@ from volvelle.models.traces.unembed import unembed as unembed_body
 from volvelle.models.verbs import read as reading
 from volvelle.models.verbs.capture import left_padded, positions, to_numpy
 from volvelle.models.verbs.known import resumed_from
+from volvelle.models.verbs.unsound import not_finite, refuse_unsound
 from volvelle.models.verbs.write import sites
 from volvelle.progress import looking
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from volvelle.models.engine.engine import Engine
     from volvelle.models.verbs.known import Known
+    from volvelle.models.verbs.unsound import Turned
 
 # Rows of a product with the unembedding: 50 MB, and a tenth of a second between looks at Stop.
 MOST_ROWS = 128
@@ -41,7 +44,7 @@ MOST_TOKENS = 4096
 def next_token(
     model: Engine,
     rows: Sequence[Sequence[int]],
-    steers: Callable[[list[int]], Sequence[tuple[Point, dict[str, Any]]]] | None,
+    steers: Turned | None,
     wanted: Sequence[int] | None,
     progress: Callable[[float, str], None] | None = None,
 ) -> np.ndarray:
@@ -52,7 +55,7 @@ def next_token(
 def next_token_and_entropy(
     model: Engine,
     rows: Sequence[Sequence[int]],
-    steers: Callable[[list[int]], Sequence[tuple[Point, dict[str, Any]]]] | None,
+    steers: Turned | None,
     wanted: Sequence[int] | None,
     progress: Callable[[float, str], None] | None = None,
     *,
@@ -85,6 +88,7 @@ def next_token_and_entropy(
     check_context(model, map(len, rows), "prompts")
     tokens = None if wanted is None else torch.as_tensor(list(wanted), dtype=torch.long)
     found: dict[int, np.ndarray] = {}
+    # over all tokens, so that it tells of any whether it is finite
     entropies: dict[int, np.ndarray] = {}
     per = max(1, MOST_TOKENS // max((len(row) for row in rows), default=1))
     for members in together(model, [len(row) for row in rows], per):
@@ -109,6 +113,8 @@ def next_token_and_entropy(
     if not found:
         return np.zeros((0, width), np.float32), np.zeros(0, np.float32)
     order = range(len(rows))
+    bad = [n for n in order if np.isnan(entropies[n] if n in entropies else found[n].sum())]
+    refuse_unsound(model, {n: (rows[n], ()) for n in bad}, steers)
     entropy = np.array([entropies[n] for n in order if n in entropies], dtype=np.float32)
     return np.stack([found[n] for n in order]), entropy
 
@@ -150,7 +156,10 @@ def _measure_norms(model: Engine, point: Point) -> None:
         points = [Point(point.kind, layer) for layer in layers]
         points = [one for one in points if model.layout.has(one)]  # hybrids have z in some blocks
         tokens = model.tokens(neutral_text())[: model.context]
-        model.norms |= reading.read_norms(model, tokens, points)
+        measured = reading.read_norms(model, tokens, points)
+        model.norms |= {one: size for one, size in measured.items() if np.isfinite(size)}
+        if point not in model.norms:
+            raise not_finite(model, tokens.ids, f"the norm of the states at {point}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,6 +219,11 @@ def unembed(model: Engine, vectors: Any, k: int) -> Unembedding:
     elif hasattr(vectors, "vector"):
         names, vectors = (vectors.name,), vectors.vector
     rows = torch.atleast_2d(torch.tensor(np.asarray(vectors, dtype=np.float32)))
+    if not bool(rows.isfinite().all()):
+        bad = int((~rows.isfinite().all(-1)).nonzero()[0])
+        raise ValueError(f"vectors hold NaN or infinity, first in row {bad}")
+    if len(rows) and not bool(rows.any()):
+        raise ValueError("vectors are all zero: they promote nothing")
     if rows.dim() != 2 or rows.shape[1] != model.d_model:
         raise ValueError(
             f"vectors have shape {tuple(rows.shape)}, {model.name} is {model.d_model} wide"
@@ -217,6 +231,11 @@ def unembed(model: Engine, vectors: Any, k: int) -> Unembedding:
     if not 1 <= k <= model.vocabulary:
         raise ValueError(f"k={k} must be in 1...{model.vocabulary}")
     joined = _unembedded(model, rows, k)
+    if not np.isfinite(joined[1]).all():
+        raise NotFinite(
+            f"{model.name}: what directions promote is not finite; "
+            f"{cause_of(model, remote=bool(model.remote))}"
+        )
     return Unembedding(
         promoted=_strings(model, joined[0]),
         suppressed=_strings(model, joined[2]),

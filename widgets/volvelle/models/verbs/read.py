@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from volvelle.models.verbs.capture import (
     right_padded,
     to_numpy,
 )
+from volvelle.models.verbs.unsound import not_finite, quoted
 from volvelle.names import unknown
 from volvelle.progress import share
 
@@ -69,6 +71,7 @@ def capture(
     if reuse and positions == "all" and not model.remote and len(tokens) <= MOST_TEXTS:
         for n, text in enumerate(tokens):
             kept.whole(n, _edited(model, text.ids.tolist(), kept.points, said.of([n])))
+            kept.hold(model, [n])
             said.done([n])
         return kept.capture()
     plan = batches([len(text) for text in tokens], kept.n_wide, MOST_TOKENS, MOST_NUMBERS)
@@ -84,6 +87,7 @@ def capture(
             request = kept.request(members, inputs)
             read = model.run(request, on_block=said.of(members))
             kept.batch(members, read)
+            kept.hold(model, members)
             said.done(members)
     return kept.capture()
 
@@ -253,6 +257,18 @@ class _Kept:
             else:
                 self._put_one(point, members, to_numpy(state), to_numpy(norms))
 
+    def hold(self, model: Engine, members: Sequence[int]) -> None:
+        """Raise NotFinite where a state of some texts is not finite, padding left out."""
+        for point in self.points:
+            # of pooled states the norms are of all tokens, and a mean may be of none
+            if point not in self.norms and point not in self.states:
+                continue
+            held = self.norms[point] if point in self.norms else self.states[point]
+            for n in members:
+                # a sum is finite unless an entry is not, or entries overflow together
+                if not math.isfinite(_sum(held[n])):
+                    _refuse(model, self.tokens[n], point, held[n])
+
     def _padded(self, members: Sequence[int], state: np.ndarray) -> np.ndarray:
         """Return states with their padding, which a server leaves out."""
         if state.ndim == 3:
@@ -304,6 +320,16 @@ class _Kept:
         return Capture(states, self.mask, outliers, self.tokens, self.positions, found)
 
 
+def _sum(states: np.ndarray) -> float:
+    with np.errstate(all="ignore"):
+        return float(states.sum())
+
+
+def _refuse(model: Engine, tokens: Tokens, point: Point, states: np.ndarray) -> None:
+    if not np.isfinite(states).all():
+        raise not_finite(model, tokens.ids, f"what {point} holds of {quoted(model, tokens.ids)}")
+
+
 def _edited(
     model: Engine,
     ids: list[int],
@@ -335,7 +361,8 @@ def _edited(
         if before is not None:
             state = np.concatenate([before.states[point][:shared], state])
         states[point] = state
-    if cache is not None:
+    sound = all(math.isfinite(_sum(state)) for state in states.values())
+    if cache is not None and sound:
         # a copy: what the caller gets is the caller's to change
         model.prefixes.keep(Prefix(ids, cache, {p: state.copy() for p, state in states.items()}))
     return states

@@ -13,6 +13,7 @@ from volvelle.models.traces import score as body
 from volvelle.models.verbs.capture import to_numpy
 from volvelle.models.verbs.known import resumed_from
 from volvelle.models.verbs.predict import one_pass
+from volvelle.models.verbs.unsound import refuse_unsound
 from volvelle.models.verbs.write import MOST_LOGITS, sites
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
     import torch
 
-    from volvelle.compute.directions.points import Point
     from volvelle.models.engine.engine import Engine
     from volvelle.models.verbs.known import Beginning, Known
+    from volvelle.models.verbs.unsound import Turned
 
     Text = tuple[Sequence[int], Sequence[int]]
     Progress = Callable[[float, str], None] | None
@@ -71,7 +72,7 @@ def whole(
     rows: Sequence[Text],
     known: Sequence[Known | None],
     progress: Progress,
-    steered: Callable[[list[int]], Sequence[tuple[Point, dict[str, Any]]]] | None = None,
+    steered: Turned | None = None,
 ) -> list[np.ndarray]:
     """Score rows from their first token, left-padded.
 
@@ -114,6 +115,7 @@ def whole(
         )
         for n, row, (_, written) in zip(members, to_numpy(logprobs), part, strict=True):
             found[n] = row[kept - len(written) :]
+        _refuse(model, rows, {n: found[n] for n in members}, steered)
         model.report(progress, len(found) / len(rows), f"{len(found)} texts scored")
     return [found[n] for n in range(len(rows))]
 
@@ -153,8 +155,21 @@ def _behind(
         for n, tail, row in zip(members, tails, scored, strict=True):
             before = beginning.logprobs[: start + 1 - beginning.n_prompt]
             found[n] = np.concatenate([before, row[: len(tail) - 1]]).astype(np.float32)
+        _refuse(model, rows, {n: found[n] for n in members})
         model.report(progress, len(found) / len(rows), f"{len(found)} texts scored")
     return [found[n] for n in range(len(rows))]
+
+
+def _refuse(
+    model: Engine,
+    rows: Sequence[Text],
+    found: dict[int, np.ndarray],
+    steered: Turned | None = None,
+) -> None:
+    """Raise NotFinite where a token of what is scored has no probability."""
+    bad = {n: int(np.isnan(row).argmax()) for n, row in found.items() if np.isnan(row).any()}
+    texts = {n: (rows[n][0], rows[n][1][:first]) for n, first in bad.items()}
+    refuse_unsound(model, texts, steered)
 
 
 def _passes(lengths: Sequence[int], starts: Sequence[int], most: int) -> list[list[int]]:

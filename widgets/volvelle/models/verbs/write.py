@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from volvelle.models.engine.facts import hold_memory, takes, together
+from volvelle.models.engine.finite import NotFinite
 from volvelle.models.remote.request import Request
 from volvelle.models.remote.stream import StepShape
 from volvelle.models.traces.score import write_scored
 from volvelle.models.traces.write import write as write_body
 from volvelle.models.verbs.capture import left_padded, positions
 from volvelle.models.verbs.settings import without_theirs, writing_settings
+from volvelle.models.verbs.unsound import Turned, refuse_unsound
 from volvelle.models.verbs.writing import Writing
 from volvelle.progress import share
 
@@ -98,19 +101,11 @@ def row_seed(seed: int, sample: int) -> int:
     return int(np.random.SeedSequence([seed, sample]).generate_state(1, np.uint64)[0] >> 1)
 
 
-class RowSteers(Protocol):
+class RowSteers(Turned, Protocol):
     """What `generate_rows` asks about steers (`volvelle.models.steering.steered.Steered`)."""
 
     noting: bool
     keeping: bool
-
-    def __call__(self, members: Sequence[int], /) -> Sequence[tuple[Point, dict[str, Any]]]:
-        """Return what `formulas.steering.steer` applies to the rows that run together.
-
-        Pairs of point and payload; tensors of a payload are laid out for those rows, and the
-        pairs of one point act in the order they come.
-        """
-        ...
 
     def note(self, members: Sequence[int], notes: Sequence[Sequence[Any]], /) -> None:
         """Take what was applied, per pass and site, where `noting` asked for it."""
@@ -197,9 +192,16 @@ def generate_rows(
             settings["seeds"] = list(dict.fromkeys(drawn))
             settings["of_row"] = torch.tensor([settings["seeds"].index(s) for s in drawn])
             located = sites(model, steers(members) if steers is not None else ())
-            columns, notes, kept = _together(
-                model, [rows[n] for n in members], located, settings, stream.of(number)
-            )
+            begun, tell = [rows[n] for n in members], stream.of(number)
+            try:
+                columns, notes, kept = _together(model, begun, located, settings, tell)
+            except Exception:
+                _refuse(model, rows, stream.unsound, steers)
+                raise
+            ids, scores, _, base = columns
+            _refuse(model, rows, _unsound(members, ids, scores), steers)
+            if scoring and model.remote:
+                _refuse(model, rows, _unsound(members, ids, base))
             if steers is not None and steers.noting:
                 steers.note(members, notes)
             if steers is not None and steers.keeping:
@@ -237,16 +239,27 @@ class _Callbacks:
     ) -> None:
         self.model, self.groups, self.n = model, groups, n
         self.on_token, self.on_step, self.progress = on_token, on_step, progress
+        # rows whose next token has no probability, and what they have written before it
+        self.unsound: dict[int, list[int]] = {}
 
     def of(self, number: int) -> OnStep:
         """Return the callback of one group's trace."""
         of = len(self.groups)
         part = share(self.progress, number / of, (number + 1) / of)
+        written: list[list[int]] = []
 
         def on_step(step: int, *columns: Any) -> None:
             group = self.groups[number]
             # without the twin of `_filled`
             wrote = Step(*(column[: len(group)] for column in columns))
+            for n, (row, token, logprob) in enumerate(
+                zip(group, wrote.ids, wrote.logprobs, strict=True)
+            ):
+                if token >= 0 and math.isnan(logprob):
+                    self.unsound[row] = [ids[n] for ids in written]
+            if self.unsound:  # said once the trace has ended: see `generate_rows`
+                raise NotFinite(f"{self.model.name} gives no number for the next token")
+            written.append(wrote.ids)
             self.model.report(part, (step + 1) / self.n, f"{step + 1} of {self.n} tokens")
             if self.on_token is not None:
                 for row, token in zip(group, wrote.ids, strict=True):
@@ -256,6 +269,34 @@ class _Callbacks:
                 self.on_step(step, group, wrote)
 
         return on_step
+
+
+def _unsound(members: Sequence[int], ids: np.ndarray, scores: np.ndarray) -> dict[int, list[int]]:
+    """Return rows with a token that has no probability, and what they have written before it.
+
+    Parameters
+    ----------
+    members : sequence of int
+    ids : int array, shape (rows, steps)
+        -1 after a row's end.
+    scores : float array, shape (rows, steps)
+    """
+    bad = np.isnan(scores) & (ids >= 0)
+    return {
+        member: row[: wrong.argmax()].tolist()
+        for member, row, wrong in zip(members, ids, bad, strict=True)
+        if wrong.any()
+    }
+
+
+def _refuse(
+    model: Engine,
+    rows: Sequence[Sequence[int]],
+    unsound: dict[int, list[int]],
+    steers: Turned | None = None,
+) -> None:
+    """Raise NotFinite where rows have no next token."""
+    refuse_unsound(model, {n: (rows[n], written) for n, written in unsound.items()}, steers)
 
 
 def sites(

@@ -217,8 +217,8 @@ class Controls(HasTraits):
             if model is not None:
                 most = MOST_WRITTEN if on_server(model) else getattr(model, "context", most)
                 of = f", at most {most} for {model.name}"
-        if not least <= value <= most:
-            raise TraitError(f"{name}={value} must be {least} or more{of}")
+        if not (least <= value <= most and math.isfinite(value)):
+            raise TraitError(f"{name}={value} must be a finite number, {least} or more{of}")
         return value
 
     @validate("live")
