@@ -20,7 +20,7 @@ LENGTHS = (1000, 10_000)  # tokens
 N_FEATURES = (1, 8)
 TARGET_KB = {(10_000, 8): 400}
 PEERS_KB = {(10_000, 1): 161, (10_000, 8): 1760}  # their HTML for the same
-BUNDLE = ("_esm", "_css")
+BUNDLE = ("_esm", "_css", "_bundle")
 
 
 class Counter(BaseComm):

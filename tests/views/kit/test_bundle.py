@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from volvelle.views.kit import bundle as module
-from volvelle.views.kit.bundle import bundle, bundle_text
+from volvelle.views.kit.bundle import LOADER, bundle, bundle_text
+from volvelle.views.kit.view import View
 
 
 def test_a_built_bundle_is_a_path(tmp_path, monkeypatch):
@@ -13,6 +14,31 @@ def test_a_built_bundle_is_a_path(tmp_path, monkeypatch):
     (tmp_path / "dial.js").write_text("export default {}")
     assert bundle("dial") == Path(tmp_path / "dial.js")
     assert bundle_text("dial") == "export default {}"
+
+
+def test_a_view_sends_a_loader_and_the_text_beside_it(tmp_path, monkeypatch):
+    """Of a path anywidget makes a signal that holds every view there was."""
+    monkeypatch.setattr(module, "STATIC", tmp_path)
+    (tmp_path / "dial.js").write_text("export default {}")
+
+    class Dial(View):
+        _esm = bundle("dial")
+
+    state = Dial().get_state()
+    assert state["_esm"] == LOADER
+    assert state["_bundle"] == "export default {}"
+    assert len(LOADER) < 1000  # this is what stays on the page for every view
+
+
+def test_a_bundle_that_is_watched_is_left_to_anywidget(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "STATIC", tmp_path)
+    monkeypatch.setenv("ANYWIDGET_HMR", "1")
+    (tmp_path / "dial.js").write_text("export default {}")
+
+    class Dial(View):
+        _esm = bundle("dial")
+
+    assert Dial().get_state()["_esm"] == "export default {}"
 
 
 def test_a_missing_bundle_is_a_module_that_says_how_to_build(tmp_path, monkeypatch):
@@ -25,7 +51,6 @@ def test_a_missing_bundle_is_a_module_that_says_how_to_build(tmp_path, monkeypat
 
 def test_a_view_without_its_bundle_can_still_be_made(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "STATIC", tmp_path)
-    from volvelle.views.kit.view import View
 
     class Dial(View):
         _esm = bundle("dial")

@@ -7,7 +7,7 @@ TypeScript of the page is written from it (`tests/house/wire.py`).
 from __future__ import annotations
 
 import inspect
-from functools import cache
+import weakref
 from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 from traitlets import Bool, Dict, Enum, Float, Int, List, TraitType, Unicode
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 PLAIN = {Unicode: str, Bool: bool, Int: int, Float: float}
 # What a notebook itself may change on any widget.
 HOST_WRITES = frozenset({"tabbable", "tooltip", "_view_count"})
+
+# Of each class; weakly, because anywidget makes a class of its own for every view.
+_asked: weakref.WeakKeyDictionary[type, dict[str, dict[str, Any]]] = weakref.WeakKeyDictionary()
 
 
 def type_of(trait: Any) -> Any:
@@ -75,17 +78,19 @@ def page_writes(trait: Any) -> bool:
     return known is not None and trait.metadata.get("page", not name.startswith("_"))
 
 
-@cache
 def requests_of(cls: type[HasTraits]) -> dict[str, dict[str, Any]]:
     """Return what the page may ask of a view: kind of request to the types of its fields.
 
     Both are those of the methods ``_on_<kind>(self, field: type, ...)``.
     """
-    found = {}
+    if cls in _asked:
+        return _asked[cls]
+    found: dict[str, dict[str, Any]] = {}
     for name in dir(cls):
         if name.startswith("_on_"):
             answer = getattr(cls, name)
             types = get_type_hints(answer)
             fields = list(inspect.signature(answer).parameters)[1:]
             found[name[4:]] = {field: types[field] for field in fields}
+    _asked[cls] = found
     return found

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
-import anywidget
-from traitlets import Bool, Enum
+from traitlets import Bool, Enum, List, Unicode, default
 
 from volvelle.arguments.call import checked_in
 from volvelle.models.work.turn import turn
 from volvelle.names import unknown
+from volvelle.views.kit.arrays import Array
+from volvelle.views.kit.bundle import LOADER, watched
 from volvelle.views.kit.job_line import JobLine
+from volvelle.views.kit.layout import LateLayout
 from volvelle.views.kit.messages import Messages
 from volvelle.views.kit.numbers import Float, finite
 from volvelle.views.kit.texts import Dict, WholeText
@@ -21,7 +24,6 @@ from volvelle.views.kit.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     import pandas as pd
 
@@ -34,7 +36,7 @@ ViewT = TypeVar("ViewT", bound="View")
 # Traits of ipywidgets and anywidget: neither ours to suggest, nor part of an export.
 HOST_TRAITS = frozenset(
     {"layout", "tabbable", "tooltip", "comm", "keys", "log"}
-    | {"_dom_classes", "_esm", "_css", "_anywidget_id"}
+    | {"_dom_classes", "_esm", "_css", "_anywidget_id", "_bundle", "_over"}
     | {f"_{what}_{part}" for what in ("model", "view") for part in ("name", "module")}
     | {f"_{what}_{part}" for what in ("model", "view") for part in ("module_version", "count")}
 )
@@ -57,7 +59,7 @@ def reported(method: Callable[P, None]) -> Callable[P, None]:
 
 
 @checked_in
-class View(Messages, anywidget.AnyWidget):
+class View(Messages, LateLayout):
     """Base of the anywidgets.
 
     A subclass sets ``_esm = bundle("<file name>")``, overrides `run`, `to_pandas` and
@@ -88,12 +90,22 @@ class View(Messages, anywidget.AnyWidget):
     _live = Bool(True).tag(sync=True)
     """False in an exported file, where no kernel will ever answer."""
 
+    _bundle = Unicode().tag(sync=True)
+    """The text of the view's front end, which the `LOADER` in ``_esm`` reads."""
+    _over = List(Unicode()).tag(sync=True)
+    """Traits that the page lets go of when the view is closed; empty until then."""
+    _bundle_text = ""
+
     @staticmethod
     def _trait_to_json(x: Any, self: Any) -> Any:  # noqa: ARG004  (ipywidgets' signature)
         """Return a trait as a page has it, in a notebook or a file: see `finite`."""
         return finite(x)
 
     def __init_subclass__(cls, **options: Any) -> None:
+        built = cls.__dict__.get("_esm")
+        if isinstance(built, Path) and not watched():
+            # of a path anywidget makes a signal that holds every view there ever was
+            cls._bundle_text, cls._esm = built.read_text(encoding="utf-8"), LOADER
         super().__init_subclass__(**options)
         checked_in(cls)
 
@@ -110,6 +122,10 @@ class View(Messages, anywidget.AnyWidget):
                 raise TypeError(f"{type(self).__name__}(): {unknown('argument', name, public)}")
         super().__init__(**traits)
         self._quiet = False
+
+    @default("_bundle")
+    def _own_bundle(self) -> str:
+        return self._bundle_text
 
     # -- work -----------------------------------------------------------------------------
 
@@ -174,6 +190,9 @@ class View(Messages, anywidget.AnyWidget):
         """Leave the notebook; what the view has queued and running is dropped."""
         if hasattr(self, "_work"):  # else it was refused before it was made
             self._work.close()
+            if self.comm is not None:
+                large = [name for name, trait in self.traits().items() if isinstance(trait, Array)]
+                self._over = ["_bundle", *large]
         super().close()
 
     def to_pandas(self) -> pd.DataFrame:
