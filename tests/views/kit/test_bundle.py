@@ -30,6 +30,7 @@ def test_a_view_sends_a_loader_and_the_text_beside_it(tmp_path, monkeypatch):
     assert len(LOADER) < 1000  # this is what stays on the page for every view
 
 
+@pytest.mark.filterwarnings("ignore:anywidget. Live-reloading")  # where watchfiles is missing
 def test_a_bundle_that_is_watched_is_left_to_anywidget(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "STATIC", tmp_path)
     monkeypatch.setenv("ANYWIDGET_HMR", "1")

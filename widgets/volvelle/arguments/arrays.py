@@ -72,6 +72,21 @@ def array(
     return made
 
 
+def tensor_of(value: Any, name: str) -> Any:
+    """Return a torch tensor of real numbers, filled where it is sparse; its history stays.
+
+    Raises
+    ------
+    TypeError
+        For a tensor without values (meta), and one of complex or quantised numbers.
+    """
+    if value.is_meta:
+        raise TypeError(f"{name} is a tensor on the meta device, which has a shape and no numbers")
+    if value.is_complex() or value.is_quantized:
+        raise TypeError(f"{name} is a tensor of {value.dtype}, expected real numbers")
+    return value if str(value.layout) == "torch.strided" else value.to_dense()
+
+
 def _numbers(value: Any, name: str) -> np.ndarray:
     """Return real numbers as numpy has them, of whatever shape and type."""
     import numpy as np
@@ -101,18 +116,9 @@ def _numbers(value: Any, name: str) -> np.ndarray:
 
 def _of_tensor(value: Any, name: str) -> np.ndarray:
     """Return a tensor's numbers on the host."""
-    if value.is_meta:
-        raise TypeError(f"{name} is a tensor on the meta device, which has a shape and no numbers")
-    if value.is_complex():
-        raise TypeError(f"{name} is a tensor of {value.dtype}, expected real numbers")
-    try:
-        dense = value.detach()
-        dense = dense.dequantize() if value.is_quantized else dense
-        dense = dense if str(value.layout) == "torch.strided" else dense.to_dense()
-        dense = dense.float() if str(dense.dtype) == "torch.bfloat16" else dense
-        return cast("np.ndarray", dense.cpu().numpy())
-    except Exception as error:
-        raise TypeError(f"{name} is {kind_of(value)} of {value.dtype}: {error}") from error
+    dense = tensor_of(value, name).detach()
+    known = str(dense.dtype) not in ("torch.bfloat16", "torch.float8_e4m3fn", "torch.float8_e5m2")
+    return cast("np.ndarray", (dense if known else dense.float()).cpu().numpy())
 
 
 def _of_objects(found: np.ndarray, value: Any, name: str, expected: str) -> np.ndarray:

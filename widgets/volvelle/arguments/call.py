@@ -73,7 +73,7 @@ def checked(function: Callable[P, R], *, name: str = "", values: bool = True) ->
 def checked_in(cls: C) -> C:
     """Do what `checked` does for the constructor and every public method of a class.
 
-    Methods that hand on ``**keywords`` are left to what they hand them to.
+    Other ``**keywords`` than a method's own arguments are left to what it hands them to.
     """
     return _checked_in(cls, constructor=True)
 
@@ -91,9 +91,6 @@ def _checked_in(cls: C, *, constructor: bool) -> C:
         bound = isinstance(found, BOUND)
         function = found.__func__ if bound else found
         if not inspect.isfunction(function) or (name.startswith("_") and name != "__init__"):
-            continue
-        kinds = [parameter.kind for parameter in inspect.signature(function).parameters.values()]
-        if inspect.Parameter.VAR_KEYWORD in kinds:
             continue
         if name == "__init__":
             called = checked(function, name=cls.__name__, values=constructor)

@@ -70,7 +70,7 @@ NOUNS = {
     "Where": Noun("a place", "write vv.Where(prompt=..., generated=...)"),
     "When": Noun("a condition", "write vv.When(sae.feature(i), above=3.0)"),
     "Tokens": Noun("tokens", "model.tokens(text) gives them"),
-    "Dose": Noun("what vv.dose returns"),
+    "Dose": Noun("what vv.dose returns", "write vv.dose(model, prompt, steers)"),
     "SteeringRun": Noun("what vv.steer returns"),
     "Wheel": Noun("what vv.steer_around returns"),
     "DualLayout": Noun("what vv.dual_layout returns"),

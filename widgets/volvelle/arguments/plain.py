@@ -17,6 +17,8 @@ V = TypeVar("V")
 
 # Longest list that is read from an iterator, whose length nobody knows.
 LONGEST_ITERATOR = 1_000_000
+# Largest seed that numpy and torch both take.
+MOST_SEED = 2**63 - 1
 # What iterates and is no list of its parts.
 NO_LISTS: tuple[type, ...] = (str, bytes, bytearray, memoryview, Mapping)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from volvelle.arguments.call import checked_in
-from volvelle.arguments.plain import whole
+from volvelle.arguments.plain import MOST_SEED, whole
 from volvelle.models.engine.engine import Engine
 from volvelle.models.engine.sizes import check_before, check_context
 from volvelle.models.engine.tokens import Tokens
@@ -237,6 +237,7 @@ class Model(Engine):
         Generation
             ``.text`` is the continuation.
         """
+        seed = whole(seed, "seed", 0, MOST_SEED)
         ids = self.prompt_ids(prompt, chat=chat)
         return self.call(
             lambda: write.generate_rows(

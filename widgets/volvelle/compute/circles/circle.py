@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import numpy as np
 
 from volvelle.archive.fields import Axes
+from volvelle.arguments.arrays import array
 from volvelle.arguments.call import checked_result
 from volvelle.compute.circles.doubts import doubts
 from volvelle.compute.circles.null import Null  # noqa: TC001 - a field's type, read with its file
@@ -19,7 +20,6 @@ from volvelle.compute.directions.contrast import Exchange
 from volvelle.compute.directions.directions import Dictionary, Direction
 from volvelle.compute.stats.closure import FEWEST, MARGIN, WIDEST_GAP, Closure, closure
 from volvelle.compute.stats.permutation import LEVEL
-from volvelle.compute.tensors import on_host
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -230,17 +230,17 @@ class FittedCircle:
             For states of another width, and for texts of one token.
         """
         states = self._states(x, model, positions)
-        if states.shape[-1] != self.d_model:
+        if states.shape[-1:] != (self.d_model,):
             raise ValueError(
-                f"x holds {states.shape[-1]}-dimensional vectors, this circle reads "
-                f"{self.d_model} at {self.point}"
+                f"x has shape {states.shape}, this circle reads {self.d_model}-dimensional vectors "
+                f"at {self.point}"
             )
         if isinstance(centre, str):
             if centre != "own":
                 raise ValueError(f"centre {centre!r}: give 'own', a vector, or nothing")
             centre = np.nanmean(states.reshape(-1, self.d_model), axis=0)
-        elif centre is not None and not np.isfinite(np.asarray(on_host(centre), float)).all():
-            raise ValueError("centre holds NaN or infinity; give a vector, 'own', or nothing")
+        elif centre is not None:
+            centre = array(centre, "centre", (self.d_model,), dtype="float64")
         return (states - (self.mean if centre is None else centre)) @ self.plane.T
 
     def read(self, x: object, model: Captures | None = None, positions: str = "mean") -> np.ndarray:
@@ -258,10 +258,7 @@ class FittedCircle:
             return states[0] if isinstance(x, str) else states
         if isinstance(x, Captured):
             return self._usable(x)
-        states = np.asarray(on_host(x), dtype=np.float64)
-        if not np.isfinite(states).all():
-            raise ValueError("x holds NaN or infinity, which lie nowhere; leave those rows out")
-        return states
+        return array(x, "x", dtype="float64")
 
     def _usable(self, captured: Captured) -> np.ndarray:
         """Return the states of tokens or texts, NaN where one does not count."""

@@ -10,7 +10,10 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from volvelle.arguments import plain
+from volvelle.arguments.arrays import array, tensor_of
 from volvelle.arguments.call import checked_in
+from volvelle.arguments.said import came
 from volvelle.arguments.texts import clean, cleaned
 from volvelle.compute.dictionaries import encode as whole_texts
 from volvelle.compute.dictionaries.parts import (
@@ -273,32 +276,36 @@ class SparseAutoencoder:
         scale = shift = None
         if x is not None:
             _, scale, shift = encoder.normalise(self._rows(x), self.normalize)
-        if isinstance(z, (sp.csr_array, sp.csr_matrix)):
-            check_finite(torch.as_tensor(z.data), "z")
-            return whole_texts.decode_sparse(self, z, scale, shift)
-        dense = torch.as_tensor(z, dtype=torch.float32)
+        if hasattr(z, "tocsr"):  # any of scipy's sparse matrices
+            codes = sp.csr_array(z)
+            self._hold_width(codes.shape, self.n_features, "z", "activations")
+            check_finite(torch.as_tensor(codes.data), "z")
+            return whole_texts.decode_sparse(self, codes, scale, shift)
+        dense = _tensor(z, "z").float()
+        self._hold_width(dense.shape, self.n_features, "z", "activations")
         check_finite(dense, "z")
         out = encoder.decode(dense, self.weights_on(dense.device), scale=scale, shift=shift)
         return out if isinstance(z, torch.Tensor) else out.numpy()
 
     def _rows(self, x: Array) -> torch.Tensor:
         """Return x as a float32 tensor, its width and its numbers checked."""
-        if not isinstance(x, torch.Tensor):
-            array = np.asarray(x)
-            # torch warns of read-only memory, and byte orders it does not know it refuses
-            copied = not array.flags.writeable or not array.dtype.isnative
-            x = tensor(array.astype(array.dtype.newbyteorder("="), copy=copied))
-        if x.shape[-1:] != (self.d_model,):
+        rows = _tensor(x, "x")
+        self._hold_width(rows.shape, self.d_model, "x", "vectors")
+        rows = rows.float()
+        check_finite(rows, "x", LARGEST)
+        return rows
+
+    def _hold_width(self, shape: Sequence[int], width: int, name: str, what: str) -> None:
+        if tuple(shape[-1:]) != (width,):
             raise ValueError(
-                f"{self.name} reads {self.d_model}-dimensional vectors, x has shape "
-                f"{tuple(x.shape)}"
+                f"{self.name} reads {width}-dimensional {what}, {name} has shape {tuple(shape)}"
             )
-        x = x.float()
-        check_finite(x, "x", LARGEST)
-        return x
 
     def _columns(self, features: Sequence[int] | np.ndarray) -> torch.Tensor:
-        columns = np.asarray(features, dtype=np.int64).reshape(-1)
+        listed = plain.listed(features)
+        if listed is None or not all(map(plain.is_whole, listed)):
+            raise TypeError(came("features", features, "a list of whole numbers"))
+        columns = np.array(listed, dtype=np.int64)
         outside = columns[(columns < 0) | (columns >= self.n_features)]
         if len(outside):
             raise IndexError(
@@ -324,3 +331,10 @@ class SparseAutoencoder:
             f"SAE({self.name!r}, {self.n_features} features, {kind}, {self.point}, "
             f"d_model={self.d_model})"
         )
+
+
+def _tensor(given: object, name: str) -> torch.Tensor:
+    """Return numbers as a tensor, one that came as it is."""
+    if isinstance(given, torch.Tensor):
+        return tensor_of(given, name)
+    return tensor(array(given, name, finite=False))

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 
 from volvelle.archive.fields import IN_MEMORY, Axes
+from volvelle.arguments.arrays import array
 from volvelle.arguments.call import checked_in
+from volvelle.arguments.plain import is_whole
+from volvelle.arguments.said import came
 from volvelle.arguments.texts import clean
 from volvelle.compute.directions.points import Point
-from volvelle.compute.tensors import on_host
 from volvelle.names import unknown
 
 if TYPE_CHECKING:
@@ -25,14 +27,9 @@ if TYPE_CHECKING:
 
 def _finite(vectors: object, what: str, n_axes: int) -> np.ndarray:
     """Return float32 numpy of the given number of axes, or say what is wrong with it."""
-    array = np.array(on_host(vectors), dtype=np.float32)
-    if array.ndim != n_axes:
-        shape = "(d_model,)" if n_axes == 1 else "(n, d_model)"
-        raise ValueError(f"{what} has shape {array.shape}, expected {shape}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{what} holds NaN or infinity; leave those rows out")
-    array.flags.writeable = False
-    return array
+    found = array(vectors, what, ("n", "d_model")[-n_axes:])
+    found.flags.writeable = False
+    return found
 
 
 def _as_array(array: np.ndarray, dtype: Any, copy: bool | None) -> np.ndarray:
@@ -212,6 +209,10 @@ class Dictionary:
 
         place = Point.parse(f"resid_post.{(model.n_layers - 1) // 2}" if point is None else point)
         several = dict(positive) if isinstance(positive, Mapping) else {name: positive}
+        if not several:
+            raise ValueError("positive is an empty dict: give texts under at least one name")
+        if isinstance(negative, Mapping) and (missing := [n for n in several if n not in negative]):
+            raise ValueError(f"negative has no texts for {missing[0]!r}, as positive has")
         fitted: list[Contrast] = []
         with Bar(progress) as tell:
             for n, (label, texts) in enumerate(several.items()):
@@ -235,7 +236,11 @@ class Dictionary:
             name = clean(name)
             if name not in self.names:
                 raise KeyError(unknown("direction", name, self.names))
-        at = self.names.index(name) if isinstance(name, str) else name
+        elif not is_whole(name):
+            raise TypeError(came("name", name, "a name of the dictionary, or a row's number"))
+        elif not -len(self) <= name < len(self):
+            raise IndexError(f"name={name} is outside the dictionary's 0...{len(self) - 1}")
+        at = self.names.index(name) if isinstance(name, str) else int(name)
         contrast = self.contrasts[at] if self.contrasts else None
         return Direction(self.vectors[at], self.names[at], self.point, contrast=contrast)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from volvelle.arguments.said import seen
+
 RESIDUAL = ("resid_pre", "resid_mid", "resid_post")
 LAYERED = (*RESIDUAL, "attn_out", "attn_out_post", "mlp_out", "mlp_out_post", "z")
 
@@ -86,7 +88,7 @@ class Point:
         if not isinstance(text, str):
             n = text if isinstance(text, int) else 14
             raise TypeError(
-                f"point {text!r} does not say which place is meant; for the residual stream "
+                f"point {seen(text)} does not say which place is meant; for the residual stream "
                 f"after block {n} (counting from 0) write 'resid_post.{n}', "
                 f"'model.layers.{n}.output' or 'blocks.{n}.hook_resid_post'"
             )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from volvelle.arguments.arrays import array
 from volvelle.compute.directions.directions import Direction, Feature
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def check_clamp(target: object, directions: Iterable[Direction]) -> None:
             )
     if target is None:
         raise ValueError("clamp needs target=, the activation to hold the feature at")
-    levels = np.asarray(target, dtype=float)
+    levels = array(target, "target", dtype="float64")
     if levels.shape not in ((), (len(chosen),)) or not np.isfinite(levels).all():
         raise ValueError(
             f"target={target!r} is not one finite activation, nor one for each of the "

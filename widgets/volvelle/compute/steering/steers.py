@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkabl
 import numpy as np
 
 from volvelle.arguments.call import checked_in
+from volvelle.arguments.said import came, kind_of, seen
 from volvelle.arguments.texts import clean
 from volvelle.compute.directions.directions import Dictionary, Direction, Feature
 from volvelle.compute.directions.points import Point
@@ -37,6 +38,8 @@ S = TypeVar("S", "Steer", "HeadScale")
 Bound = float
 
 PATHS: tuple[type, ...] = (str, PathLike)
+# Lists of lists of directions that are followed.
+DEEPEST = 8
 
 
 @runtime_checkable
@@ -257,7 +260,9 @@ def _times(steer: S, multiplier: float) -> S:
     return made
 
 
-def _directions(given: object) -> tuple[Direction, ...]:
+def _directions(given: object, depth: int = 0) -> tuple[Direction, ...]:
+    if depth > DEEPEST:
+        raise TypeError(came("direction", given, "a direction, or a list of them"))
     if isinstance(given, Direction):
         found: tuple[Direction, ...] = (given,)
     elif isinstance(given, Dictionary):
@@ -266,21 +271,27 @@ def _directions(given: object) -> tuple[Direction, ...]:
         found = tuple(given.directions)
     elif isinstance(given, (list, tuple)):
         items = cast("Iterable[object]", given)
-        found = tuple(d for item in items for d in _directions(item))
+        found = tuple(d for item in items for d in _directions(item, depth + 1))
     else:
-        hint = ""
-        if isinstance(given, PATHS):
-            hint = "; a control vector file opens with vv.ControlVector.load(path)"
-        elif hasattr(given, "shape"):
-            hint = "; name it and its place: vv.Direction(vector, 'name', 'resid_post.14')"
-        shape = getattr(given, "shape", None)
-        said = repr(given) if shape is None else f"an array of shape {tuple(shape)}"
-        raise TypeError(f"direction: {said} is no Direction, Dictionary or list of them{hint}")
+        raise TypeError(_no_direction(given))
     if not found:
         raise ValueError("a steer needs at least one direction, none came")
     for direction in found:
         nonzero(direction)
     return found
+
+
+def _no_direction(given: object) -> str:
+    """Return what is said of something that steers nothing, with the way out."""
+    hint = ""
+    if isinstance(given, PATHS):
+        hint = "; a control vector file opens with vv.ControlVector.load(path)"
+    elif hasattr(given, "encode_sparse"):
+        hint = "; an SAE holds many: take sae.feature(i)"
+    elif hasattr(given, "shape"):
+        hint = "; name it and its place: vv.Direction(vector, 'name', 'resid_post.14')"
+    said = kind_of(given) if hasattr(given, "shape") else seen(given)
+    return f"direction: {said} is no Direction, Dictionary or list of them{hint}"
 
 
 def _shortened(names: list[str]) -> list[str]:

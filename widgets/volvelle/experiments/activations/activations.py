@@ -331,6 +331,11 @@ class Activations(Result, kind="Activations", version=1):
         """Return what was read with what, how sparse and how true it is."""
         texts = "1 text" if len(self.tokens) == 1 else f"{len(self.tokens)} texts"
         doubt = ", does not fit" if self.note else ""
+        if not self.scored.any():
+            return (
+                f"{texts}, {self.n_tokens} tokens, none of them encoded: the first of a text is "
+                "left out, and so are outliers"
+            )
         return (
             f"{texts}, {self.n_tokens} tokens, {self.point} of {self.model}, "
             f"{self.n_features} features of {self.sae_name}, L0 {self.l0:.1f}, "

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from volvelle.arguments.arrays import array
 from volvelle.compute.directions.directions import Dictionary
 from volvelle.compute.directions.points import RESIDUAL
 from volvelle.compute.maps.neighbours import unit_rows
@@ -117,9 +118,7 @@ def side(given: Any, argument: str) -> Side:
             f"{argument} is {type(given).__name__}, expected an SAE, a Dictionary, or an array "
             "of shape (n, d_model)"
         )
-    if hasattr(vectors, "detach"):
-        vectors = vectors.detach().cpu().float().numpy()
-    rows = np.asarray(vectors, dtype=np.float32)
+    rows = array(vectors, argument, ("n", "d_model"), finite=False)
     finite = np.isfinite(rows).all(axis=1)
     zero = finite & ~rows.any(axis=1)
     silent = np.zeros(len(rows), bool)

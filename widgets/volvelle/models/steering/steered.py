@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.arguments import plain
+from volvelle.arguments.said import came
 from volvelle.compute.directions.points import Point
 from volvelle.compute.steering.steers import HeadScale, Steer
 from volvelle.models.engine.chats import Prompt
-from volvelle.models.steering.tensors import Read, lay_out
+from volvelle.models.steering.tensors import STEERS, Read, lay_out
 from volvelle.models.verbs.known import Beginning, Known
 from volvelle.progress import looking
 
@@ -281,7 +283,9 @@ def steers_of_rows(steers: Any, n_rows: int) -> list[list[AnySteer]]:
     """
     if isinstance(steers, (Steer, HeadScale)):
         return [[steers]] * n_rows
-    listed = list(steers)
+    listed = plain.listed(steers)
+    if listed is None:
+        raise TypeError(came("steers", steers, STEERS))
     if not any(isinstance(entry, (list, tuple)) for entry in listed):
         return [listed] * n_rows
     rows = [[entry] if isinstance(entry, (Steer, HeadScale)) else list(entry) for entry in listed]

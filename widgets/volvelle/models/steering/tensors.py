@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from volvelle.arguments.said import came
 from volvelle.compute.steering.steers import HeadScale, Steer
 from volvelle.compute.steering.thinking import KINDS
 from volvelle.models.engine.chats import think_table
@@ -113,13 +114,14 @@ def lay_out(
         slots: dict[tuple[str, str], int] = {}
         for owner, steer in enumerate(steers):
             if not isinstance(steer, (Steer, HeadScale)):
-                raise TypeError(
-                    f"steers holds {steer!r}; write vv.Steer(direction, strength) or "
-                    "vv.HeadScale(layer, head, factor)"
-                )
+                raise TypeError(came("a member of steers", steer, STEERS))
             for part in steer.parts():
                 builder.place(row, owner, part, slots)
     return builder.laid_out()
+
+
+# What steers are, in an error.
+STEERS = "a steer or a list of them: vv.Steer(direction, strength), vv.HeadScale(layer, head)"
 
 
 class _Builder:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.arguments.arrays import array
 from volvelle.compute.directions.points import Point
+from volvelle.compute.tensors import tensor
 from volvelle.models.engine.facts import takes, together
 from volvelle.models.engine.finite import NotFinite, cause_of
 from volvelle.models.engine.sizes import check_context
@@ -218,10 +220,7 @@ def unembed(model: Engine, vectors: Any, k: int) -> Unembedding:
         vectors = vectors.vectors
     elif hasattr(vectors, "vector"):
         names, vectors = (vectors.name,), vectors.vector
-    rows = torch.atleast_2d(torch.tensor(np.asarray(vectors, dtype=np.float32)))
-    if not bool(rows.isfinite().all()):
-        bad = int((~rows.isfinite().all(-1)).nonzero()[0])
-        raise ValueError(f"vectors hold NaN or infinity, first in row {bad}")
+    rows = torch.atleast_2d(tensor(array(vectors, "vectors")))
     if len(rows) and not bool(rows.any()):
         raise ValueError("vectors are all zero: they promote nothing")
     if rows.dim() != 2 or rows.shape[1] != model.d_model:

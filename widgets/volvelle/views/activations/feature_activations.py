@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from volvelle.compute.dictionaries.sae import SparseAutoencoder
     from volvelle.models.model import Model
 
 
@@ -60,27 +61,22 @@ class FeatureActivations(ActivationTraits, View):
     def __init__(
         self,
         model: Model | None = None,
-        sae: Any = None,
+        sae: SparseAutoencoder | None = None,
         text: str | Sequence[str] = "",
         **traits: Any,
     ) -> None:
-        if model is not None and (sae is None or not hasattr(sae, "point")):
+        if model is not None and sae is None:
             raise TypeError(
-                f"sae is {type(sae).__name__}, expected an SAE such as vv.demo_sae('a'); for "
-                "values without one use vv.FeatureActivations.from_values(tokens, values, names)"
-            )
-        if model is not None and not hasattr(model, "submit"):
-            raise TypeError(
-                f"model is {type(model).__name__}, expected one from vv.load or vv.wrap"
+                "sae=None must be an SAE, such as vv.demo_sae('a'); for values without one use "
+                "vv.FeatureActivations.from_values(tokens, values, names)"
             )
         self._model, self._sae = model, sae
         self._shown: Shown | None = None
         self._ran: list[str] = []  # the texts that are shown
         self._chosen = "selected_features" in traits
-        listed = not isinstance(text, str) and np.iterable(text)
-        texts = {"texts": list(text)} if listed else {"text": text}
+        texts = {"text": text} if isinstance(text, str) else {"texts": list(text)}
         super().__init__(**(texts | traits))
-        if model is None:
+        if model is None or sae is None:
             return
         self._facts = {"model": model.name, "point": str(sae.point), "dictionary": sae.name}
         self._begin()
@@ -122,7 +118,7 @@ class FeatureActivations(ActivationTraits, View):
 
     def run(self) -> FeatureActivations:
         """Encode the text again. Returns at once; `wait` waits."""
-        if self._model is None:
+        if self._model is None or self._sae is None:
             raise ValueError(
                 "this view was made from values and has no model to run a text; "
                 "make one with vv.FeatureActivations(model, sae, text)"
@@ -157,7 +153,7 @@ class FeatureActivations(ActivationTraits, View):
             self.run()
 
     def _make_plan(self) -> None:
-        if not on_server(self._model):
+        if self._sae is None or not on_server(self._model):
             return
         texts = list(self.texts) or [self.text]
         said = encoding(self._model, self._sae, texts)

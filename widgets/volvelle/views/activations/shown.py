@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.arguments.arrays import array
 from volvelle.arguments.texts import clean
 from volvelle.models.engine.sizes import fewest_tokens
 from volvelle.progress import looking
@@ -206,16 +207,12 @@ def from_values(
     """
     from scipy import sparse
 
-    if isinstance(tokens, str):
-        raise TypeError(f"tokens is the string {tokens[:20]!r}, expected a sequence of strings")
     nested = bool(len(tokens)) and np.iterable(tokens[0]) and not isinstance(tokens[0], str)
     texts = [list(text) for text in tokens] if nested else [list(tokens)]
     strings = [clean(str(string)) for text in texts for string in text]
     _too_long(len(strings))
-    if hasattr(values, "detach"):  # a torch tensor, without importing torch
-        values = values.detach().float().cpu().numpy()
     try:
-        table = np.asarray(values, dtype=np.float32)
+        table = array(values, "values", finite=False)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"values is no table of numbers ({error}); expected one row per token, over all texts "

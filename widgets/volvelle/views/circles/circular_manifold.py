@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from volvelle.views.circles.dial import Dial, checked
+from volvelle.views.circles.dial import Dial
 from volvelle.views.kit.bundle import bundle
 from volvelle.views.kit.view import View
 
@@ -34,7 +34,6 @@ class CircularManifold(Dial, View):
     _esm = bundle("circular_manifold")
 
     def __init__(self, circle: FittedCircle | None = None, **traits: Any) -> None:
-        circle = checked(circle)
         super().__init__(**traits)
         if circle is not None:
             self._show_circle(circle)

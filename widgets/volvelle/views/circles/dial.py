@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 from traitlets import Bool, HasTraits, List, TraitError, validate
 
-from volvelle.compute.circles.circle import FittedCircle
 from volvelle.compute.directions.directions import Direction
 from volvelle.compute.steering.steers import Steer
 from volvelle.names import unknown
@@ -18,6 +17,8 @@ from volvelle.views.kit.texts import Dict, WholeText
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from volvelle.compute.circles.circle import FittedCircle
 
 # Names lie within this share of the dial's radius, so that the ring stays free.
 INSIDE = 0.8
@@ -128,16 +129,6 @@ class Dial(HasTraits):
                 if name not in self._circle.names:
                     raise TraitError(f"selected: {unknown('name', name, self._circle.names)}")
         return chosen
-
-
-def checked(circle: Any) -> FittedCircle | None:
-    """Return a circle, or None where none is given; refuse anything else."""
-    if circle is None or isinstance(circle, FittedCircle):
-        return circle
-    raise TypeError(
-        f"circle is a {type(circle).__name__}, expected a Circle; make one with "
-        "vv.fit_circle(dictionary, reference) or vv.emotion_circle(model)"
-    )
 
 
 def ring_of(circle: FittedCircle) -> float:

@@ -11,7 +11,7 @@ from volvelle.compute.circles.placebos import N_PLANES
 from volvelle.models.plan import MOST_WRITTEN
 from volvelle.models.verbs.writing import Writing
 from volvelle.views.circles import wire
-from volvelle.views.circles.dial import Dial, checked
+from volvelle.views.circles.dial import Dial
 from volvelle.views.circles.inquiry import Inquiry
 from volvelle.views.circles.steps import Steps, WorkStep
 from volvelle.views.circles.turning import Hand
@@ -95,14 +95,13 @@ class EmotionCircle(Dial, View):
 
     def __init__(
         self,
-        model: Model | None = None,
-        circle: Any = None,
+        model: Model | FittedCircle | None = None,
+        circle: FittedCircle | None = None,
         text: str | Sequence[str] = "",
         **traits: Any,
     ) -> None:
         if isinstance(model, FittedCircle):
-            model, circle = circle, model
-        circle = checked(circle)
+            model, circle = None, circle or model
         self.wheel: Wheel | None = None
         self._ask = Inquiry(model)
         self._steps = Steps(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import numpy as np
 from traitlets import TraitError, TraitType
 
+from volvelle.arguments.arrays import array as numbers
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -110,11 +112,11 @@ class Array(TraitType[np.ndarray, Any]):
 
     def validate(self, obj: Any, value: Any) -> np.ndarray:  # noqa: ARG002  (traitlets' signature)
         """Cast to the trait's dtype and check the shape."""
+        name, dtype = str(self.name), str(np.dtype(self.dtypes[-1]))
         try:
+            array = numbers(value, name, dtype=dtype, finite=False)
             if len(self.dtypes) > 1:
-                array = self._narrowest(np.asarray(value))
-            else:
-                array = np.asarray(value, dtype=self.dtypes[0])
+                array = self._narrowest(array)
         except (TypeError, ValueError) as error:
             raise TraitError(f"trait {self.name!r} cannot be read as numbers: {error}") from error
         fits = array.ndim == len(self.shape) and all(

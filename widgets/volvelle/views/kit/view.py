@@ -8,7 +8,7 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
-from traitlets import Bool, Enum, List, Unicode, default
+from traitlets import Bool, Enum, List, TraitError, Unicode, default
 
 from volvelle.arguments.call import checked_in
 from volvelle.models.work.turn import turn
@@ -120,8 +120,24 @@ class View(Messages, LateLayout):
         for name in traits:
             if name not in known and name not in ("layout", "tooltip", "tabbable"):
                 raise TypeError(f"{type(self).__name__}(): {unknown('argument', name, public)}")
-        super().__init__(**traits)
+        try:
+            super().__init__(**traits)
+        except RecursionError:  # traitlets says what came, member by member
+            raise TraitError(f"one of {', '.join(traits)} is nested too deep") from None
         self._quiet = False
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a trait or an attribute; a public name that is neither is a slip, and refused."""
+        made = not self.__dict__.get("_quiet", True)
+        known = name.startswith("_") or hasattr(type(self), name) or name in self.__dict__
+        if made and not known:
+            traits = [one for one in self.trait_names() if one not in HOST_TRAITS]
+            public = [one for one in traits if not one.startswith("_")]
+            raise AttributeError(f"{type(self).__name__}: {unknown('trait', name, public)}")
+        try:
+            super().__setattr__(name, value)
+        except RecursionError:  # traitlets says what came, member by member
+            raise TraitError(f"{name} is nested too deep, or holds itself") from None
 
     @default("_bundle")
     def _own_bundle(self) -> str:

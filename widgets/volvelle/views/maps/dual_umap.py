@@ -80,6 +80,16 @@ class DualUMAP(Looks, MapTraits, View):
         seed: int = 0,
         **traits: Any,
     ) -> None:
+        if _is_layout(a):
+            ignored = {"b": b, "model": model, "texts": texts, "model_b": model_b}
+            named = {"match": (match, "auto"), "mode": (mode, "auto"), "seed": (seed, 0)}
+            extra = [name for name, value in ignored.items() if value is not None]
+            extra += [name for name, (value, default) in named.items() if value != default]
+            if extra:
+                raise ValueError(
+                    f"a is a finished layout, which has its own {' and '.join(extra)}; lay out "
+                    "again with vv.dual_layout(...), or leave them out"
+                )
         self._given = {"model_b": model_b, "match": match, "mode": mode, "seed": seed}
         self._given |= {"a": a, "b": b, "model": model, "texts": texts}
         self._pair: DualLayout | None = None

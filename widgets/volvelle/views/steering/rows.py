@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
+from volvelle.arguments.said import came
 from volvelle.arguments.texts import clean
 from volvelle.compute.directions.directions import Dictionary, Direction, Feature
 from volvelle.compute.directions.points import Point
 from volvelle.compute.steering.methods import METHODS, OWN
-from volvelle.compute.steering.steers import HeadScale, Steer
+from volvelle.compute.steering.steers import DEEPEST, HeadScale, Steer
 
 if TYPE_CHECKING:
     from volvelle.compute.steering.where import Where
@@ -180,14 +181,18 @@ def moved(direction: Direction, point: str) -> Direction:
     return Direction(direction.vector, direction.name, point, direction.a_max)
 
 
-def rows_of(given: Any) -> list[Row]:
+def rows_of(given: Any, depth: int = 0) -> list[Row]:
     """Return one row per thing given.
 
     Parameters
     ----------
     given : Direction, Dictionary, ControlVector, Steer, HeadScale, list of them, or dict
         A dictionary makes a row of each of its directions; a dict names its rows.
+    depth : int
+        In how many lists it stands.
     """
+    if depth > DEEPEST:
+        raise TypeError(came("directions", given, "directions or a list of them"))
     if given is None:
         return []
     if isinstance(given, Mapping):
@@ -195,7 +200,7 @@ def rows_of(given: Any) -> list[Row]:
     elif isinstance(given, Dictionary):
         rows = [Row(given.names[i], _steer(given[i])) for i in range(len(given))]
     elif isinstance(given, (list, tuple)):
-        rows = [row for one in given for row in rows_of(one)]
+        rows = [row for one in given for row in rows_of(one, depth + 1)]
     else:
         steer = _steer(given)
         rows = [Row(str(getattr(given, "name", "") or steer.name), steer)]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from volvelle.compute.dictionaries.sae import SparseAutoencoder
     from volvelle.compute.directions.directions import Direction
     from volvelle.experiments.steering.rows import AnySteer
     from volvelle.experiments.steering.steering_run import SteeringRun
@@ -83,7 +84,7 @@ class Steering(History, Controls, View):
         directions: Any = None,
         prompt: str | Sequence[Mapping[str, str]] = "",
         *,
-        sae: Any = None,
+        sae: SparseAutoencoder | None = None,
         **traits: Any,
     ) -> None:
         self._model, self._sae = model, sae
