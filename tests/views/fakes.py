@@ -30,7 +30,9 @@ class FakeModel:
 
 
 def fake_sae(n_features=N_FEATURES):
-    return SimpleNamespace(name="toy", point="resid_post.1", n_features=n_features)
+    return SimpleNamespace(
+        name="toy", point="resid_post.1", n_features=n_features, encode_sparse=None
+    )
 
 
 def tokens_of(text):

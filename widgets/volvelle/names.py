@@ -10,13 +10,23 @@ if TYPE_CHECKING:
 
 # More than this many options are cut: an error message is read, not searched.
 MOST_LISTED = 12
+# More letters of a name than this are cut.
+LONGEST = 60
 
 
 def closest(name: str, options: Iterable[str]) -> str | None:
     """Return the option nearest to `name` in spelling, or None when none is near."""
     known = {option.lower(): option for option in options}
+    if len(name) > LONGEST:
+        return None
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
     return known[near[0]] if near else None
+
+
+def _short(name: object) -> str:
+    """Return a name as it was written, the beginning of a long one."""
+    text = str(name)
+    return repr(text) if len(text) <= LONGEST else f"{text[:LONGEST]!r}..."
 
 
 def unknown(kind: str, name: object, options: Iterable[str]) -> str:
@@ -32,7 +42,7 @@ def unknown(kind: str, name: object, options: Iterable[str]) -> str:
         What exists; the closest is suggested, or the first twelve are listed.
     """
     listed = [str(option) for option in options]
-    message = f"unknown {kind} {str(name)!r}"
+    message = f"unknown {kind} {_short(name)}"
     if near := closest(str(name), listed):
         return f"{message}; did you mean {near!r}?"
     more = len(listed) - MOST_LISTED

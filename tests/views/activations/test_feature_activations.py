@@ -72,11 +72,11 @@ def test_the_strongest_feature_is_chosen_for_a_first_look(view):
 
 
 def test_what_is_no_model_or_no_sae_is_refused_with_the_way_out(model):
-    with pytest.raises(TypeError, match=r"sae is NoneType, expected an SAE such as vv\.demo_sae"):
+    with pytest.raises(TypeError, match=r"sae=None must be an SAE, such as vv\.demo_sae"):
         FeatureActivations(model)
-    with pytest.raises(TypeError, match=r"model is str, expected one from vv\.load or vv\.wrap"):
+    with pytest.raises(TypeError, match=r"model='smollm2' must be a model or None; vv\.load"):
         FeatureActivations("smollm2", fake_sae(), "text")
-    with pytest.raises(TraitError, match="expected a unicode string"):
+    with pytest.raises(TypeError, match="text=3 must be a text or a list of texts"):
         FeatureActivations(model, fake_sae(), 3)
 
 
@@ -299,7 +299,7 @@ def test_hand_made_values_that_do_not_fit_are_refused(values, names, message):
 
 
 def test_one_string_is_no_tokens():
-    with pytest.raises(TypeError, match="tokens is the string 'two words', expected"):
+    with pytest.raises(TypeError, match=r"tokens='two words' must be a list of texts .* write"):
         FeatureActivations.from_values("two words", [1, 2])
 
 

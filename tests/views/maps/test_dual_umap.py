@@ -287,7 +287,6 @@ class Promoter:
     """Stands where a model would: says which row it was asked about."""
 
     name, d_model, remote = "tiny", 24, False
-    tokens = capture = None  # what tells a model from anything else
 
     def __init__(self, worker):
         self.submit = worker.submit

@@ -20,7 +20,7 @@ class Noun:
     way_out : str
         How to get one.
     does : tuple of str
-        Attributes that tell it; without any the name of its class does.
+        Attributes one of which tells it; without any the name of its class does.
     """
 
     said: str
@@ -32,7 +32,7 @@ class Noun:
         if isinstance(value, type):
             return False
         if self.does:
-            return all(hasattr(type(value), one) or one in vars_of(value) for one in self.does)
+            return any(hasattr(type(value), one) or one in vars_of(value) for one in self.does)
         return any(kind.__name__ == name for kind in type(value).__mro__)
 
 
@@ -41,7 +41,7 @@ def vars_of(value: object) -> dict[str, object]:
     return getattr(value, "__dict__", {})
 
 
-_MODEL = Noun("a model", "vv.load('smollm2') or vv.wrap(...) gives one", ("tokens", "capture"))
+_MODEL = Noun("a model", "vv.load('smollm2') or vv.wrap(...) gives one", ("capture", "submit"))
 _SAE = Noun(
     "an SAE",
     "vv.demo_sae('a') has one of the demo model, and vv.SAE.load(folder, repository or tensors, "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
 from numbers import Integral, Real
@@ -15,8 +15,8 @@ from volvelle.names import unknown
 
 V = TypeVar("V")
 
-# Longest list that is read from an iterator, whose length nobody knows.
-LONGEST_ITERATOR = 1_000_000
+# Longest list that is read.
+LONGEST_LIST = 10_000_000
 # Largest seed that numpy and torch both take.
 MOST_SEED = 2**63 - 1
 # What iterates and is no list of its parts.
@@ -136,16 +136,16 @@ def listed(value: object) -> list[Any] | None:
     A text is no list of its letters, a data frame none of its columns; sets have no order.
     """
     if isinstance(value, (list, tuple, range)):
-        return list(cast("Iterable[Any]", value))
+        members = cast("Sequence[Any]", value)
+        return list(members) if len(members) <= LONGEST_LIST else None
     if _is_no_list(value):
         return None
     for name in ("tolist", "to_list", "to_pylist"):
         if callable(change := getattr(value, name, None)):
             found = _tried(change)
             return cast("list[Any]", found) if isinstance(found, list) else None
-    members = _tried(lambda: list(islice(cast("Iterable[Any]", value), LONGEST_ITERATOR + 1)))
-    too_long = isinstance(value, Iterator) and members and len(members) > LONGEST_ITERATOR
-    return None if too_long else members
+    found = _tried(lambda: list(islice(cast("Iterable[Any]", value), LONGEST_LIST + 1)))
+    return None if found and len(found) > LONGEST_LIST else found
 
 
 def _is_no_list(value: object) -> bool:

@@ -13,7 +13,7 @@ from volvelle.archive.fields import IN_MEMORY, Axes
 from volvelle.arguments.arrays import array
 from volvelle.arguments.call import checked_in
 from volvelle.arguments.plain import is_whole
-from volvelle.arguments.said import came
+from volvelle.arguments.said import came, seen
 from volvelle.arguments.texts import clean
 from volvelle.compute.directions.points import Point
 from volvelle.names import unknown
@@ -74,7 +74,7 @@ class Direction:
         a_max: float | None = None,
         contrast: Contrast | Exchange | None = None,
     ) -> None:
-        object.__setattr__(self, "vector", _finite(vector, f"direction {name!r}", 1))
+        object.__setattr__(self, "vector", _finite(vector, f"vector of {seen(name)}", 1))
         object.__setattr__(self, "name", clean(str(name)))
         object.__setattr__(self, "point", Point.parse(point))
         if a_max is not None and not (math.isfinite(a_max) and a_max >= 0):

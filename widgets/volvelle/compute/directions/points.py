@@ -107,6 +107,6 @@ class Point:
                 return cls(kind, int(match.group(1)))
         known = ", ".join(f"{kind}.L" for kind in LAYERED[:-1])
         raise ValueError(
-            f"unknown point {text!r}; points are embed, {known} and z.L with L counted "
+            f"unknown point {seen(text)}; points are embed, {known} and z.L with L counted "
             "from 0 (also 'model.layers.L.output', 'blocks.L.hook_resid_post')"
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import numpy as np
 from traitlets import Bool, HasTraits, List, TraitError, validate
 
+from volvelle.compute.circles.circle import FittedCircle
 from volvelle.compute.directions.directions import Direction
 from volvelle.compute.steering.steers import Steer
 from volvelle.names import unknown
@@ -18,7 +19,7 @@ from volvelle.views.kit.texts import Dict, WholeText
 if TYPE_CHECKING:
     import pandas as pd
 
-    from volvelle.compute.circles.circle import FittedCircle
+    from volvelle.models.model import Model
 
 # Names lie within this share of the dial's radius, so that the ring stays free.
 INSIDE = 0.8
@@ -129,6 +130,17 @@ class Dial(HasTraits):
                 if name not in self._circle.names:
                     raise TraitError(f"selected: {unknown('name', name, self._circle.names)}")
         return chosen
+
+
+def told_apart(model: object, circle: object) -> tuple[Model | None, FittedCircle | None]:
+    """Return a model and a circle that came in either order."""
+    given = (model, circle)
+    circles = [one for one in given if isinstance(one, FittedCircle)]
+    models = [one for one in given if one is not None and not isinstance(one, FittedCircle)]
+    if len(circles) == 2 or len(models) == 2:
+        what = "circles" if circles else "models"
+        raise TypeError(f"model and circle are both {what}; give one model and one circle at most")
+    return cast("Model | None", next(iter(models), None)), next(iter(circles), None)
 
 
 def ring_of(circle: FittedCircle) -> float:

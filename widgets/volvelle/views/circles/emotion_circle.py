@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import Enum, List, TraitError, observe, validate
 
-from volvelle.compute.circles.circle import FittedCircle
 from volvelle.compute.circles.placebos import N_PLANES
 from volvelle.models.plan import MOST_WRITTEN
 from volvelle.models.verbs.writing import Writing
 from volvelle.views.circles import wire
-from volvelle.views.circles.dial import Dial
+from volvelle.views.circles.dial import Dial, told_apart
 from volvelle.views.circles.inquiry import Inquiry
 from volvelle.views.circles.steps import Steps, WorkStep
 from volvelle.views.circles.turning import Hand
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from volvelle.compute.circles.circle import FittedCircle
     from volvelle.experiments.circles.wheel import Wheel
     from volvelle.models.model import Model
     from volvelle.views.circles.reading import Trail
@@ -96,12 +96,11 @@ class EmotionCircle(Dial, View):
     def __init__(
         self,
         model: Model | FittedCircle | None = None,
-        circle: FittedCircle | None = None,
+        circle: FittedCircle | Model | None = None,
         text: str | Sequence[str] = "",
         **traits: Any,
     ) -> None:
-        if isinstance(model, FittedCircle):
-            model, circle = None, circle or model
+        model, circle = told_apart(model, circle)
         self.wheel: Wheel | None = None
         self._ask = Inquiry(model)
         self._steps = Steps(
