@@ -57,7 +57,7 @@ def test_turns_are_kept_in_their_shortest_spelling(turns, read):
         (("user", "thinking"), "did you mean 'think'"),
         ("last", "write 'last user', or 'last assistant'"),
         ((), "write None for all that were given"),
-        (3, "turns=3 names no turns"),
+        (3, "turns=3 must be a turn"),
     ],
 )
 def test_words_that_name_no_turn_are_refused_with_those_that_do(turns, said):

@@ -128,7 +128,10 @@ def _of_objects(found: np.ndarray, value: Any, name: str, expected: str) -> np.n
     if not all(is_real(each) or isinstance(each, bool) for each in members):
         wrong = next(each for each in members if not is_real(each) and not isinstance(each, bool))
         raise TypeError(f"{name} is {kind_of(value)} that holds {wrong!r:.40}, expected {expected}")
-    return np.array([float(each) for each in members]).reshape(found.shape)
+    try:
+        return np.array([float(each) for each in members]).reshape(found.shape)
+    except OverflowError as error:  # 10**400
+        raise ValueError(f"{name} holds a number that no float holds") from error
 
 
 def _hold_numbers(value: Sequence[Any], name: str, expected: str, depth: int) -> None:

@@ -221,6 +221,11 @@ class ControlVector:
     def between(self, first: int, last: int) -> ControlVector:
         """Return the directions of layers first ... last, both included (llama.cpp's range)."""
         kept = [d for d in self.directions if first <= d.point.layer <= last]
+        if not kept:
+            raise ValueError(
+                f"first={first} to last={last} holds none of the layers {self.layers[0]}..."
+                f"{self.layers[-1]}"
+            )
         return ControlVector(kept, self.name, self.model_hint)
 
     def dictionary(self, layer: int) -> Dictionary:

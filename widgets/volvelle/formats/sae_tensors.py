@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from volvelle.arguments.said import seen
 from volvelle.compute.dictionaries.parts import ARCHITECTURES, TOP_K, not_read
 from volvelle.formats.left_over import refuse_left_over
 from volvelle.formats.told import held
@@ -97,7 +98,7 @@ def canonical(
     if missing := [name for name in wanted if name not in tensors]:
         raise ValueError(
             f"{source} lacks {' and '.join(missing)}; a {architecture} SAE has "
-            f"{', '.join(wanted)}, here are {', '.join(sorted(tensors)) or 'none'}"
+            f"{', '.join(wanted)}, here are {seen(sorted(map(str, tensors)))}"
         )
     refuse_left_over(
         tensors, {*wanted, *also}, kind="tensor", source=source, reasons=ODD, ignore=ignore

@@ -87,6 +87,9 @@ class SparseAutoencoder:
         if self.normalize not in NORMALIZATIONS:
             raise ValueError(unknown("normalize_activations", self.normalize, NORMALIZATIONS))
         wanted = ("W_enc", "W_dec", "b_dec", *ARCHITECTURES[self.architecture])
+        if missing := [name for name in wanted if name not in self.weights]:
+            lacks = ", ".join(missing)
+            raise ValueError(f"weights lacks {lacks}, which a {self.architecture} SAE has")
         weights = {name: float32(self.weights[name]) for name in wanted}
         for name, weight in weights.items():
             check_finite(weight, f"{self.name}: {name}")
@@ -222,7 +225,7 @@ class SparseAutoencoder:
         kth : ndarray, shape (n_tokens,), float32, or None for other kinds
             The cut between the k largest pre-activations and the rest (see `topk.largest`).
         """
-        codes, kth = whole_texts.encode_sparse(self, self._rows(x))
+        codes, kth = whole_texts.encode_sparse(self, self._tokens(x))
         return (codes, kth) if return_kth else codes
 
     def encode_selected(
@@ -243,7 +246,9 @@ class SparseAutoencoder:
         -------
         ndarray, shape (n_tokens, len(features)), float32
         """
-        return whole_texts.encode_selected(self, self._rows(x), self._columns(features), kth)
+        rows = self._tokens(x)
+        cuts = None if kth is None else array(kth, "kth", (len(rows),), finite=False)
+        return whole_texts.encode_selected(self, rows, self._columns(features), cuts)
 
     @overload
     def decode(self, z: torch.Tensor, x: Array | None = None) -> torch.Tensor: ...
@@ -293,6 +298,13 @@ class SparseAutoencoder:
         self._hold_width(rows.shape, self.d_model, "x", "vectors")
         rows = rows.float()
         check_finite(rows, "x", LARGEST)
+        return rows
+
+    def _tokens(self, x: Array) -> torch.Tensor:
+        """Return x as rows, one per token."""
+        rows = self._rows(x)
+        if rows.dim() != 2:
+            raise ValueError(f"x has shape {tuple(rows.shape)}, expected (n_tokens, d_model)")
         return rows
 
     def _hold_width(self, shape: Sequence[int], width: int, name: str, what: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from volvelle.arguments.said import seen
 from volvelle.names import unknown
 
 INCLUDES = ("positions", "window", "tokens")
@@ -69,7 +70,7 @@ class TokenChoice:
         if isinstance(given, PLACES) and not isinstance(given, bool):
             return cls(positions=_positions(given, phase))
         raise TypeError(
-            f"{phase}={given!r} names no tokens; write 'all', 'none', a position, a list of "
+            f"{phase}={seen(given)} names no tokens; write 'all', 'none', a position, a list of "
             "positions, a window (start, stop), or a dict with any of "
             + ", ".join((*INCLUDES, *EXCLUDES))
         )
@@ -144,11 +145,11 @@ def _tokens(given: object, phase: str) -> tuple[int | str, ...]:
 def _positions(given: object, phase: str) -> tuple[int, ...]:
     listed = [given] if isinstance(given, int) else given
     if not isinstance(listed, Iterable):
-        raise TypeError(f"positions of {phase} are integers, not {given!r}")
+        raise TypeError(f"positions of {phase} are integers, not {seen(given)}")
     found = list(cast("Iterable[object]", listed))
     whole = [int(p) for p in found if isinstance(p, Integral)]
     if len(whole) < len(found):
-        raise TypeError(f"positions of {phase} are integers, not {given!r}")
+        raise TypeError(f"positions of {phase} are integers, not {seen(given)}")
     return tuple(whole)
 
 
@@ -161,7 +162,7 @@ def _window(given: object, phase: str) -> tuple[int, int | None]:
     pair = tuple(cast("Iterable[object]", given)) if isinstance(given, (tuple, list)) else ()
     if len(pair) != 2 or not isinstance(pair[0], int) or not isinstance(pair[1], int | None):
         raise ValueError(
-            f"the window of {phase} is (start, stop) with stop None for open, not {given!r}; "
+            f"the window of {phase} is (start, stop) with stop None for open, not {seen(given)}; "
             "single positions go in a list"
         )
     return pair[0], pair[1]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from volvelle.arguments.arrays import array
+from volvelle.arguments.said import seen
 from volvelle.compute.directions.directions import Direction, Feature
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def check_max_act(method: str, directions: Iterable[Direction]) -> None:
 def check_swap(target: object) -> None:
     """Raise for what cannot be swapped in."""
     if not isinstance(target, Direction):
-        raise TypeError(f"swap needs target=, the Direction to swap in, not {target!r}")
+        raise TypeError(f"swap needs target=, the Direction to swap in, not {seen(target)}")
     nonzero(target)
 
 
@@ -103,7 +104,7 @@ def check_clamp(target: object, directions: Iterable[Direction]) -> None:
     levels = array(target, "target", dtype="float64")
     if levels.shape not in ((), (len(chosen),)) or not np.isfinite(levels).all():
         raise ValueError(
-            f"target={target!r} is not one finite activation, nor one for each of the "
+            f"target={seen(target)} is not one finite activation, nor one for each of the "
             f"{len(chosen)} features"
         )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 
+from volvelle.arguments import plain
+from volvelle.arguments.said import came
 from volvelle.compute.steering.thinking import ANSWER, CLOSING, OPENING, THINK
 from volvelle.names import unknown
 
@@ -37,9 +38,10 @@ def read_turns(given: object) -> str | tuple[str, ...] | None:
     if given is None:
         return None
     listed = [given] if isinstance(given, str) else given
-    if not isinstance(listed, Iterable):
-        raise TypeError(f"turns={given!r} names no turns; write 'user', or ('user', 'think')")
-    words = tuple(dict.fromkeys(cast("Iterable[object]", listed)))
+    several = plain.listed(listed)
+    if several is None or not all(isinstance(word, str) for word in several):
+        raise TypeError(came("turns", given, "a turn or a list of them", "'user', 'think'"))
+    words = tuple(dict.fromkeys(cast("list[str]", several)))
     for word in words:
         if word == LAST.strip():
             raise ValueError(
@@ -52,8 +54,7 @@ def read_turns(given: object) -> str | tuple[str, ...] | None:
         raise ValueError("turns=() names no turns; write None for all that were given")
     if ALL in words:
         return ALL
-    found = cast("tuple[str, ...]", words)
-    return found[0] if len(found) == 1 else found
+    return words[0] if len(words) == 1 else words
 
 
 def written_kinds(turns: str | tuple[str, ...] | None, special: bool) -> np.ndarray:

@@ -10,7 +10,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from volvelle.archive.fields import IN_MEMORY, Axes
+from volvelle.arguments import plain
 from volvelle.arguments.call import checked_result
+from volvelle.arguments.said import came
 from volvelle.experiments.result import Result
 from volvelle.models.engine.tokens import Tokens
 from volvelle.names import unknown
@@ -262,7 +264,9 @@ class Activations(Result, kind="Activations", version=1):
                 f"activations.strings.index({token!r}) finds the first"
             )
         if token is not None:
-            chosen = [token] if isinstance(token, (int, np.integer)) else list(token)
+            chosen: list[Any] | None = [token] if plain.is_whole(token) else plain.listed(token)
+            if chosen is None or not all(map(plain.is_whole, chosen)):
+                raise TypeError(came("token", token, "a token's index, or a list of them"))
             return np.array([self.row(int(t), text or 0) for t in chosen], dtype=np.int64)
         if text is None:
             return np.flatnonzero(self.scored)

@@ -10,6 +10,7 @@ import numpy as np
 
 from volvelle.archive.fields import Axes
 from volvelle.arguments.call import checked_result
+from volvelle.arguments.plain import whole
 from volvelle.compute.circles.angles import (
     Harmonic,
     align,
@@ -17,6 +18,7 @@ from volvelle.compute.circles.angles import (
     circular_correlation,
     first_harmonic,
 )
+from volvelle.compute.circles.fit import MOST_NULL
 from volvelle.compute.stats.permutation import p_value
 from volvelle.experiments.circles.lexicons import PLACEBOS, TextWave, wave_of_texts
 from volvelle.experiments.result import Result
@@ -260,7 +262,8 @@ class Wheel(Result, kind="Wheel", version=1):
         ValueError
             Where no texts were written, or vaderSentiment is not installed.
         """
-        level = float(self.strengths[strength])
+        n_null = whole(n_null, "n_null", 1, MOST_NULL)
+        level = float(self.strengths[self._index(strength)])
         found: dict[tuple[str, int], list[Text]] = {}
         for text in self.texts:
             if text.strength == level and np.isfinite(text.angle):
@@ -292,8 +295,17 @@ class Wheel(Result, kind="Wheel", version=1):
     def __repr__(self) -> str:
         return f"Wheel({self.summary()})"
 
+    def _index(self, strength: int) -> int:
+        if not -len(self.strengths) <= strength < len(self.strengths):
+            raise IndexError(
+                f"strength={strength} is outside the wheel's 0...{len(self.strengths) - 1}: it "
+                "counts the strengths"
+            )
+        return strength
+
     def says(self, strength: int = 0) -> str:
         """Return the result at one strength (its index) as a sentence, with its placebos."""
+        strength = self._index(strength)
         if not np.isfinite(self.score[strength]):
             return "no reference angles to score against"
         told = [f"circular correlation of peak angles {self.score[strength]:.2f}"]

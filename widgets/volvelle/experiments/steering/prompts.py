@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 
 from volvelle.archive.fields import Axes
+from volvelle.arguments import plain
+from volvelle.arguments.said import came
 from volvelle.models.engine.chats import labels_of
 
 if TYPE_CHECKING:
@@ -51,7 +53,9 @@ def several(given: Any) -> list[Any]:
         return []
     if not hasattr(given, "ids") and hasattr(given, "tolist"):
         # an array or a column of texts
-        given = given.tolist()
+        if (listed := plain.listed(given)) is None:
+            raise TypeError(came("prompt", given, "a prompt or a list of them"))
+        given = listed
     if isinstance(given, (list, tuple)) and given and not isinstance(given[0], ONE):
         return list(given)
     return [given]

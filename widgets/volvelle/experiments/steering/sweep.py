@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from volvelle.arguments.call import checked_in
+from volvelle.arguments.plain import number
 from volvelle.experiments.steering.effects import KINDS, Effects
 from volvelle.experiments.steering.prompts import PromptCard  # noqa: TC001 - a field's type, read with its file
 from volvelle.experiments.steering.rows import SteerCard  # noqa: TC001 - a field's type, read with its file
@@ -224,12 +225,13 @@ class Sweep:
         """
         import pandas as pd
 
+        shares = [number(one, "quantiles", 0, 1) for one in quantiles]
         index = pd.Index(self.strengths, name="strength")
         frame = pd.DataFrame({"steered": self.curve(measure)}, index=index)
         numbers = self._numbers(kind, measure)
         if numbers:
             curves = np.stack([self.curve(measure, kind=kind, number=n) for n in numbers])
-            for quantile in quantiles:
+            for quantile in shares:
                 frame[f"{quantile:g}"] = np.nanquantile(curves, quantile, axis=0)
         return frame
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from volvelle.archive.paths import kind_of, path_of, refuse_odd
 from volvelle.arguments.call import checked
+from volvelle.arguments.said import came
 from volvelle.arguments.texts import clean
 from volvelle.models.engine.architecture import read_layout
 from volvelle.models.engine.causal import check_causal
@@ -128,10 +129,7 @@ def _load(
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    if isinstance(dtype, str) and dtype != "auto":
-        if not isinstance(getattr(torch, dtype, None), torch.dtype):
-            raise TypeError(unknown("dtype", dtype, ("float32", "bfloat16", "float16", "auto")))
-        dtype = getattr(torch, dtype)
+    dtype, device = _dtype_of(dtype), _device_of(device)
     if not Path(source).is_dir():
         hub.check_name(source, ", ".join(NAMED))
         hub.check_reachable(source, revision, ", ".join(NAMED))
@@ -159,6 +157,43 @@ def _load(
     if not spread:
         module = module.to(device)
     return wrap(module, tokenizer, name=name)
+
+
+def _dtype_of(given: Any) -> Any:
+    """Return torch's own of a dtype's name, ``"auto"``, or None; raise for anything else."""
+    import torch
+
+    if (
+        given is None
+        or isinstance(given, torch.dtype)
+        or (isinstance(given, str) and given == "auto")
+    ):
+        return given
+    if not isinstance(given, str):
+        raise TypeError(came("dtype", given, "a torch.dtype, its name, 'auto' or None"))
+    found = getattr(torch, given, None)
+    if not isinstance(found, torch.dtype):
+        raise TypeError(unknown("dtype", given, ("float32", "bfloat16", "float16", "auto")))
+    return found
+
+
+def _device_of(given: Any) -> Any:
+    """Return a device as it is given, held against what torch knows; raise for none."""
+    import torch
+
+    if (
+        given is None
+        or isinstance(given, torch.device)
+        or (isinstance(given, str) and given == "auto")
+    ):
+        return given
+    if not isinstance(given, str):
+        raise TypeError(came("device", given, "a torch.device, its name, 'auto' or None"))
+    try:
+        return str(torch.device(given))
+    except RuntimeError as error:
+        known = "'cpu', 'cuda', 'cuda:1', 'mps' or 'auto'"
+        raise ValueError(came("device", given, known)) from error
 
 
 @checked
@@ -201,6 +236,7 @@ def wrap(
     from nnsight import TransformersModel
 
     remote = server_of(remote)
+    _check_tokenizer(tokenizer)
     lm = model if isinstance(model, TransformersModel) else None
     module = model
     if not isinstance(model, torch.nn.Module):
@@ -225,6 +261,12 @@ def wrap(
     shown = clean(name or Path(source).name or type(module).__name__)
     check_causal(lm._module, shown)  # noqa: SLF001 - nnsight's name
     return Model(lm, read_layout(lm._module, shown), remote=remote)  # noqa: SLF001 - nnsight's name
+
+
+def _check_tokenizer(given: Any) -> None:
+    """Raise TypeError for what splits no text."""
+    if given is not None and not (callable(given) and hasattr(given, "decode")):
+        raise TypeError(came("tokenizer", given, "a tokenizer of transformers, or None"))
 
 
 def writes_on(module: torch.nn.Module) -> bool:

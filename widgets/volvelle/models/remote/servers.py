@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from volvelle.arguments.call import checked
+from volvelle.arguments.said import seen
 from volvelle.models.remote import errors as remote_errors
 from volvelle.models.remote.status import RemoteRequest
 
@@ -21,7 +22,7 @@ STATUS = 70.0
 COLUMNS = ("model", "state", "level", "task", "dtype", "revision", "replicas")
 
 
-def server_of(remote: object) -> bool | str:
+def server_of(remote: object, name: str = "remote") -> bool | str:
     """Return ``remote=`` as True, False or an address without its last slash.
 
     Raises
@@ -34,14 +35,14 @@ def server_of(remote: object) -> bool | str:
         return remote
     if not isinstance(remote, str):
         raise TypeError(
-            f"remote={remote!r}, expected False, True (NDIF) or an address such as "
+            f"{name}={seen(remote)}, expected False, True (NDIF) or an address such as "
             "'http://localhost:8001'"
         )
     parts = urlsplit(remote)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(
-            f"remote={remote!r} is no address; write it with its scheme, such as "
-            f"'http://{remote.partition('://')[2] or remote}'"
+            f"{name}={seen(remote)} is no address; write it with its scheme, such as "
+            f"'http://{(remote.partition('://')[2] or remote)[:40]}'"
         )
     if parts.username or parts.password:
         raise ValueError(
@@ -115,7 +116,7 @@ def remote_models(host: str | None = None) -> pd.DataFrame:
     """
     import pandas as pd
 
-    address = host_of(server_of(host) if host is not None else True)
+    address = host_of(server_of(host, "host") if host is not None else True)
     asked = RemoteRequest(address, "")
     try:
         answer = httpx.get(f"{address}/status", timeout=httpx.Timeout(STATUS, connect=10.0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from traitlets import Enum, HasTraits, List
+from traitlets import HasTraits, List
 
 from volvelle.views.activations.wire import (
     N_BINS,
@@ -17,6 +17,7 @@ from volvelle.views.activations.wire import (
     token_table,
 )
 from volvelle.views.kit.arrays import Array
+from volvelle.views.kit.choice import Choice
 from volvelle.views.kit.numbers import Float, Int
 from volvelle.views.kit.texts import Dict, WholeText
 
@@ -47,7 +48,7 @@ class ActivationTraits(HasTraits):
     """Features that stay on top of the list."""
     query = WholeText("").tag(sync=True)
     """Filter of the list: part of a label, or the beginning of a feature's number."""
-    sort_by = Enum(["max", "mean", "density", "index"], "max").tag(sync=True)
+    sort_by = Choice(["max", "mean", "density", "index"], "max").tag(sync=True)
     """Order of the list over the selected tokens, or over the text when none is selected."""
 
     _token_blob = Array("u1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Enum, List, TraitError, observe, validate
+from traitlets import List, TraitError, observe, validate
 
 from volvelle.compute.circles.placebos import N_PLANES
 from volvelle.models.plan import MOST_WRITTEN
@@ -16,6 +16,7 @@ from volvelle.views.circles.steps import Steps, WorkStep
 from volvelle.views.circles.turning import Hand
 from volvelle.views.kit.bundle import bundle
 from volvelle.views.kit.check import MOST_WHOLE
+from volvelle.views.kit.choice import Choice
 from volvelle.views.kit.numbers import Float, Int
 from volvelle.views.kit.texts import Dict, WholeText
 from volvelle.views.kit.view import View, reported
@@ -73,9 +74,9 @@ class EmotionCircle(Dial, View):
     """Several texts to compare. Empty while there is one."""
     prompt = WholeText("Right now I am feeling").tag(sync=True)
     """What the turned model continues."""
-    mode = Enum(["words", "text"], "words").tag(sync=True)
+    mode = Choice(["words", "text"], "words").tag(sync=True)
     """What turning the hand shows: probabilities of the next word, or written text."""
-    plane = Enum(list(PLANES), "circle").tag(sync=True)
+    plane = Choice(list(PLANES), "circle").tag(sync=True)
     """What is turned: the circle's plane, or a placebo: a random one, or one in the names' span."""
     max_new_tokens = Int(24).tag(sync=True)
     """Length of written text, in tokens."""

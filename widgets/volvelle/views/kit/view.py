@@ -8,13 +8,15 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
-from traitlets import Bool, Enum, List, TraitError, Unicode, default
+from traitlets import Bool, List, TraitError, Unicode, default
 
 from volvelle.arguments.call import checked_in
+from volvelle.arguments.said import came
 from volvelle.models.work.turn import turn
 from volvelle.names import unknown
 from volvelle.views.kit.arrays import Array
 from volvelle.views.kit.bundle import LOADER, watched
+from volvelle.views.kit.choice import Choice
 from volvelle.views.kit.job_line import JobLine
 from volvelle.views.kit.layout import LateLayout
 from volvelle.views.kit.messages import Messages
@@ -33,6 +35,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 ViewT = TypeVar("ViewT", bound="View")
 
+# More letters than this are no message: traitlets prints all of what came.
+LONGEST = 400
 # Traits of ipywidgets and anywidget: neither ours to suggest, nor part of an export.
 HOST_TRAITS = frozenset(
     {"layout", "tabbable", "tooltip", "comm", "keys", "log"}
@@ -72,7 +76,7 @@ class View(Messages, LateLayout):
         Initial values. An unknown name raises `TypeError` naming the closest one.
     """
 
-    status = Enum(["idle", "queued", "running", "failed"], "idle").tag(sync=True, page=False)
+    status = Choice(["idle", "queued", "running", "failed"], "idle").tag(sync=True, page=False)
     """What the view's work is doing now."""
     error = WholeText("").tag(sync=True, page=False)
     """The last failure in a sentence, empty when there is none. The last good result stays."""
@@ -138,6 +142,11 @@ class View(Messages, LateLayout):
             super().__setattr__(name, value)
         except RecursionError:  # traitlets says what came, member by member
             raise TraitError(f"{name} is nested too deep, or holds itself") from None
+        except TraitError as error:
+            if len(str(error)) <= LONGEST:
+                raise
+            info = type(self).class_traits()[name].info()
+            raise TraitError(came(name, value, str(info))) from None
 
     @default("_bundle")
     def _own_bundle(self) -> str:

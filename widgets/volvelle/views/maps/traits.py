@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from traitlets import Enum, HasTraits, List, TraitError, observe, validate
+from traitlets import HasTraits, List, TraitError, observe, validate
 
 from volvelle.views.kit.arrays import Array
+from volvelle.views.kit.choice import Choice
 from volvelle.views.kit.numbers import Int
 from volvelle.views.kit.selections import MOST_COLOURED, Selection
 from volvelle.views.kit.texts import Dict, WholeText
@@ -33,12 +34,12 @@ class MapTraits(HasTraits):
     selected_features = List(Int()).tag(sync=True)
     """Features picked one by one, up to eight, of the dictionary `features_of` names: the same
     trait as in FeatureActivations, so that ``jslink`` joins the two."""
-    features_of = Enum(["a", "b"], "a").tag(sync=True)
+    features_of = Choice(["a", "b"], "a").tag(sync=True)
     """Which dictionary `selected_features` counts in; a click in the other picks the match."""
-    color_by = Enum(list(COLOURS), "dictionary").tag(sync=True)
+    color_by = Choice(list(COLOURS), "dictionary").tag(sync=True)
     """What colour says: the dictionary, the score of the match, log density (the share of
     tokens a feature fires on), the cluster in the original space, or `values_a`, `values_b`."""
-    panels = Enum(["two", "one"], "two").tag(sync=True)
+    panels = Choice(["two", "one"], "two").tag(sync=True)
     """Side by side, or both dictionaries in one panel."""
     query = WholeText("").tag(sync=True)
     """Search: words of a label, or an index; the rest of the map is greyed."""

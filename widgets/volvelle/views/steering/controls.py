@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from traitlets import Bool, Enum, HasTraits, List, TraitError, validate
+from traitlets import Bool, HasTraits, List, TraitError, validate
 
 from volvelle.arguments.texts import cleaned
 from volvelle.compute.directions.points import Point
@@ -14,6 +14,7 @@ from volvelle.compute.steering.methods import METHODS, UNITS
 from volvelle.models.plan import MOST_WRITTEN
 from volvelle.names import unknown
 from volvelle.views.kit.check import check
+from volvelle.views.kit.choice import Choice
 from volvelle.views.kit.numbers import Float, Int
 from volvelle.views.kit.server import on_server
 from volvelle.views.kit.texts import Dict, WholeText
@@ -69,7 +70,7 @@ class Controls(HasTraits):
     units = Dict().tag(sync=True, of=dict[str, str])
     """Unit of each strength by name: ``norm`` (of the residual stream, the default), ``raw``
     (the vector as given), ``max_act`` (a feature's largest activation)."""
-    method = Enum(list(METHODS), "add").tag(sync=True)
+    method = Choice(list(METHODS), "add").tag(sync=True)
     """Method of every direction that `methods` does not name."""
     methods = Dict().tag(sync=True, of=dict[str, str])
     """Method by name, where it is not `method`."""
