@@ -1,0 +1,102 @@
+"""Public calls of the views' floor; each view's traits are set on it too, once it is made."""
+
+from arguments import made
+from arguments.calls import Row
+
+import volvelle as vv
+
+FEW = {"max_new_tokens": 2, "placebo": 1}
+
+
+def steering_once():
+    """A view of its own: what is added stays."""
+    return vv.Steering(made.model(), {"joy": made.direction()}, "hello", **FEW).wait(60)
+
+
+def settled(view):
+    return view.wait(15)
+
+
+def shown():
+    return {"model": made.model(), "sae": made.sae(), "text": "hello"}
+
+
+VIEWS = [
+    Row("FeatureActivations", None, shown, runs=True),
+    Row(
+        "Steering",
+        None,
+        lambda: (
+            {"model": made.model(), "directions": made.direction(), "prompt": "hello"}
+            | {"sae": made.sae()}
+            | FEW
+        ),
+        runs=True,
+        also={"prompt": ("messages",)},
+    ),
+    Row("DoseResponse", None, lambda: {"result": made.dose()}, runs=True),
+    Row("EmotionCircle", None, lambda: {"circle": made.circle()}, runs=True),
+    Row(
+        "EmotionCircle",
+        None,
+        lambda: {"model": made.model(), "circle": made.circle(), "text": "hello"} | FEW,
+        as_="of a model",
+        runs=True,
+    ),
+    Row("CircularManifold", None, lambda: {"circle": made.circle()}, runs=True),
+    Row("DualUMAP", None, lambda: {"a": made.layout()}, runs=True),
+    Row("Jobs", None, lambda: {"model": made.model()}, runs=True),
+]
+ROWS = [
+    Row(
+        "FeatureActivations.from_values",
+        None,
+        lambda: {"tokens": ["a", "b"], "values": [[1.0], [2.0]], "names": ["x"]},
+        runs=True,
+    ),
+    Row("FeatureActivations.to_pandas", made.activations_view),
+    Row("EmotionCircle.to_pandas", made.circle_view),
+    Row("CircularManifold.wait", made.manifold, lambda: {"timeout": 1.0}),
+    Row(
+        "CircularManifold.to_html",
+        made.manifold,
+        lambda: {"path": "page.html"},
+        runs=True,
+        also={"path": ("file", "folder", "named pipe")},
+    ),
+    Row("DualUMAP.stability", made.map_view, lambda: {"n_seeds": 1}, runs=True),
+    Row(
+        "Steering.add",
+        steering_once,
+        lambda: {"direction": made.direction("fear")},
+        settled,
+        runs=True,
+    ),
+    Row(
+        "Steering.remember", steering_once, lambda: {"direction": made.direction("fear")}, runs=True
+    ),
+    Row(
+        "Steering.remove",
+        steering_once,
+        lambda: {"name": "joy"},
+        settled,
+        runs=True,
+        also={"name": ("direction",)},
+    ),
+    Row(
+        "Steering.restore",
+        made.steering_with_history,
+        lambda: {"number": 1},
+        settled,
+        runs=True,
+        also={"number": ("run",)},
+    ),
+]
+# What they ask for is a job that there may be none of.
+REFUSED = [
+    Row("Jobs.cancel", made.jobs, lambda: {"number": 10**9}, also={"number": ("job",)}),
+    Row("Jobs.again", made.jobs, lambda: {"number": 10**9}, also={"number": ("job",)}),
+]
+EXCEPT = {
+    "DualUMAP.set_state": "of the page: views/test_page_messages.py sends it odd messages",
+}
