@@ -36,7 +36,7 @@ class Hangs(KeyboardInterrupt):
     """Raised in a call that does not come back; as an interrupt, so that its job is stopped."""
 
 
-class Given(RuntimeError):
+class Given(RuntimeError):  # noqa: N818 - what a function given raises, not what is wrong
     """Raised by a function that was given to be called: whoever called sees it as it is."""
 
 
@@ -100,7 +100,7 @@ def fault(call, names: tuple[str, ...], holes: frozenset[str] | None = frozenset
     return said or (f"RuntimeWarning: {of_numpy[0]}" if of_numpy else "")
 
 
-def of_error(error: BaseException, names: tuple[str, ...]) -> str:
+def of_error(error: BaseException, names: tuple[str, ...]) -> str:  # noqa: PLR0911 - a reason each
     """Return what is wrong with an error, ``""`` where it says what is wrong with the argument."""
     try:
         text = str(error)
@@ -162,7 +162,7 @@ def _short(text: str) -> str:
     return line if len(line) <= 160 else f"{line[:157]}..."
 
 
-def holes_of(value: Any, name: str = "result", depth: int = DEPTH) -> frozenset[str]:
+def holes_of(value: Any, name: str = "result", depth: int = DEPTH) -> frozenset[str]:  # noqa: PLR0911
     """Return the names of the parts of a result that hold NaN."""
     if isinstance(value, float):
         return frozenset([name] if value != value else [])  # noqa: PLR0124 - NaN alone differs

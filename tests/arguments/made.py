@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import tempfile
 from pathlib import Path
@@ -41,7 +42,7 @@ def tokenizer():
 
 @functools.cache
 def hf():
-    return tiny.hf("llama", vocab_size=258 + len(WORDS))
+    return copy.deepcopy(tiny.hf("llama", vocab_size=258 + len(WORDS)))
 
 
 @functools.cache
@@ -50,7 +51,8 @@ def model() -> vv.Model:
 
 
 def new_model() -> None:
-    """Let go of a model whose worker hangs."""
+    """Let go of a model whose worker hangs, and of its weights, whose worker it is."""
+    hf.cache_clear()
     model.cache_clear()
     for made in (steering, activations_view, circle_view, jobs):
         made.cache_clear()

@@ -1,8 +1,8 @@
-"""Values that nobody should give, and somebody will: each is made fresh, under a name of its own."""
+"""Values that nobody should give, and somebody will: each is made fresh, under its own name."""
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import enum
 import fractions
@@ -194,7 +194,7 @@ TEXTS = {
     "bytes": lambda: b"ab",
     "bytearray": lambda: bytearray(b"ab"),
     "memoryview": lambda: memoryview(b"ab"),
-    "Path here": lambda: Path(),
+    "Path here": Path,
     "Path nowhere": lambda: Path("/nonexistent/x"),
     "Path NUL": lambda: Path("a\0b"),
     "Path too long": lambda: Path("a" * 5000),
@@ -207,9 +207,9 @@ TEXTS = {
 }
 
 CONTAINERS = {
-    "[]": lambda: [],
+    "[]": list,
     "()": lambda: (),
-    "{}": lambda: {},
+    "{}": dict,
     "set()": set,
     "{a, b}": lambda: {"a", "b"},
     "frozenset": lambda: frozenset([1]),
@@ -245,7 +245,7 @@ CONTAINERS = {
     "deep list": deep,
     "deep dict": lambda: deep("dict"),
     "100,000 numbers": lambda: list(range(LONG)),
-    "dict view": lambda: {"a": 1}.keys(),
+    "dict view": {"a": 1}.keys,
     **{
         f"{method} raises": functools.partial(RudeList, method)
         for method in ("__repr__", "__len__", "__iter__", "__getitem__", "__bool__", "__eq__")
@@ -307,13 +307,13 @@ TABLES = {
     "interval": lambda: pd.Interval(0, 1),
 }
 if importlib.util.find_spec("polars"):
-    import polars
+    import polars as pl
 
     TABLES |= {
-        "polars column": lambda: polars.Series(["a", "b"]),
-        "polars numbers": lambda: polars.Series([1.0, None]),
-        "polars frame": lambda: polars.DataFrame({"a": ["x"]}),
-        "polars lazy frame": lambda: polars.LazyFrame({"a": ["x"]}),
+        "polars column": lambda: pl.Series(["a", "b"]),
+        "polars numbers": lambda: pl.Series([1.0, None]),
+        "polars frame": lambda: pl.DataFrame({"a": ["x"]}),
+        "polars lazy frame": lambda: pl.LazyFrame({"a": ["x"]}),
     }
 
 OBJECTS = {
@@ -325,23 +325,23 @@ OBJECTS = {
     "namespace": lambda: types.SimpleNamespace(tokens=1, capture=2, encode_sparse=3),
     "Ellipsis": lambda: ...,
     "enum": lambda: Colour.RED,
-    "date": lambda: datetime.date(2020, 1, 1),
+    "date": lambda: dt.date(2020, 1, 1),
     "exception": lambda: ValueError("given, not raised"),
     "model": made.model,
     "sae": made.sae,
     "direction": made.direction,
     "direction of another width": lambda: vv.Direction(np.ones(7), "odd", "resid_post.1"),
     "direction of another layer": lambda: vv.Direction(np.ones(WIDTH), "far", "resid_post.99"),
-    "dictionary": lambda: made.dictionary(),
-    "steer": lambda: made.steer(),
-    "circle": lambda: made.circle(),
-    "where": lambda: vv.Where(),
-    "dose": lambda: made.dose(),
-    "steering run": lambda: made.steering_run(),
-    "layout": lambda: made.layout(),
-    "activations": lambda: made.activations(),
+    "dictionary": made.dictionary,
+    "steer": made.steer,
+    "circle": made.circle,
+    "where": vv.Where,
+    "dose": made.dose,
+    "steering run": made.steering_run,
+    "layout": made.layout,
+    "activations": made.activations,
     "tokens": lambda: made.model().tokens("ab"),
-    "view": lambda: made.manifold(),
+    "view": made.manifold,
 }
 
 

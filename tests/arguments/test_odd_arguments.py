@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from arguments import judged, tried
 from arguments.odd import NUMBERS, ODD, TEXTS
+from house.test_keywords import CALLABLES, takes_arguments
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from house.test_keywords import CALLABLES, takes_arguments
 
 import volvelle as vv
 from volvelle.arguments import plain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from arguments import calls_compute, calls_experiments, calls_models, calls_views, made
@@ -85,8 +86,8 @@ def set_to(row: Row, name: str, values: Iterable[str]) -> dict[str, str]:
     good = getattr(view, name)
     for value in values:
         odd = ODD[value]()
-        wrong = fault(lambda odd=odd: _set(view, name, odd), (name,))
-        after = fault(lambda: _set(view, name, good), ()) if not wrong else ""
+        wrong = fault(partial(_set, view, name, odd), (name,))
+        after = fault(partial(_set, view, name, good), ()) if not wrong else ""
         found[value] = wrong or (after and f"after it a good value: {after}")
         if found[value]:
             view.close()
