@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
+RUNS, SLOW = "runs", "slow"
+
+
 def as_it_is(value: Any) -> Any:
     return value
 
@@ -35,9 +38,9 @@ class Row:
         What is done with what comes back: a job is waited for, a steer is used.
     as_ : str
         What is special of this row, where a callable has several.
-    runs : bool
-        Whether a call that is not refused runs a model or a fit, or makes a view: of such rows
-        `make test` tries fewer values.
+    cost : {"quick", "runs", "slow"}
+        Whether a call that is not refused is over at once, runs a model or makes a view, or
+        takes near a second: of which `make test` tries ever fewer values.
     also : mapping of parameter to names
         Under which other name an error may speak of it.
     without : mapping of parameter to {name of a value: why it is not given}
@@ -48,7 +51,7 @@ class Row:
     base: Callable[[], dict[str, Any]] = dict
     then: Callable[[Any], Any] = as_it_is
     as_: str = ""
-    runs: bool = False
+    cost: str = "quick"
     also: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     without: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 

@@ -2,12 +2,14 @@
 
 import numpy as np
 from arguments import made
-from arguments.calls import Row
+from arguments.calls import RUNS, Row
 
 import volvelle as vv
 
 WIDTH = made.WIDTH
 FILE = {"path": ("file", "folder", "named pipe", "gguf")}
+
+VECTOR = {"vector": ("direction 'd'",)}
 
 
 def used(steer):
@@ -27,32 +29,30 @@ def read_out(vectors):
     return made.model().unembed(vectors, 3)
 
 
+def named():
+    return {"vector": np.ones(WIDTH), "name": "d", "point": made.POINT}
+
+
 def pairs():
     texts = {"positive": ["aa", "bb"], "negative": ["cc", "dd"]}
     return {"model": made.model(), **texts}
 
 
 ROWS = [
-    Row("Direction", None, lambda: {"vector": np.ones(WIDTH), "name": "d", "point": made.POINT}),
-    Row(
-        "Direction",
-        None,
-        lambda: {"vector": np.ones(WIDTH), "name": "d", "point": made.POINT},
-        read_out,
-        "used",
-    ),
+    Row("Direction", None, named, also=VECTOR),
+    Row("Direction", None, named, read_out, "used", also=VECTOR),
     Row(
         "Dictionary",
         None,
         lambda: {"vectors": np.eye(2, WIDTH), "names": ["a", "b"], "point": made.POINT},
     ),
-    Row("Dictionary.from_pairs", None, lambda: pairs() | {"point": made.POINT}, runs=True),
+    Row("Dictionary.from_pairs", None, lambda: pairs() | {"point": made.POINT}, cost=RUNS),
     Row(
         "Steer",
         None,
         lambda: {"direction": made.direction(), "strength": 1.0},
     ),
-    Row("Steer", None, lambda: {"direction": made.direction()}, used, "used", runs=True),
+    Row("Steer", None, lambda: {"direction": made.direction()}, used, "used", cost=RUNS),
     Row(
         "Steer",
         None,
@@ -62,7 +62,7 @@ ROWS = [
         ),
         used,
         "capped",
-        runs=True,
+        cost=RUNS,
     ),
     Row(
         "Steer",
@@ -70,7 +70,7 @@ ROWS = [
         lambda: {"direction": made.sae().feature(1), "method": "clamp", "target": 1.0},
         used,
         "clamped",
-        runs=True,
+        cost=RUNS,
     ),
     Row(
         "Steer",
@@ -78,16 +78,16 @@ ROWS = [
         lambda: {"direction": made.direction(), "method": "swap", "target": other()},
         used,
         "swapped",
-        runs=True,
+        cost=RUNS,
     ),
     Row("Steer.times", made.steer, lambda: {"multiplier": 2.0}),
     Row("HeadScale", None, lambda: {"layer": 1, "head": 1}),
-    Row("HeadScale", None, lambda: {"layer": 1, "head": 1}, used, "used", runs=True),
+    Row("HeadScale", None, lambda: {"layer": 1, "head": 1}, used, "used", cost=RUNS),
     Row("HeadScale.times", lambda: vv.HeadScale(1, 1), lambda: {"multiplier": 2.0}),
     Row("Where", None),
-    Row("Where", None, dict, used_where, "used", runs=True),
+    Row("Where", None, dict, used_where, "used", cost=RUNS),
     Row("When", None, lambda: {"feature": made.sae().feature(1)}),
-    Row("When", None, lambda: {"feature": made.sae().feature(1)}, used_when, "used", runs=True),
+    Row("When", None, lambda: {"feature": made.sae().feature(1)}, used_when, "used", cost=RUNS),
     Row("ControlVector", None, lambda: {"directions": [made.direction()]}),
     Row("ControlVector.load", None, lambda: {"path": made.gguf()}, also=FILE),
     Row("ControlVector.save", made.control_vector, lambda: {"path": "cv.gguf"}, also=FILE),
@@ -98,7 +98,7 @@ ROWS = [
         "ControlVector.from_pairs",
         None,
         lambda: pairs() | {"method": "mean_diff", "layers": [1]},
-        runs=True,
+        cost=RUNS,
     ),
     Row(
         "SAE",
@@ -112,7 +112,7 @@ ROWS = [
         "SAE.load",
         None,
         lambda: {"source": made.weights(), "point": made.POINT, "k": 8},
-        also={"source": ("folder", "file", "repository")},
+        also={"source": ("folder", "file", "repository", "sae lacks")},
     ),
     Row("SAE.encode", made.sae, lambda: {"x": np.ones((3, WIDTH), "f4")}),
     Row("SAE.encode_sparse", made.sae, lambda: {"x": np.ones((3, WIDTH), "f4")}),

@@ -2,7 +2,7 @@
 
 import numpy as np
 from arguments import made
-from arguments.calls import Row
+from arguments.calls import RUNS, SLOW, Row
 
 FILE = {"path": ("file", "folder", "named pipe", "safetensors")}
 READ = {"x": ("text", "state")}
@@ -56,25 +56,25 @@ RESULTS = {
 }
 
 ROWS = [
-    Row("steer", None, steered, runs=True),
-    Row("dose", None, dosed, runs=True),
+    Row("steer", None, steered, cost=RUNS),
+    Row("dose", None, dosed, cost=RUNS),
     Row("spellings", None, lambda: {"word": "yes"}),
     Row(
         "encode",
         None,
         lambda: {"model": made.model(), "text": "hello", "sae": made.sae()},
-        runs=True,
+        cost=RUNS,
     ),
-    Row("dual_layout", None, laid_out, runs=True),
-    Row("emotion_circle", None, found, runs=True),
+    Row("dual_layout", None, laid_out, cost=SLOW),
+    Row("emotion_circle", None, found, cost=RUNS),
     Row(
         "fit_circle",
         None,
         lambda: {"dictionary": made.dictionary(), "reference": made.DEGREES, "n_null": 10},
-        runs=True,
+        cost=RUNS,
     ),
-    Row("steer_around", None, turned, runs=True, also={"vad": ("file", "named pipe")}),
-    Row("check_circle", None, checked, runs=True),
+    Row("steer_around", None, turned, cost=SLOW, also={"vad": ("file", "named pipe")}),
+    Row("check_circle", None, checked, cost=SLOW),
     *(saves(name, on) for name, on in RESULTS.items()),
     *(loads(name, on) for name, on in RESULTS.items()),
     Row("Dose.band", made.dose, lambda: {"concept": "joy"}),
@@ -92,12 +92,12 @@ ROWS = [
         "Activations.feature", made.activations, lambda: {"index": 1}, also={"index": ("feature",)}
     ),
     Row("Activations.top_features", made.activations, also={"by": ("ranking",)}),
-    Row("DualLayout.stability", made.layout, lambda: {"n_seeds": 1, "n_epochs": 2}, runs=True),
+    Row("DualLayout.stability", made.layout, lambda: {"n_seeds": 1, "n_epochs": 2}, cost=RUNS),
     Row("Circle.at", made.found_circle, lambda: {"layer": 1}),
     Row("Circle.direction", made.circle, lambda: {"degrees": 10.0}),
     Row("Circle.nearest", made.circle, lambda: {"degrees": 10.0}),
     Row("Circle.project", made.circle, lambda: {"x": np.ones((2, made.WIDTH))}, also=READ),
-    Row("Circle.read", made.circle, lambda: {"x": "hello", "model": made.model()}, runs=True),
+    Row("Circle.read", made.circle, lambda: {"x": "hello", "model": made.model()}, cost=RUNS),
     Row("Wheel.says", made.wheel),
     Row("Wheel.valence_wave", made.wheel_of_texts, lambda: {"n_null": 10}),
 ]

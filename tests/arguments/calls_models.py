@@ -2,7 +2,7 @@
 
 import numpy as np
 from arguments import made
-from arguments.calls import Row
+from arguments.calls import RUNS, SLOW, Row
 
 from volvelle.experiments.readouts.projection import Projection
 
@@ -19,30 +19,30 @@ def observed():
 
 
 ROWS = [
-    Row("load", base=lambda: {"name": made.checkpoint()}, runs=True),
-    Row("wrap", base=lambda: {"model": made.hf(), "tokenizer": made.tokenizer()}, runs=True),
+    Row("load", base=lambda: {"name": made.checkpoint()}, cost=SLOW),
+    Row("wrap", base=lambda: {"model": made.hf(), "tokenizer": made.tokenizer()}, cost=RUNS),
     Row("Model.tokens", model, lambda: {"text": "ab"}),
     Row("Model.prompt_ids", model, lambda: {"prompt": "he"}),
     Row("Model.token_id", model, lambda: {"token": "a"}),
-    Row("Model.capture", model, lambda: {"texts": "hello", "points": made.POINT}, runs=True),
+    Row("Model.capture", model, lambda: {"texts": "hello", "points": made.POINT}, cost=RUNS),
     Row(
         "Model.capture_windows",
         model,
         lambda: {"text": "hello", "point": made.POINT, "window": 64, "overlap": 8},
-        runs=True,
+        cost=RUNS,
     ),
-    Row("Model.observe", model, observed, runs=True),
+    Row("Model.observe", model, observed, cost=RUNS),
     Row(
         "Model.generate",
         model,
         lambda: {"prompt": "he", "steers": made.steer(), "max_new_tokens": 2},
-        runs=True,
+        cost=RUNS,
     ),
     Row(
         "Model.next_token",
         model,
         lambda: {"prompts": "he", "steers": made.steer(), "tokens": ["a"]},
-        runs=True,
+        cost=RUNS,
     ),
     Row("Model.norm", model, lambda: {"point": made.POINT}),
     Row("Model.unembed", model, lambda: {"vectors": made.direction(), "k": 3}),
@@ -52,7 +52,7 @@ ROWS = [
 # Base arguments of these are refused: what they ask for is on a server.
 REFUSED = [
     Row("Model.estimate", model, lambda: {"work": lambda: 1}),
-    Row("Model.attach", model, lambda: {"ids": "x"}, waited),
+    Row("Model.attach", model, lambda: {"ids": "x"}, waited, also={"ids": ("attach",)}),
     Row(
         "remote_models",
         base=lambda: {"host": "http://127.0.0.1:9"},

@@ -1,11 +1,13 @@
 """Public calls of the views' floor; each view's traits are set on it too, once it is made."""
 
 from arguments import made
-from arguments.calls import Row
+from arguments.calls import RUNS, Row
 
 import volvelle as vv
 
 FEW = {"max_new_tokens": 2, "placebo": 1}
+# What a view of a circle alone says to a text.
+NO_MODEL = {"text": ("no model",), "texts": ("no model",)}
 
 
 def steering_once():
@@ -22,7 +24,7 @@ def shown():
 
 
 VIEWS = [
-    Row("FeatureActivations", None, shown, runs=True),
+    Row("FeatureActivations", None, shown, cost=RUNS),
     Row(
         "Steering",
         None,
@@ -31,28 +33,28 @@ VIEWS = [
             | {"sae": made.sae()}
             | FEW
         ),
-        runs=True,
+        cost=RUNS,
         also={"prompt": ("messages",)},
     ),
-    Row("DoseResponse", None, lambda: {"result": made.dose()}, runs=True),
-    Row("EmotionCircle", None, lambda: {"circle": made.circle()}, runs=True),
+    Row("DoseResponse", None, lambda: {"result": made.dose()}, cost=RUNS),
+    Row("EmotionCircle", None, lambda: {"circle": made.circle()}, cost=RUNS, also=NO_MODEL),
     Row(
         "EmotionCircle",
         None,
         lambda: {"model": made.model(), "circle": made.circle(), "text": "hello"} | FEW,
         as_="of a model",
-        runs=True,
+        cost=RUNS,
     ),
-    Row("CircularManifold", None, lambda: {"circle": made.circle()}, runs=True),
-    Row("DualUMAP", None, lambda: {"a": made.layout()}, runs=True),
-    Row("Jobs", None, lambda: {"model": made.model()}, runs=True),
+    Row("CircularManifold", None, lambda: {"circle": made.circle()}, cost=RUNS),
+    Row("DualUMAP", None, lambda: {"a": made.layout()}, cost=RUNS),
+    Row("Jobs", None, lambda: {"model": made.model()}, cost=RUNS),
 ]
 ROWS = [
     Row(
         "FeatureActivations.from_values",
         None,
         lambda: {"tokens": ["a", "b"], "values": [[1.0], [2.0]], "names": ["x"]},
-        runs=True,
+        cost=RUNS,
     ),
     Row("FeatureActivations.to_pandas", made.activations_view),
     Row("EmotionCircle.to_pandas", made.circle_view),
@@ -61,26 +63,26 @@ ROWS = [
         "CircularManifold.to_html",
         made.manifold,
         lambda: {"path": "page.html"},
-        runs=True,
+        cost=RUNS,
         also={"path": ("file", "folder", "named pipe")},
     ),
-    Row("DualUMAP.stability", made.map_view, lambda: {"n_seeds": 1}, runs=True),
+    Row("DualUMAP.stability", made.map_view, lambda: {"n_seeds": 1}, cost=RUNS),
     Row(
         "Steering.add",
         steering_once,
         lambda: {"direction": made.direction("fear")},
         settled,
-        runs=True,
+        cost=RUNS,
     ),
     Row(
-        "Steering.remember", steering_once, lambda: {"direction": made.direction("fear")}, runs=True
+        "Steering.remember", steering_once, lambda: {"direction": made.direction("fear")}, cost=RUNS
     ),
     Row(
         "Steering.remove",
         steering_once,
         lambda: {"name": "joy"},
         settled,
-        runs=True,
+        cost=RUNS,
         also={"name": ("direction",)},
     ),
     Row(
@@ -88,7 +90,7 @@ ROWS = [
         made.steering_with_history,
         lambda: {"number": 1},
         settled,
-        runs=True,
+        cost=RUNS,
         also={"number": ("run",)},
     ),
 ]

@@ -101,6 +101,12 @@ class RudeText(str):
         raise RuntimeError("__repr__ of a stranger")
 
 
+class Anything:
+    """Is made of any arguments."""
+
+    def __init__(self, *_args: object, **_keywords: object) -> None: ...
+
+
 class Colour(enum.Enum):
     RED = "red"
 
@@ -239,6 +245,7 @@ CONTAINERS = {
     "range(0)": lambda: range(0),
     "range(3)": lambda: range(3),
     "range(10**9)": lambda: range(10**9),
+    "range(10**30)": lambda: range(10**30),
     "slice": lambda: slice(0, 3),
     "cyclic list": cyclic_list,
     "cyclic dict": cyclic_dict,
@@ -318,7 +325,7 @@ if importlib.util.find_spec("polars"):
 
 OBJECTS = {
     "object": object,
-    "class": lambda: int,
+    "class": lambda: Anything,
     "function": lambda: lambda *_args, **_keywords: 1,
     "function that raises": lambda: _raising,
     "module": lambda: sys,

@@ -28,14 +28,14 @@ TRAITS = [(row, name) for row in VIEWS for name in row.traits]
 PLACES = {f"{row.name}({name})": n for n, (row, name) in enumerate(PARAMETERS)}
 PLACES |= {f"{row.name}.{name}": n for n, (row, name) in enumerate(TRAITS)}
 
-# `make test` tries every n-th value: of calls that are refused or over at once, of those that run
-# something, and of traits.
-EVERY, EVERY_RUN, EVERY_TRAIT = 2, 12, 12
+# `make test` tries every n-th value: of calls by what they cost, and of traits.
+EVERY = {"quick": 3, "runs": 15, "slow": 60}
+EVERY_TRAIT = 15
 
 
 def slice_of(row: Row, name: str) -> list[str]:
     """Return which values `make test` gives to a parameter: others than to its neighbours."""
-    return some(PLACES[f"{row.name}({name})"], EVERY_RUN if row.runs else EVERY)
+    return some(PLACES[f"{row.name}({name})"], EVERY[row.cost])
 
 
 def slice_of_trait(row: Row, name: str) -> list[str]:
