@@ -101,5 +101,5 @@ REFUSED = [
 ]
 EXCEPT = {
     "DualUMAP.get_state": "of the notebook, which asks for what a page is to have",
-    "DualUMAP.set_state": "of the page: views/test_page_messages.py sends it odd messages",
+    "DualUMAP.set_state": "of the page: tests/views/test_page_messages.py sends it odd messages",
 }
