@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from volvelle.arguments.plain import is_real
+from volvelle.arguments.plain import LONGEST_LIST, is_real, listed
 from volvelle.arguments.said import came, kind_of
 
 if TYPE_CHECKING:
@@ -99,7 +99,9 @@ def _numbers(value: Any, name: str) -> np.ndarray:
         if np.ma.getmaskarray(masked).any():
             raise TypeError(f"{name} has masked values, expected numbers; fill them: .filled(0.0)")
         value = np.asarray(masked.data)
-    if isinstance(value, (list, tuple, range)):
+    if isinstance(value, range) and (value := listed(value)) is None:
+        raise ValueError(f"{name} is a range of over {LONGEST_LIST:,}, too long for {expected}")
+    if isinstance(value, (list, tuple)):
         _hold_numbers(cast("Sequence[Any]", value), name, expected, 1)
     elif not hasattr(value, "__array__") and not is_real(value):
         raise TypeError(came(name, value, expected))
