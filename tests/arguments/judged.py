@@ -107,7 +107,7 @@ def of_error(error: BaseException, names: tuple[str, ...]) -> str:  # noqa: PLR0
     except Exception as worse:  # noqa: BLE001 - a stranger's
         return f"{type(error).__name__} that cannot be shown: {type(worse).__name__}"
     kind = type(error).__name__
-    if isinstance(error, Given):
+    if isinstance(error, Given) or _of_a_stranger(error):
         return ""
     if isinstance(error, Shown):
         where = _end_of_text(error.traceback)
@@ -124,6 +124,12 @@ def of_error(error: BaseException, names: tuple[str, ...]) -> str:  # noqa: PLR0
     if not any(_names(text, name) for name in names):
         return f"{kind} does not name it: {_short(text)}"
     return ""
+
+
+def _of_a_stranger(error: BaseException) -> bool:
+    """Whether an odd value raised it by itself: what its ``__iter__`` raises is not ours to say."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and Path(frames[-1].filename).name == "odd.py"
 
 
 def _names(text: str, name: str) -> bool:

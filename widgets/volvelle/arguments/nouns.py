@@ -66,6 +66,8 @@ NOUNS = {
     "Dictionary": Noun(
         "a dictionary", "write vv.Dictionary(vectors, names, point), or take sae.decoder"
     ),
+    "Contrast": Noun("a contrast"),
+    "Exchange": Noun("an exchange"),
     "Steer": Noun("a steer", "write vv.Steer(direction, strength)"),
     "Where": Noun("a place", "write vv.Where(prompt=..., generated=...)"),
     "When": Noun("a condition", "write vv.When(sae.feature(i), above=3.0)"),

@@ -135,9 +135,10 @@ def listed(value: object) -> list[Any] | None:
     Lists, tuples, ranges, iterators, arrays and tensors of one axis, columns of pandas and polars.
     A text is no list of its letters, a data frame none of its columns; sets have no order.
     """
-    if isinstance(value, (list, tuple, range)):
-        members = cast("Sequence[Any]", value)
-        return list(members) if len(members) <= LONGEST_LIST else None
+    if isinstance(value, range):  # which may be longer than `len` can say
+        return list(value) if not value[LONGEST_LIST:] else None
+    if isinstance(value, (list, tuple)):
+        return list(cast("Sequence[Any]", value))
     if _is_no_list(value):
         return None
     for name in ("tolist", "to_list", "to_pylist"):

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from volvelle.arguments import plain
 from volvelle.arguments.said import seen
 from volvelle.names import unknown
 
@@ -138,19 +139,15 @@ def _tokens(given: object, phase: str) -> tuple[int | str, ...]:
     found = list(cast("Iterable[object]", listed)) if isinstance(listed, Iterable) else [listed]
     for one in found:
         if not isinstance(one, (Integral, str)):
-            raise TypeError(f"tokens of {phase} are ids, or texts of one token, not {one!r}")
+            raise TypeError(f"tokens of {phase} are ids, or texts of one token, not {seen(one)}")
     return tuple(one if isinstance(one, str) else int(cast("Any", one)) for one in found)
 
 
 def _positions(given: object, phase: str) -> tuple[int, ...]:
-    listed = [given] if isinstance(given, int) else given
-    if not isinstance(listed, Iterable):
+    found: list[Any] | None = [given] if plain.is_whole(given) else plain.listed(given)
+    if found is None or not all(map(plain.is_whole, found)):
         raise TypeError(f"positions of {phase} are integers, not {seen(given)}")
-    found = list(cast("Iterable[object]", listed))
-    whole = [int(p) for p in found if isinstance(p, Integral)]
-    if len(whole) < len(found):
-        raise TypeError(f"positions of {phase} are integers, not {seen(given)}")
-    return tuple(whole)
+    return tuple(int(p) for p in found)
 
 
 def _window(given: object, phase: str) -> tuple[int, int | None]:

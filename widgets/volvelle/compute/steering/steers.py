@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkabl
 
 import numpy as np
 
+from volvelle.arguments import plain
+from volvelle.arguments.arrays import array
 from volvelle.arguments.call import checked_in
 from volvelle.arguments.said import came, kind_of, seen
 from volvelle.arguments.texts import clean
@@ -127,6 +129,8 @@ class Steer:
         set_(self, "direction", directions[0] if len(directions) == 1 else directions)
         set_(self, "method", method)
         set_(self, "strength", finite(self.strength, "strength"))
+        set_(self, "turned", _turned(self.turned, "turned"))
+        set_(self, "turned_reads", _turned(self.turned_reads, "turned_reads"))
         set_(self, "name", clean(self.name) or " + ".join(_shortened([d.name for d in directions])))
         self._check_settings(directions)
 
@@ -179,6 +183,11 @@ class Steer:
         if self.turned is None:
             return parts
         reads = self.turned_reads or tuple(part.reads for part in parts)
+        if not len(parts) == len(self.turned) == len(reads):
+            raise ValueError(
+                f"turned has {len(self.turned)} arrays and turned_reads {len(reads)}, the steer "
+                f"has {len(parts)} parts"
+            )
         return tuple(
             replace(part, writes=w, reads=r)
             for part, w, r in zip(parts, self.turned, reads, strict=True)
@@ -279,6 +288,14 @@ def _directions(given: object, depth: int = 0) -> tuple[Direction, ...]:
     for direction in found:
         nonzero(direction)
     return found
+
+
+def _turned(given: Any, name: str) -> tuple[Any, ...] | None:
+    """Return a placebo's arrays, one per part; None of one is left."""
+    listed = plain.listed(given) if given is not None else None
+    if given is not None and listed is None:
+        raise TypeError(came(name, given, "a list of arrays, one per part"))
+    return None if listed is None else tuple(None if x is None else array(x, name) for x in listed)
 
 
 def _no_direction(given: object) -> str:

@@ -148,7 +148,7 @@ def dose(
     seed = whole(seed, "seed")
     max_new_tokens = whole(max_new_tokens, "max_new_tokens")
     asked = [
-        (name, model.prompt_ids(one, chat=chat))
+        (name, _ids(model, one, name, chat=chat))
         for name, given in (("asked", prompt), ("control", control), ("reversed", reverse))
         for one in several(given)
     ]
@@ -266,6 +266,17 @@ def _concepts(steers: Any) -> dict[str, list[AnySteer]]:
     if not found:
         raise ValueError("steers is empty; give at least one vv.Steer(direction, strength)")
     return found
+
+
+def _ids(model: Model, prompt: Any, question: str, *, chat: bool) -> list[int]:
+    """Return a prompt's ids; what is wrong with a control is said of the control."""
+    try:
+        return model.prompt_ids(prompt, chat=chat)
+    except (TypeError, ValueError) as error:
+        name = {"control": "control", "reversed": "reverse"}.get(question)
+        if name is None:
+            raise
+        raise type(error)(f"{name}: {error}") from error
 
 
 def _shared(concepts: dict[str, list[AnySteer]], model: Model) -> dict[str, str]:

@@ -140,8 +140,14 @@ class DoseCurves:
             raise KeyError(unknown("measure", measure, MEASURES))
         if question not in QUESTIONS:
             raise KeyError(unknown("question", question, QUESTIONS))
+        if kind not in (there := ("steered", *self.kinds(concept))):
+            raise KeyError(unknown("kind", kind, there))
         owner = self._owner(concept, kind)
-        mine = (self.concept == owner) & (self.kind == kind) & (self.number == number)
+        of_kind = (self.concept == owner) & (self.kind == kind)
+        mine = of_kind & (self.number == number)
+        if of_kind.any() and not mine.any():
+            n = len(np.unique(self.number[of_kind]))
+            raise KeyError(f"number={number}: no curve of kind {kind!r} has it, {n} were run")
         asked = self.question == question
         values = getattr(self, measure)
         found = []
@@ -202,6 +208,8 @@ class DoseCurves:
         KeyError
             For a kind that was not run.
         """
+        if concept not in self.concepts:
+            raise KeyError(unknown("concept", concept, self.concepts))
         if kind not in self.kinds(concept):
             raise KeyError(unknown("kind of placebo", kind, self.kinds(concept)))
         zero = self.strengths.index(0)
@@ -217,6 +225,10 @@ class DoseCurves:
 
         NaN of a single prompt.
         """
+        if concept not in self.concepts:
+            raise KeyError(unknown("concept", concept, self.concepts))
+        if question not in QUESTIONS:
+            raise KeyError(unknown("question", question, QUESTIONS))
         asked = self.question == question
         base = self.log_odds[asked & (self.kind == "baseline")]
         mine = asked & (self.concept == concept) & (self.kind == "steered")

@@ -60,7 +60,10 @@ def as_steers(given: Any) -> list[AnySteer]:
     listed = list(given) if isinstance(given, (list, tuple)) else [given]
     if not listed:
         raise ValueError("steers is empty; give at least one vv.Steer(direction, strength)")
-    return [s if isinstance(s, (Steer, HeadScale)) else Steer(s) for s in listed]
+    try:
+        return [s if isinstance(s, (Steer, HeadScale)) else Steer(s) for s in listed]
+    except TypeError as error:
+        raise TypeError(f"steers: {error}") from error
 
 
 # Strengths of one run.

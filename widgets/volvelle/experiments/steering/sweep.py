@@ -159,6 +159,8 @@ class Sweep:
         """
         if measure not in (*self.watch, *MEASURES):
             raise KeyError(unknown("measure", measure, (*self.watch, *MEASURES)))
+        if number < -1 or (kind == "steered" and number != -1):
+            raise KeyError(f"number={number} is no placebo: they count from 0")
         if kind != "steered":
             numbers = self._numbers(kind, measure)
             number = max(number, 0)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from volvelle.arguments.call import checked_in
+from volvelle.arguments.said import seen
 from volvelle.arguments.texts import clean
 from volvelle.models.engine.at_work import AtWork
 from volvelle.models.engine.chats import Prompt, checked_messages
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 
     from volvelle.compute.directions.points import Point
     from volvelle.models.engine.architecture import Layout, Site
+
+
+# Longest text of one token, in characters; those of vocabularies are under 200.
+LONGEST_TOKEN = 1000
+# Tokens of a text that is several which a message names.
+MOST_PIECES = 8
 
 
 @checked_in
@@ -132,11 +139,15 @@ class Engine(Facts, AtWork):
                     f"token {token} is outside {self.name}'s 0...{self.vocabulary - 1}"
                 )
             return int(token)
+        if len(token) > LONGEST_TOKEN:
+            raise ValueError(f"token has {len(token):,} characters, which no single token has")
         ids = list(self.tokenizer(clean(token), add_special_tokens=False)["input_ids"])
         if len(ids) != 1:
-            pieces = [string_of(self.tokenizer, i) for i in ids]
+            pieces = [string_of(self.tokenizer, i) for i in ids[:MOST_PIECES]]
+            more = ", ..." if len(ids) > MOST_PIECES else ""
             raise ValueError(
-                f"{token!r} is {len(ids)} tokens of {self.name} {pieces}; only single tokens "
+                f"{seen(token)} is {len(ids)} tokens of {self.name} ({', '.join(map(repr, pieces))}"
+                f"{more}); only single tokens "
                 "have a next-token probability (words in a sentence begin with a space)"
             )
         return int(ids[0])
