@@ -163,3 +163,23 @@ def test_what_cannot_say_itself_is_named_by_its_kind():
     with pytest.raises(TypeError) as refused:
         read(n="x" * 100_000)
     assert len(str(refused.value)) < 200
+
+
+@checked
+def ask(prompt: str | Sequence[int] | Sequence[Mapping[str, str]] = ""):
+    return prompt
+
+
+def test_a_value_that_is_read_once_may_be_any_of_several_lists():
+    for given in ([1, 2], [{"role": "user"}]):
+        assert ask(prompt=iter(given)) == given
+
+
+def test_of_several_lists_the_one_that_reads_furthest_says_what_is_wrong():
+    for given, said in (
+        ([{"content": 3}], r"^prompt\[0\]\['content'\]=3 must be a text$"),
+        ([1, 2, "x"], r"^prompt\[2\]='x' must be a whole number$"),
+        (["x"], "must be a text, a list of whole numbers or a list of dicts"),
+    ):
+        with pytest.raises(TypeError, match=said):
+            ask(prompt=given)

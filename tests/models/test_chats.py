@@ -335,7 +335,7 @@ def test_the_last_token_of_a_chat_is_the_templates_and_says_so(model):
     [
         ([{"role": "user"}], "lacks 'role' or 'content'"),
         ([{"role": "usr", "content": "x"}], "did you mean 'user'"),
-        ([{"role": "user", "content": 3}], "is no text"),
+        ([{"role": "user", "content": 3}], r"prompt\[0\]\['content'\]=3 must be a text"),
         ([{"role": "system", "content": "x"}], "refuses the messages: no system role"),
     ],
 )

@@ -92,7 +92,7 @@ def test_progress_is_told_and_rises(model):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"positive": "I feel happy."}, "give a list of texts"),
+        ({"positive": "I feel happy."}, r"must be a list of texts .*; write \['I feel happy.'\]"),
         ({"positive": []}, "holds no texts"),
         ({"method": "pca_dif"}, "did you mean 'pca_diff'"),
         ({"method": "pca_diff", "negative": NEGATIVE[:3]}, "2 positive and 3 negative"),

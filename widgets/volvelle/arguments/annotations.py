@@ -8,7 +8,8 @@ checker alone. A part nobody here knows takes anything, and is left to the funct
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache, partial
@@ -17,6 +18,7 @@ from typing import Any, cast
 from volvelle.arguments import plain
 from volvelle.arguments.nouns import NOUNS
 from volvelle.arguments.said import came, seen
+from volvelle.progress import looking
 
 # What a reader returns for what it does not take.
 REFUSED = object()
@@ -38,11 +40,14 @@ class Kind:
         the right kind that cannot be used.
     way_out : str
         How to get one.
+    as_is : type or None
+        What is taken as it is, unread: token ids come by the hundred thousand.
     """
 
     said: str
     take: Take
     way_out: str = ""
+    as_is: type | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,10 @@ class Argument:
         """Return the value as the function wants it, or raise saying what came."""
         if not self.kinds:
             return value
+        if isinstance(value, Iterator) and len(self.kinds) > 1:
+            # which can be read once, and there are several that may read it
+            listed = plain.listed(cast("object", value))
+            value = value if listed is None else listed
         inside: list[TypeError] = []  # what is wrong with one member of a list
         for kind in self.kinds:
             try:
@@ -64,8 +73,8 @@ class Argument:
                 continue
             if taken is not REFUSED:
                 return taken
-        if len(inside) == 1:
-            raise inside[0]
+        if inside and (furthest := _furthest(inside)) is not None:
+            raise furthest
         said = [kind.said for kind in self.kinds]
         way_out = next((kind.way_out for kind in self.kinds if kind.way_out), "")
         raise TypeError(came(name, value, _either(said), _container(value, said) or way_out))
@@ -133,12 +142,33 @@ def _list_of(inner: list[ast.expr], *, as_tuple: bool) -> Kind:
         if found is None or (not open_ended and len(found) != len(members)):
             return REFUSED
         if members:
-            each = members[:1] * len(found) if open_ended else members
-            pairs = enumerate(zip(found, each, strict=True))
-            found = [read(item, f"{name}[{n}]") for n, (item, read) in pairs]
+            found = _read(found, members[:1] * len(found) if open_ended else members, name)
         return tuple(found) if as_tuple or isinstance(value, tuple) else found
 
     return Kind(many if said or not open_ended else "a list", take)
+
+
+def _read(found: list[Any], each: list[Argument], name: str) -> list[Any]:
+    """Read the members of a list."""
+    as_is = {kind.as_is for kind in each[0].kinds} - {None} if each else set[Any]()
+    if as_is.issuperset(map(type, found)) and all(read is each[0] for read in each):
+        return found
+    pairs = enumerate(zip(found, each, strict=True))
+    return [read(item, f"{name}[{n}]") for n, (item, read) in looking(pairs, 4096)]
+
+
+def _furthest(errors: list[TypeError]) -> TypeError | None:
+    """Return what was said of the member furthest on: all before it were taken, all in it meant.
+
+    None where several were said of one member.
+    """
+
+    def place(error: TypeError) -> tuple[list[int], int]:
+        name = str(error).partition("=")[0]
+        return [int(n) for n in re.findall(r"\[(\d+)\]", name)], name.count("[")
+
+    *_, last = ranked = sorted(errors, key=place)
+    return last if len(ranked) == 1 or place(ranked[-2]) < place(last) else None
 
 
 def _mapping_of(inner: list[ast.expr]) -> Kind:
@@ -170,7 +200,7 @@ def _if(is_one: Callable[[Any], bool], read: Take) -> Take:
 _NONE = Kind("None", lambda value, _name: None if value is None else REFUSED)
 _FUNCTION = Kind("a function", _if(callable, lambda value, _name: value))
 _PLAIN = {
-    "int": Kind("a whole number", _if(plain.is_whole, lambda value, _name: int(value))),
+    "int": Kind("a whole number", _if(plain.is_whole, lambda value, _name: int(value)), as_is=int),
     "float": Kind("a number", _if(plain.is_real, plain.number)),
     # a number that may be infinite
     "Bound": Kind("a number", _if(plain.is_real, partial(plain.number, infinite=True))),

@@ -54,7 +54,7 @@ class Model(Engine):
 
     def capture(
         self,
-        texts: str | Tokens | Sequence[str | Tokens | Sequence[int]],
+        texts: str | Tokens | Sequence[int] | Sequence[str | Tokens | Sequence[int]],
         points: str | Point | Sequence[str | Point],
         positions: str = "all",
         *,
@@ -105,7 +105,7 @@ class Model(Engine):
 
     def capture_windows(
         self,
-        text: str | Tokens,
+        text: str | Tokens | Sequence[int],
         point: str | Point,
         window: int | None = None,
         overlap: int | None = None,
@@ -117,7 +117,7 @@ class Model(Engine):
 
         Parameters
         ----------
-        text : str or Tokens
+        text : str, Tokens or sequence of int
         point : str or Point
         window : int, optional
             Tokens run together, 2...`context`; `context` by default, so that a text that fits
@@ -143,7 +143,7 @@ class Model(Engine):
 
     def observe(
         self,
-        texts: str | Tokens | Sequence[str | Tokens | Sequence[int]],
+        texts: str | Tokens | Sequence[int] | Sequence[str | Tokens | Sequence[int]],
         asked: Mapping[P, Sequence[Readout]],
         *,
         window: int | None = None,

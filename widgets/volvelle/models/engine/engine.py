@@ -96,7 +96,7 @@ class Engine(Facts, AtWork):
             return found
         if not np.iterable(text):
             raise TypeError(f"{name} is {type(text).__name__}, expected str or token ids")
-        ids = [int(i) for i in np.asarray(text).ravel()]
+        ids = [int(i) for i in np.asarray(text).ravel().tolist()]
         check_ids(self, ids, name)
         return tokens_of_ids(self.tokenizer, ids)
 
