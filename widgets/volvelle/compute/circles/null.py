@@ -34,6 +34,8 @@ SCORES = Axes(None, kind="f")
 # Shuffles scored between two looks at Stop, and cells (times the names) of Gram matrices.
 AT_ONCE = 1000
 CELLS_AT_ONCE = 2**25
+# Normal numbers drawn between two looks.
+DRAWN_AT_ONCE = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,13 +249,23 @@ def _grams_at_once(grams: np.ndarray, times: int) -> Iterator[np.ndarray]:
 
 def _gaussian_grams(n_draws: int, n: int, d_model: int, rng: np.random.Generator) -> np.ndarray:
     """Return centred Gram matrices of Gaussian (n, d_model), by Bartlett's decomposition."""
+    width, i = min(n, d_model), np.arange(n)
+    step = max(1, DRAWN_AT_ONCE // (n * width))
+    parts = [slice(start, start + step) for start in range(0, n_draws, step)]
+    found = np.empty((n_draws, n, n))
     if d_model < n:
-        return gram(rng.standard_normal((n_draws, n, d_model)))
-    lower = np.tril(rng.standard_normal((n_draws, n, n)), -1)
-    i = np.arange(n)
-    lower[:, i, i] = np.sqrt(rng.chisquare(d_model - i, size=(n_draws, n)))
-    centred = lower - lower.mean(axis=1, keepdims=True)
-    return centred @ centred.swapaxes(1, 2)
+        for part in looking(parts, 1):
+            found[part] = gram(rng.standard_normal((len(found[part]), n, d_model)))
+        return found
+    # all normal numbers come before all others, in as many parts as it may be
+    for part in looking(parts, 1):
+        found[part] = np.tril(rng.standard_normal(found[part].shape), -1)
+    for part in looking(parts, 1):
+        lower = found[part]
+        lower[:, i, i] = np.sqrt(rng.chisquare(d_model - i, size=lower.shape[:2]))
+        centred = lower - lower.mean(axis=1, keepdims=True)
+        found[part] = centred @ centred.swapaxes(1, 2)
+    return found
 
 
 def pick(scores: np.ndarray, nulls: np.ndarray) -> tuple[int, np.ndarray]:
