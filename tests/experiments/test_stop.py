@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -282,3 +284,33 @@ def test_placebos_that_would_fill_the_memory_are_refused(model, monkeypatch):
     monkeypatch.setattr(placebos, "MOST_BYTES", 2**20)
     with pytest.raises(ValueError, match=r"placebo: 10,000 words .* ask for at most"):
         vv.steer(model, "ab", steer_of(model), placebo={"words": 10_000}, watch=["y"])
+
+
+LEAVE = """
+import threading, time
+import torch
+from volvelle.progress import aside, wanted
+
+def product():
+    begun.set()
+    return torch.ones(3000, 3000) @ torch.ones(3000, 3000)
+
+def check():
+    if begun.is_set():
+        raise InterruptedError
+
+begun = threading.Event()
+torch.set_num_threads(1)
+try:
+    with wanted(check):
+        aside(lambda: [product() for _ in range(3)])
+except InterruptedError:
+    print("left")
+"""
+
+
+def test_python_ends_in_peace_while_what_was_left_still_runs():
+    ended = subprocess.run(
+        [sys.executable, "-c", LEAVE], check=False, capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "left\n", "")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar, overload
 
@@ -14,7 +16,12 @@ T = TypeVar("T")
 # Seconds between two looks at Stop while something is waited for.
 LOOK = 0.1
 
+# Seconds that Python's own end waits for what was left on threads of their own, all together.
+LAST = 10.0
+
 _here = threading.local()
+# what runs aside, and what tells it that nobody waits
+_asides: dict[threading.Thread, threading.Event] = {}
 
 
 @contextmanager
@@ -65,9 +72,12 @@ def aside(work: Callable[[], T]) -> T:
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
             raised.append(error)
         finally:
+            _asides.pop(threading.current_thread(), None)
             ended.set()
 
-    threading.Thread(target=run, name="volvelle: aside", daemon=True).start()
+    thread = threading.Thread(target=run, name="volvelle: aside", daemon=True)
+    _asides[thread] = left
+    thread.start()
     try:
         while not ended.wait(LOOK):
             look()
@@ -77,6 +87,15 @@ def aside(work: Callable[[], T]) -> T:
     if raised:
         raise raised[0]
     return found[0]
+
+
+@atexit.register
+def _wait_for_asides() -> None:
+    """Let what is aside end: a thread torn out of numpy or torch takes the process with it."""
+    until = time.monotonic() + LAST
+    for thread, left in list(_asides.items()):
+        left.set()
+        thread.join(max(0.0, until - time.monotonic()))
 
 
 @overload
