@@ -232,7 +232,21 @@ def steer(
 def _check_rows(
     steers: Sequence[Any], n: int, counts: Counts, samples: int, prompts: int, *, words: bool
 ) -> None:
-    """Raise ValueError for more texts or next words than one run is meant to have."""
+    """Raise ValueError for more texts or next words than one run is meant to have.
+
+    Parameters
+    ----------
+    steers : sequence of Steer or HeadScale
+        Features of an SAE among them have placebos of their own kind.
+    n : int
+        Strengths, the baseline not counted.
+    counts : Counts
+        Placebos of each kind.
+    samples, prompts : int
+        Texts per strength, and prompts.
+    words : bool
+        Whether answers are watched, so that next words are asked for.
+    """
     kinds = 1 + any(hasattr(d, "sae") for one in steers for d in getattr(one, "directions", ()))
     factors = {"strengths": n, "placebos": kinds * counts.texts, "samples": samples}
     texts = prompts * samples * (1 + n * (1 + kinds * counts.texts))
