@@ -190,7 +190,8 @@ def test_11_lists_are_made_inside_the_trace():
             ast.unparse(target)
             for n in ast.walk(node)
             if isinstance(n, ast.Assign)
-            for target in n.targets
+            for named in n.targets
+            for target in (named.elts if isinstance(named, ast.Tuple) else [named])
         }
         assert appended <= made <= inside | made
 

@@ -223,7 +223,7 @@ def test_two_names_and_angles_that_are_no_numbers_are_refused():
     two = Dictionary(np.eye(2, 8), ["a", "b"], "embed")
     with pytest.raises(ValueError, match="dictionary holds 2 names, a circle needs 4"):
         fit_circle(two, {"a": 0.0, "b": 90.0})
-    with pytest.raises(ValueError, match="'monday' is at nan, expected degrees"):
+    with pytest.raises(ValueError, match=r"reference\['monday'\]=nan must be a finite number"):
         fit_circle(days(), {**EVEN, "monday": float("nan")})
 
 

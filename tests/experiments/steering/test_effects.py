@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -221,12 +223,23 @@ def test_every_prompt_is_looked_at_for_a_change_of_text(small):
     assert "the text changes from strength 1 on" in moved.summary()
 
 
-def test_states_that_overflow_are_said_and_have_no_p(small):
+def test_states_that_overflow_are_refused_with_the_strength_that_made_them(small):
+    with pytest.raises(ValueError, match=r"at strength 3e\+38 .*; take a smaller strength"):
+        vv.steer(
+            small, PROMPT, direction(), (3e38,), {"words": 19, "texts": 0}, watch=["e"],
+            max_new_tokens=1,
+        )  # fmt: skip
+
+
+def test_effects_that_are_no_numbers_are_said_and_have_no_p(small):
+    # as files hold them that were written before such states were refused
     found = vv.steer(
-        small, PROMPT, direction(), (3e38,), {"words": 19, "texts": 0}, watch=["e"],
+        small, PROMPT, direction(), (0.2,), {"words": 19, "texts": 0}, watch=["e"],
         max_new_tokens=1,
     )  # fmt: skip
-    assert "P(e) is no number at 3e+38" in found.summary()
+    broken = np.full_like(found.effects.steered, np.nan)
+    found = replace(found, effects=replace(found.effects, steered=broken))
+    assert "P(e) is no number at 0.2" in found.summary()
     assert found.test().p == 1.0
 
 
