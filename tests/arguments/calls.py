@@ -43,6 +43,8 @@ class Row:
         takes near a second: of which `make test` tries ever fewer values.
     also : mapping of parameter to names
         Under which other name an error may speak of it.
+    unknown : tuple of str
+        Parameters in which NaN says that a number is not known.
     without : mapping of parameter to {name of a value: why it is not given}
     """
 
@@ -53,6 +55,7 @@ class Row:
     as_: str = ""
     cost: str = "quick"
     also: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
     without: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property

@@ -46,7 +46,7 @@ def slice_of_trait(row: Row, name: str) -> list[str]:
 def given(row: Row, name: str, values: Iterable[str]) -> dict[str, str]:
     """Return what is wrong with how a call takes odd values, by their names."""
     with limited(60):
-        holes = _holes(row)
+        holes = _holes(row, name)
     found: dict[str, str] = {}
     for value in values:
         if value in row.without.get(name, ()):
@@ -59,7 +59,9 @@ def given(row: Row, name: str, values: Iterable[str]) -> dict[str, str]:
     return {value: wrong for value, wrong in found.items() if wrong}
 
 
-def _holes(row: Row) -> frozenset[str]:
+def _holes(row: Row, name: str) -> frozenset[str] | None:
+    if name in row.unknown:
+        return None
     if row in REFUSED or row.is_view:
         return frozenset()
     return holes_of(row(**row.base()))

@@ -12,6 +12,7 @@ import numpy as np
 from volvelle.archive.fields import Axes
 from volvelle.arguments.arrays import array
 from volvelle.arguments.call import checked_result
+from volvelle.arguments.said import seen
 from volvelle.compute.circles.doubts import doubts
 from volvelle.compute.circles.null import Null  # noqa: TC001 - a field's type, read with its file
 from volvelle.compute.circles.planes import N_COMPONENTS, principal_components
@@ -237,7 +238,7 @@ class FittedCircle:
             )
         if isinstance(centre, str):
             if centre != "own":
-                raise ValueError(f"centre {centre!r}: give 'own', a vector, or nothing")
+                raise ValueError(f"centre {seen(centre)}: give 'own', a vector, or nothing")
             centre = np.nanmean(states.reshape(-1, self.d_model), axis=0)
         elif centre is not None:
             centre = array(centre, "centre", (self.d_model,), dtype="float64")

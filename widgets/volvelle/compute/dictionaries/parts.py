@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from volvelle.arguments.plain import is_real
 from volvelle.formulas.encoder import length
 from volvelle.names import unknown
 
@@ -102,6 +103,10 @@ def check_finite(numbers: torch.Tensor, what: str, most: float = math.inf) -> No
     )
 
 
+# Inputs are brought to a mean norm of sqrt(d_model): a factor beyond this is none.
+LARGEST_SCALE = 1e30
+
+
 def checked_scale(scale: float | None) -> float | None:
     """Return a ``norm_scaling_factor``, or say why it scales nothing.
 
@@ -112,9 +117,13 @@ def checked_scale(scale: float | None) -> float | None:
     """
     if scale is None:
         return None
-    if isinstance(scale, bool) or not isinstance(scale, Real) or not 0 < float(scale) < math.inf:
+    if (
+        isinstance(scale, bool)
+        or not isinstance(scale, Real)
+        or not 0 < float(scale) < LARGEST_SCALE
+    ):
         raise ValueError(
-            f"norm_scaling_factor={scale!r} must be a finite number above 0: inputs are multiplied "
+            f"norm_scaling_factor={scale!r} must be a number above 0 and under {LARGEST_SCALE:g}: inputs are multiplied "
             "by it, sqrt(d_model) / mean input norm"
         )
     return float(scale)

@@ -13,7 +13,7 @@ import torch
 from volvelle.arguments import plain
 from volvelle.arguments.arrays import array, tensor_of
 from volvelle.arguments.call import checked_in
-from volvelle.arguments.said import came
+from volvelle.arguments.said import came, seen
 from volvelle.arguments.texts import clean, cleaned
 from volvelle.compute.dictionaries import encode as whole_texts
 from volvelle.compute.dictionaries.parts import (
@@ -170,7 +170,9 @@ class SparseAutoencoder:
             For an index outside 0 ... n_features - 1.
         """
         if not 0 <= index < self.n_features:
-            raise IndexError(f"feature {index} is outside {self.name}'s 0...{self.n_features - 1}")
+            raise IndexError(
+                f"feature {seen(index)} is outside {self.name}'s 0...{self.n_features - 1}"
+            )
         seen = np.nan if self.a_max is None else float(self.a_max[index])
         a_max = seen if 0 <= seen < np.inf else None  # a file may not know it
         return Feature(
@@ -317,13 +319,11 @@ class SparseAutoencoder:
         listed = plain.listed(features)
         if listed is None or not all(map(plain.is_whole, listed)):
             raise TypeError(came("features", features, "a list of whole numbers"))
-        columns = np.array(listed, dtype=np.int64)
-        outside = columns[(columns < 0) | (columns >= self.n_features)]
-        if len(outside):
+        if outside := [index for index in listed if not 0 <= index < self.n_features]:
             raise IndexError(
-                f"feature {outside[0]} is outside {self.name}'s 0...{self.n_features - 1}"
+                f"feature {seen(outside[0])} is outside {self.name}'s 0...{self.n_features - 1}"
             )
-        return torch.as_tensor(columns)
+        return torch.tensor([int(index) for index in listed], dtype=torch.int64)
 
     def weights_on(self, device: torch.device) -> Mapping[str, torch.Tensor]:
         """Return the weights on a device, moved there once."""

@@ -86,7 +86,7 @@ class Point:
         if isinstance(text, Point):
             return text
         if not isinstance(text, str):
-            n = text if isinstance(text, int) else 14
+            n = text if isinstance(text, int) and 0 <= text < 1000 else 14
             raise TypeError(
                 f"point {seen(text)} does not say which place is meant; for the residual stream "
                 f"after block {n} (counting from 0) write 'resid_post.{n}', "

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from volvelle.archive.fields import IN_MEMORY, Axes
 from volvelle.arguments import plain
 from volvelle.arguments.call import checked_result
-from volvelle.arguments.said import came
+from volvelle.arguments.said import came, seen
 from volvelle.experiments.result import Result
 from volvelle.models.engine.tokens import Tokens
 from volvelle.names import unknown
@@ -260,8 +260,8 @@ class Activations(Result, kind="Activations", version=1):
         """Return the rows asked for; only scored ones unless tokens are named."""
         if isinstance(token, str):
             raise TypeError(
-                f"token is {token!r}, expected a token's index or several: "
-                f"activations.strings.index({token!r}) finds the first"
+                f"token is {seen(token)}, expected a token's index or several: "
+                f"activations.strings.index({seen(token)}) finds the first"
             )
         if token is not None:
             chosen: list[Any] | None = [token] if plain.is_whole(token) else plain.listed(token)

@@ -8,6 +8,7 @@ import numpy as np
 
 from volvelle.arguments.call import checked
 from volvelle.arguments.plain import whole
+from volvelle.arguments.said import seen
 from volvelle.compute.circles.fit import MOST_NULL, with_choice
 from volvelle.compute.circles.layers import score_layers
 from volvelle.experiments.circles.fit_circle import Circle, Settings, circle_at, ours
@@ -81,7 +82,7 @@ def emotion_circle(
     memory (``assets/emotions/card.md``).
     """
     if method not in ("pca", "ridge"):
-        raise ValueError(f"method is {method!r}, expected 'pca' or 'ridge'")
+        raise ValueError(f"method is {seen(method)}, expected 'pca' or 'ridge'")
     if layer is not None and not 0 <= layer < model.n_layers:
         raise ValueError(f"layer {layer} is outside {model.name}'s 0...{model.n_layers - 1}")
     n_null = whole(n_null, "n_null", 1, MOST_NULL)

@@ -9,6 +9,7 @@ import numpy as np
 
 from volvelle.archive.fields import IN_MEMORY
 from volvelle.arguments.call import checked, checked_result
+from volvelle.arguments.said import seen
 from volvelle.arguments.texts import cleaned
 from volvelle.compute.circles import circle as circles
 from volvelle.compute.circles import fit as circle_fit
@@ -129,7 +130,7 @@ class Circle(circles.FittedCircle, Result, kind="Circle", version=1):
         if self.agreement.n not in (0, known):
             raise ValueError(f"agreement is of {self.agreement.n} names, {known} have a reference")
         if self.method not in METHODS:
-            raise ValueError(f"method is {self.method!r}, expected one of {', '.join(METHODS)}")
+            raise ValueError(f"method is {seen(self.method)}, expected one of {', '.join(METHODS)}")
 
 
 @checked

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from volvelle.arguments import plain
 from volvelle.arguments.call import checked
 from volvelle.arguments.texts import clean, cleaned
 from volvelle.models.engine.sizes import check_before, check_context
@@ -99,7 +100,7 @@ def answers_of(model: Model, watch: Any, taken: Sequence[str] = ()) -> tuple[Ans
         For empty texts, ids outside the vocabulary, names that are taken or used twice.
     """
     if not isinstance(watch, np.ndarray) and hasattr(watch, "tolist") and np.ndim(watch) == 1:
-        watch = watch.tolist()  # a column of texts
+        watch = plain.listed(watch)  # a column of texts
     if isinstance(watch, Mapping):
         named = [(str(name), given) for name, given in watch.items()]
     elif isinstance(watch, (str, int, np.integer)):
@@ -153,7 +154,10 @@ def _called(spelled: Sequence[str]) -> str:
 def ids_of(model: Model, text: Any) -> tuple[int, ...]:
     """Return the tokens of a text as the tokenizer splits it by itself, or of one id."""
     if isinstance(text, (int, np.integer)) and not isinstance(text, bool):
-        return (model.token_id(int(text)),)
+        try:
+            return (model.token_id(int(text)),)
+        except ValueError as error:
+            raise ValueError(f"watch: {error}") from error
     if not isinstance(text, str):
         raise TypeError(f"watch holds {text!r}; an answer is a text, or a token's id")
     check_before(model, text, "watch")

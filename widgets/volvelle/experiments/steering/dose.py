@@ -148,9 +148,9 @@ def dose(
     seed = whole(seed, "seed")
     max_new_tokens = whole(max_new_tokens, "max_new_tokens")
     asked = [
-        (name, _ids(model, one, name, chat=chat))
+        (name, ids)
         for name, given in (("asked", prompt), ("control", control), ("reversed", reverse))
-        for one in several(given)
+        for ids in _ids(model, given, name, chat=chat)
     ]
     if not any(name == "asked" for name, _ in asked):
         raise ValueError("prompt is empty: give a question, or a list of questions")
@@ -268,15 +268,18 @@ def _concepts(steers: Any) -> dict[str, list[AnySteer]]:
     return found
 
 
-def _ids(model: Model, prompt: Any, question: str, *, chat: bool) -> list[int]:
-    """Return a prompt's ids; what is wrong with a control is said of the control."""
+def _ids(model: Model, given: Any, question: str, *, chat: bool) -> list[list[int]]:
+    """Return the ids of one question's prompts; what is wrong with a control is said of it."""
+    name = {"asked": "prompt", "control": "control", "reversed": "reverse"}[question]
     try:
-        return model.prompt_ids(prompt, chat=chat)
+        found = [model.prompt_ids(one, chat=chat) for one in several(given)]
     except (TypeError, ValueError) as error:
-        name = {"control": "control", "reversed": "reverse"}.get(question)
-        if name is None:
+        if str(error).startswith(name):
             raise
         raise type(error)(f"{name}: {error}") from error
+    if not all(found):
+        raise ValueError(f"{name}: a prompt has no tokens; give something to continue")
+    return found
 
 
 def _shared(concepts: dict[str, list[AnySteer]], model: Model) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from traitlets import TraitError, observe, validate
 
+from volvelle.arguments.said import seen
 from volvelle.experiments.activations.plan import check_texts, encoding
 from volvelle.views.activations.shown import (
     Shown,
@@ -247,7 +248,7 @@ class FeatureActivations(ActivationTraits, View):
             ``label``, ``max``, ``mean``, ``density``, ``pinned``, ``selected``.
         """
         if what not in ("tokens", "features"):
-            raise ValueError(f"what is {what!r}, expected 'tokens' or 'features'")
+            raise ValueError(f"what is {seen(what)}, expected 'tokens' or 'features'")
         if self._shown is None:
             import pandas as pd
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import List, TraitError, observe, validate
 
+from volvelle.arguments.said import seen
 from volvelle.compute.circles.placebos import N_PLANES
 from volvelle.models.plan import MOST_WRITTEN
 from volvelle.models.verbs.writing import Writing
@@ -287,7 +288,7 @@ class EmotionCircle(Dial, View):
             ``"layers"``: the profile. ``"wheel"``: peak, amplitude and fit per word.
         """
         if what not in TABLES:
-            raise ValueError(f"what is {what!r}, expected one of {', '.join(TABLES)}")
+            raise ValueError(f"what is {seen(what)}, expected one of {', '.join(TABLES)}")
         if what == "layers":
             circle: Any = self.circle
             return circle.profile()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from traitlets import Bool, List, observe
 
+from volvelle.arguments.said import seen
 from volvelle.models.plan import host_of
 from volvelle.views.jobs.wire import JobEntry, JobsFacts, entry
 from volvelle.views.kit.bundle import bundle
@@ -143,7 +144,7 @@ class Jobs(View):
         found = next((one for one in self.records if one.number == number), None)
         if found is None:
             known = ", ".join(str(one.number) for one in self.records) or "none yet"
-            raise KeyError(f"job {number} is not in the list; there are {known}")
+            raise KeyError(f"job {seen(number)} is not in the list; there are {known}")
         return found
 
     def run(self) -> Jobs:

@@ -62,7 +62,10 @@ class Selection(Array):
 
     def validate(self, obj: Any, value: Any) -> np.ndarray:
         """Return sorted indices, or say what is no index."""
-        given = np.asarray(value)
+        try:
+            given = np.asarray(value)
+        except Exception as error:
+            raise TraitError(f"{self.name} holds no indices: {error}") from error
         if given.dtype == bool and given.ndim == 1:
             given = np.flatnonzero(given)
         whole = given.ndim == 1 and (not given.size or given.dtype.kind in "iu")
