@@ -87,7 +87,15 @@ ROWS = [
     Row("Where", None),
     Row("Where", None, dict, used_where, "used", cost=RUNS),
     Row("When", None, lambda: {"feature": made.sae().feature(1)}),
-    Row("When", None, lambda: {"feature": made.sae().feature(1)}, used_when, "used", cost=RUNS),
+    Row(
+        "When",
+        None,
+        lambda: {"feature": made.sae().feature(1)},
+        used_when,
+        "used",
+        cost=RUNS,
+        also={"feature": ("layer",)},
+    ),
     Row("ControlVector", None, lambda: {"directions": [made.direction()]}),
     Row("ControlVector.load", None, lambda: {"path": made.gguf()}, also=FILE),
     Row("ControlVector.save", made.control_vector, lambda: {"path": "cv.gguf"}, also=FILE),
@@ -107,6 +115,7 @@ ROWS = [
             {"weights": made.weights(), "architecture": "topk", "k": 8}
             | {"point": made.sae().point}
         ),
+        unknown=("densities", "a_max"),
     ),
     Row(
         "SAE.load",

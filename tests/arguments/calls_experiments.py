@@ -56,7 +56,7 @@ RESULTS = {
 }
 
 ROWS = [
-    Row("steer", None, steered, cost=RUNS),
+    Row("steer", None, steered, cost=RUNS, unknown=("watch",)),
     Row("dose", None, dosed, cost=RUNS),
     Row("spellings", None, lambda: {"word": "yes"}),
     Row(
@@ -64,6 +64,7 @@ ROWS = [
         None,
         lambda: {"model": made.model(), "text": "hello", "sae": made.sae()},
         cost=RUNS,
+        unknown=("text",),  # too few tokens have no share of variance
     ),
     Row("dual_layout", None, laid_out, cost=SLOW),
     Row("emotion_circle", None, found, cost=RUNS),
@@ -97,7 +98,13 @@ ROWS = [
     Row("Circle.direction", made.circle, lambda: {"degrees": 10.0}),
     Row("Circle.nearest", made.circle, lambda: {"degrees": 10.0}),
     Row("Circle.project", made.circle, lambda: {"x": np.ones((2, made.WIDTH))}, also=READ),
-    Row("Circle.read", made.circle, lambda: {"x": "hello", "model": made.model()}, cost=RUNS),
+    Row(
+        "Circle.read",
+        made.circle,
+        lambda: {"x": "hello", "model": made.model()},
+        cost=RUNS,
+        also={"x": ("sentence",)},
+    ),
     Row("Wheel.says", made.wheel),
     Row("Wheel.valence_wave", made.wheel_of_texts, lambda: {"n_null": 10}),
 ]

@@ -51,8 +51,14 @@ ROWS = [
 ]
 # Base arguments of these are refused: what they ask for is on a server.
 REFUSED = [
-    Row("Model.estimate", model, lambda: {"work": lambda: 1}),
-    Row("Model.attach", model, lambda: {"ids": "x"}, waited, also={"ids": ("attach",)}),
+    Row("Model.estimate", model, lambda: {"work": lambda: 1}, also={"work": ("for a model on a",)}),
+    Row(
+        "Model.attach",
+        model,
+        lambda: {"ids": "x"},
+        waited,
+        also={"ids": ("attach",), "work": ("attach",)},
+    ),
     Row(
         "remote_models",
         base=lambda: {"host": "http://127.0.0.1:9"},

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from volvelle.arguments.plain import is_real
 from volvelle.formulas.encoder import length
 from volvelle.names import unknown
 
@@ -123,8 +122,8 @@ def checked_scale(scale: float | None) -> float | None:
         or not 0 < float(scale) < LARGEST_SCALE
     ):
         raise ValueError(
-            f"norm_scaling_factor={scale!r} must be a number above 0 and under {LARGEST_SCALE:g}: inputs are multiplied "
-            "by it, sqrt(d_model) / mean input norm"
+            f"norm_scaling_factor={scale!r} must be a number above 0 and under "
+            f"{LARGEST_SCALE:g}: inputs are multiplied by it, sqrt(d_model) / mean input norm"
         )
     return float(scale)
 

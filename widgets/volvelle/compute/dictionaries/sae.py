@@ -173,8 +173,8 @@ class SparseAutoencoder:
             raise IndexError(
                 f"feature {seen(index)} is outside {self.name}'s 0...{self.n_features - 1}"
             )
-        seen = np.nan if self.a_max is None else float(self.a_max[index])
-        a_max = seen if 0 <= seen < np.inf else None  # a file may not know it
+        largest = np.nan if self.a_max is None else float(self.a_max[index])
+        a_max = largest if 0 <= largest < np.inf else None  # a file may not know it
         return Feature(
             self.W_dec[index], self.feature_name(index), self.point, a_max, sae=self, index=index
         )
