@@ -43,7 +43,9 @@ function load(text) {
 export default {
   initialize({ model }) {
     return () => {
-      for (const name of model.get("_over")) model.set(name, null);
+      const over = model.get("_over");
+      // once what is shown of it has let go of it too
+      setTimeout(() => over.forEach((name) => model.set(name, null)));
     };
   },
   async render(view) {

@@ -14,7 +14,6 @@ from volvelle.arguments.call import checked_in
 from volvelle.arguments.said import came
 from volvelle.models.work.turn import turn
 from volvelle.names import unknown
-from volvelle.views.kit.arrays import Array
 from volvelle.views.kit.bundle import LOADER, watched
 from volvelle.views.kit.choice import Choice
 from volvelle.views.kit.job_line import JobLine
@@ -216,8 +215,8 @@ class View(Messages, LateLayout):
         if hasattr(self, "_work"):  # else it was refused before it was made
             self._work.close()
             if self.comm is not None:
-                large = [name for name, trait in self.traits().items() if isinstance(trait, Array)]
-                self._over = ["_bundle", *large]
+                own = [name for name in self.keys if name not in HOST_TRAITS]
+                self._over = ["_bundle", *own]
         super().close()
 
     def to_pandas(self) -> pd.DataFrame:
