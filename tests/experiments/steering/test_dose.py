@@ -212,6 +212,14 @@ def test_what_cannot_be_asked_is_refused(small, arguments, said):
         vv.dose(small, "so? ", **{**given, **arguments})
 
 
+def test_a_prompt_of_one_token_is_refused_unless_position_0_is_admitted(small):
+    how = {"answers": ("y", "n"), "strengths": (1,), "placebo": 0}
+    with pytest.raises(ValueError, match=r"prompt has one token, which is position 0.*first=True"):
+        vv.dose(small, "s", direction(), **how)
+    steer = vv.Steer(direction(), where=vv.Where(first=True))
+    assert vv.dose(small, "s", steer, **how).curve(direction().name).shape == (2,)
+
+
 def test_an_unknown_curve_names_what_there_is(result):
     with pytest.raises(KeyError, match="there are: v0, v1"):
         result.curve("happy")

@@ -83,11 +83,17 @@ def check_max_act(method: str, directions: Iterable[Direction]) -> None:
             )
 
 
-def check_swap(target: object) -> None:
-    """Raise for what cannot be swapped in."""
+def check_swap(target: object, directions: Iterable[Direction]) -> None:
+    """Raise for what cannot be swapped in, or not for these directions."""
     if not isinstance(target, Direction):
         raise TypeError(f"swap needs target=, the Direction to swap in, not {seen(target)}")
     nonzero(target)
+    for direction in directions:
+        if direction.d_model != target.d_model:
+            raise ValueError(
+                f"target {target.name!r} is {target.d_model}-dimensional, {direction.name!r} has "
+                f"{direction.d_model}; swap directions of one model"
+            )
 
 
 def check_clamp(target: object, directions: Iterable[Direction]) -> None:

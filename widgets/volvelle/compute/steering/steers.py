@@ -144,7 +144,7 @@ class Steer:
         if self.method == "clamp":
             check_clamp(self.target, directions)
         elif self.method == "swap":
-            check_swap(self.target)
+            check_swap(self.target, directions)
         elif self.method == "orthogonal":
             if self.c is None:
                 raise ValueError("orthogonal needs c=, the factor of the component; 1 is neutral")

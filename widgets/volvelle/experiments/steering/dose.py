@@ -154,6 +154,7 @@ def dose(
     ]
     if not any(name == "asked" for name, _ in asked):
         raise ValueError("prompt is empty: give a question, or a list of questions")
+    _check_touched([ids for name, ids in asked if name == "asked"], concepts)
     factors = {"strengths": len(multipliers), "placebos": 4 * placebo, "questions": len(asked)}
     n = len(concepts) * len(multipliers) * (1 + 4 * placebo) * len(asked)
     check_rows(n, MOST_WORDS, "next words", factors | {"concepts": len(concepts)})
@@ -280,6 +281,16 @@ def _ids(model: Model, given: Any, question: str, *, chat: bool) -> list[list[in
     if not all(found):
         raise ValueError(f"{name}: a prompt has no tokens; give something to continue")
     return found
+
+
+def _check_touched(prompts: list[list[int]], concepts: dict[str, list[AnySteer]]) -> None:
+    """Raise ValueError where a prompt has no token that is steered before the answer."""
+    first = all(steer.where.first for mine in concepts.values() for steer in mine)
+    if not first and any(len(ids) < 2 for ids in prompts):
+        raise ValueError(
+            "prompt has one token, which is position 0 and is never steered: write a longer one, "
+            "or admit it with vv.Steer(..., where=vv.Where(first=True))"
+        )
 
 
 def _shared(concepts: dict[str, list[AnySteer]], model: Model) -> dict[str, str]:
