@@ -71,6 +71,8 @@ ROWS = [
         used,
         "clamped",
         cost=RUNS,
+        # a level no state can hold is said of the steer as it acts
+        also={"target": ("steer is",), "turned": ("dimensional",)},
     ),
     Row(
         "Steer",
@@ -116,6 +118,7 @@ ROWS = [
             | {"point": made.sae().point}
         ),
         unknown=("densities", "a_max"),
+        also={"metadata": ("nested too deep",)},
     ),
     Row(
         "SAE.load",

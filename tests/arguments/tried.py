@@ -88,7 +88,7 @@ def set_to(row: Row, name: str, values: Iterable[str]) -> dict[str, str]:
     good = getattr(view, name)
     for value in values:
         odd = ODD[value]()
-        wrong = fault(partial(_set, view, name, odd), (name,))
+        wrong = fault(partial(_set, view, name, odd), (name, *row.also.get(name, ())))
         after = fault(partial(_set, view, name, good), ()) if not wrong else ""
         found[value] = wrong or (after and f"after it a good value: {after}")
         if found[value]:

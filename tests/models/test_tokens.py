@@ -105,7 +105,7 @@ def test_what_is_no_text_is_refused(model):
         tokenize(model.tokenizer, b"bytes")
     with pytest.raises(TypeError, match="text=3 must be a text, tokens or a list of whole numbers"):
         model.tokens(3)
-    with pytest.raises(TypeError, match="texts=3 must be a text, tokens or a list"):
+    with pytest.raises(TypeError, match="texts=3 must be a text, tokens, a list"):
         model.capture(3, "embed")
 
 

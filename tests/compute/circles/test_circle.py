@@ -213,7 +213,7 @@ def test_errors_name_the_argument_and_the_way_out(given_, error, message):
 
 
 def test_reading_states_of_another_width_says_both_widths():
-    with pytest.raises(ValueError, match="30-dimensional vectors, this circle reads 40"):
+    with pytest.raises(ValueError, match=r"x has shape \(2, 30\), this circle reads 40"):
         fit_circle(days(), EVEN).project(np.zeros((2, 30)))
     with pytest.raises(TypeError, match="model="):
         fit_circle(days(), EVEN).project(["a text"])
@@ -268,5 +268,5 @@ def test_an_angle_that_is_none_has_no_direction_and_no_neighbour(degrees):
             ask(degrees)
     states = np.full((2, 8), degrees)
     for read in (found.project, found.read):
-        with pytest.raises(ValueError, match="x holds NaN or infinity"):
+        with pytest.raises(ValueError, match="x\\[0, 0\\] is "):
             read(states)

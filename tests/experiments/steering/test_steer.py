@@ -274,7 +274,7 @@ def test_a_condition_of_another_width_is_refused(small):
         ({"strengths": "gentle"}, "strengths='gentle' must be a list of numbers"),
         ({"strengths": ["a"]}, r"strengths\[0\]='a' must be a number"),
         ({"steers": {"a": direction()}}, "steers is a dict of 'a'"),
-        ({"steers": np.ones(D)}, "an array of shape"),
+        ({"steers": np.ones(D)}, r"ndarray of shape \(32,\)"),
         ({"prompt": ""}, "no tokens"),
         ({"prompt": "x" * 200}, "exceed llama's context of 128"),
         ({"prompt": [{"role": "king", "content": "a"}]}, "there are: system, user"),

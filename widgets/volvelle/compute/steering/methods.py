@@ -107,7 +107,7 @@ def check_clamp(target: object, directions: Iterable[Direction]) -> None:
             )
     if target is None:
         raise ValueError("clamp needs target=, the activation to hold the feature at")
-    levels = array(target, "target", dtype="float64")
+    levels = array(target, "target")
     if levels.shape not in ((), (len(chosen),)) or not np.isfinite(levels).all():
         raise ValueError(
             f"target={seen(target)} is not one finite activation, nor one for each of the "

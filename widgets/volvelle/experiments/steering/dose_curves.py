@@ -145,7 +145,9 @@ class DoseCurves:
         owner = self._owner(concept, kind)
         of_kind = (self.concept == owner) & (self.kind == kind)
         mine = of_kind & (self.number == number)
-        if of_kind.any() and not mine.any():
+        if kind == "steered" and number != -1:
+            raise KeyError(f"number={number} is no placebo: they count from 0")
+        if kind != "steered" and of_kind.any() and not mine.any():
             n = len(np.unique(self.number[of_kind]))
             raise KeyError(f"number={number}: no curve of kind {kind!r} has it, {n} were run")
         asked = self.question == question

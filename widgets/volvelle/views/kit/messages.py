@@ -1,6 +1,6 @@
 """What the browser tells a view: values of traits, and requests. Taken whole or not at all.
 
-Texts are made whole (`volvelle.names.clean`) by the traits that take them, as those that Python
+Texts are made whole (`arguments.texts.clean`) by the traits that take them, as those that Python
 sets; numbers that are not finite are refused.
 """
 

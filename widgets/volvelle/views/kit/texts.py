@@ -10,10 +10,12 @@ from volvelle.arguments.texts import clean, cleaned
 
 
 class WholeText(traitlets.Unicode):
-    """A text; halves of characters in it are replaced, as `volvelle.names.clean` does."""
+    """A text; halves of characters in it are replaced, as `clean` does."""
 
     def validate(self, obj: Any, value: Any) -> str:
         """Return a text that files, pages and tokenizers take."""
+        if not isinstance(value, str):  # traitlets would decode bytes
+            self.error(obj, value)
         return clean(super().validate(obj, value))
 
 
