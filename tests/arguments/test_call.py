@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from volvelle.arguments.call import checked, checked_in
@@ -142,10 +143,9 @@ def test_a_value_of_another_kind_is_refused_with_what_was_expected(name, given, 
 
 
 def test_a_column_of_polars_is_a_list_of_texts():
-    polars = pytest.importorskip("polars")
-    assert read(words=polars.Series(["a", "b"]))["words"] == ["a", "b"]
+    assert read(words=pl.Series(["a", "b"]))["words"] == ["a", "b"]
     with pytest.raises(TypeError, match=r"frame\['name'\]"):
-        read(words=polars.DataFrame({"a": ["x"]}))
+        read(words=pl.DataFrame({"a": ["x"]}))
 
 
 def test_what_cannot_say_itself_is_named_by_its_kind():

@@ -32,10 +32,11 @@ TRAITS = [pytest.param(*one, id=f"{one[0].name}.{one[1]}") for one in tried.TRAI
 @pytest.fixture(autouse=True, scope="module")
 def bounded():
     """Hold memory down for the time of these tests, where the system can."""
-    resource = pytest.importorskip("resource") if _is_linux() else None
-    if resource is None:
+    if not _is_linux():
         yield
         return
+    import resource
+
     before = resource.getrlimit(resource.RLIMIT_AS)
     with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
         held = int(file.read().split()[0]) * resource.getpagesize()

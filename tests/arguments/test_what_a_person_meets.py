@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from arguments import made
 from traitlets import TraitError
@@ -101,7 +102,7 @@ def test_a_slip_is_named_with_the_way_out(slip):
         call()
 
 
-@pytest.mark.parametrize("kind", [pd.Series, pd.Index, np.array, tuple, list])
+@pytest.mark.parametrize("kind", [pd.Series, pd.Index, pl.Series, np.array, tuple, list])
 def test_a_column_of_texts_is_texts(kind):
     texts = ["hello", "you there"]
     found = vv.encode(made.model(), kind(texts), made.sae())

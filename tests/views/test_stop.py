@@ -76,7 +76,7 @@ def test_a_view_rests_soon_after_stop(model, sae, make):
     view = make(model, sae)
     if view.status == "idle":
         view.run()
-    time.sleep(0.7)
+    time.sleep(0.7)  # time itself is tested: by now the work is in the midst of its long part
     job = view._work.job
     assert not job.ended, view.error
     wall, busy = time.monotonic(), time.process_time()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,7 +18,7 @@ from volvelle.formats.pickles import refuse_pickle
 from volvelle.formats.sae_tensors import canonical, guess_architecture
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from volvelle.compute.directions.points import Point
 
@@ -103,7 +104,7 @@ class SAE(compute.SparseAutoencoder):
 
 def _from_tensors(tensors: Mapping[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     """Return constructor arguments for named tensors."""
-    if not hasattr(tensors, "keys"):
+    if not isinstance(tensors, Mapping):
         raise TypeError(
             f"source is {seen(tensors)}, expected a folder, a repository 'org/name' or a dict of "
             "tensors"
