@@ -102,7 +102,7 @@ class SAE(compute.SparseAutoencoder):
         raise ValueError(_unrecognised(folder))
 
 
-def _from_tensors(tensors: Mapping[str, Any], options: dict[str, Any]) -> dict[str, Any]:
+def _from_tensors(tensors: Any, options: dict[str, Any]) -> dict[str, Any]:
     """Return constructor arguments for named tensors."""
     if not isinstance(tensors, Mapping):
         raise TypeError(
