@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import torch
 
@@ -102,13 +102,14 @@ class SAE(compute.SparseAutoencoder):
         raise ValueError(_unrecognised(folder))
 
 
-def _from_tensors(tensors: Any, options: dict[str, Any]) -> dict[str, Any]:
+def _from_tensors(source: Any, options: dict[str, Any]) -> dict[str, Any]:
     """Return constructor arguments for named tensors."""
-    if not isinstance(tensors, Mapping):
+    if not isinstance(source, Mapping):
         raise TypeError(
-            f"source is {seen(tensors)}, expected a folder, a repository 'org/name' or a dict of "
+            f"source is {seen(source)}, expected a folder, a repository 'org/name' or a dict of "
             "tensors"
         )
+    tensors = cast("Mapping[str, Any]", source)
     if options["point"] is None:
         raise ValueError(
             "tensors do not say where in the model they belong; "
